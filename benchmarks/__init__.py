@@ -1,0 +1,1 @@
+"""Measure `metastore` beside two hand-written `sqlite3` baselines and its peers."""

@@ -1,0 +1,42 @@
+"""metastore: a catalogue engine for artifacts, in one file.
+
+Declare types as classes, add artifacts, ask typed queries; blobs are referenced, never carried.
+"""
+
+from metastore import errors
+from metastore._artifact import Artifact, Field, Record, field, make_type, spec_of
+from metastore._blob import Blob, Location
+from metastore._catalog import Catalog, Edge
+from metastore._expr import Expr, absent, matches, references
+from metastore._find import Find, Page
+from metastore._link import Link
+from metastore._schema import FieldSpec, TypeSpec, spec_from_json, spec_to_json
+from metastore._version import Version
+from metastore.query import Predicate
+
+__all__ = [
+    "Artifact",
+    "Blob",
+    "Catalog",
+    "Edge",
+    "Expr",
+    "Field",
+    "FieldSpec",
+    "Find",
+    "Link",
+    "Location",
+    "Page",
+    "Predicate",
+    "Record",
+    "TypeSpec",
+    "Version",
+    "absent",
+    "errors",
+    "field",
+    "make_type",
+    "matches",
+    "references",
+    "spec_from_json",
+    "spec_of",
+    "spec_to_json",
+]

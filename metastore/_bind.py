@@ -1,0 +1,229 @@
+"""Bind a query to its type: names become checked paths, values plain row values, or a clear error.
+
+Nothing of the database is touched. After binding, no name in a query comes from the caller:
+fields are the spec's, keys stay values.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import evolve
+
+from metastore._blob import DIGEST_LENGTHS
+from metastore._schema import FieldSpec, TypeSpec
+from metastore._text import fold
+from metastore._values import json_value, text, to_column, to_plain
+from metastore._version import Version
+from metastore.errors import MetastoreError, QueryError, UnknownFieldError, nearest
+from metastore.query import (
+    Absent,
+    And,
+    Compare,
+    Contains,
+    Follow,
+    HasKey,
+    In,
+    Matches,
+    Not,
+    Or,
+    Order,
+    Path,
+    Predicate,
+    Rank,
+    References,
+    Text,
+    negations_down,
+)
+
+__all__ = ["Binder"]
+
+Specs = Callable[[str], TypeSpec | None]
+
+_BLOB_KEYS = {"size": "int", "media_type": "str", "url": "str"}
+_TEXT = {"str"}
+_RANGES = {"bool", "int", "float", "str", "datetime", "version", "json"}
+_FREE = FieldSpec(kind="json")
+DEPTH = 100
+"""Predicates nest at most this deep."""
+
+
+class Binder:
+    """Binds predicates and orders of one type; ``specs`` finds the spec of a link's target by name."""
+
+    def __init__(self, spec: TypeSpec, specs: Specs) -> None:
+        self._spec, self._specs = spec, specs
+
+    def where(self, predicates: Iterable[Predicate]) -> Predicate:
+        """Return one bound predicate, negation on its leaves. Raises QueryError, UnknownFieldError."""
+        given = tuple(predicates)
+        for each in given:
+            if not isinstance(each, Predicate):
+                raise QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(each).__name__}")
+        bound = [self._bind(each, DEPTH) for each in given]
+        return negations_down(bound[0] if len(bound) == 1 else And(tuple(bound)))
+
+    def order(self, keys: Iterable[Any]) -> tuple[Order, ...]:
+        """Return the bound sort keys. Raises QueryError where a value cannot be ordered."""
+        return tuple(self._order(key) for key in keys)
+
+    def _order(self, given: Any) -> Order:
+        order = given if isinstance(given, Order) else None
+        if order is None and hasattr(type(given), "_order"):
+            order = given._order()
+        if order is None:
+            raise QueryError(f"expected a sort key like Image.name or -Image.version, got {type(given).__name__}")
+        if isinstance(order.key, Rank):
+            return order
+        path, _ = self.path(order.key)
+        if path.kind not in _RANGES | {"id"} or (path.kind == "version" and path.keys) or path.keys[:1] == ("url",) or "digests" in path.keys[:2]:
+            raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
+        return evolve(order, key=path)
+
+    def path(self, path: Path) -> tuple[Path, FieldSpec]:
+        """Return the checked path with its kind, and the spec of the value it leads to."""
+        top = self._spec.by_name.get(path.field)
+        if top is None:
+            raise UnknownFieldError(f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, self._spec.by_name)}")
+        inner = self._inside(top, path)
+        if path.folded and not (top.folded and not path.keys):
+            raise QueryError(f"{_shown(path)} of {self._spec.name} keeps no case-folded form: declare it with folded=True")
+        return evolve(path, kind=inner.kind), inner
+
+    def _inside(self, spec: FieldSpec, path: Path) -> FieldSpec:
+        keys = path.keys
+        while keys:
+            spec, keys = self._step(spec, keys, path)
+        return spec
+
+    def _step(self, spec: FieldSpec, keys: tuple[str, ...], path: Path) -> tuple[FieldSpec, tuple[str, ...]]:
+        text(keys[0], f"a key of {path.field}")
+        if spec.kind in ("dict", "json"):
+            return _FREE, keys[1:]
+        if spec.kind == "folder":
+            return FieldSpec(kind="blob"), keys[1:]
+        if spec.kind == "blob":
+            return self._blob_step(keys, path)
+        if spec.kind == "object":
+            inside = {each.name: each for each in spec.fields}
+            if keys[0] not in inside:
+                raise UnknownFieldError(f"{path.field} of {self._spec.name} has no {keys[0]!r}: {nearest(keys[0], inside)}")
+            return inside[keys[0]], keys[1:]
+        raise QueryError(f"{path.field} of {self._spec.name} is {spec.kind}; there is nothing inside it to ask for")
+
+    def _blob_step(self, keys: tuple[str, ...], path: Path) -> tuple[FieldSpec, tuple[str, ...]]:
+        if len(keys) == 2 and keys[0] == "digests":
+            if keys[1] not in DIGEST_LENGTHS:
+                raise QueryError(f"unknown digest algorithm {keys[1]!r}: {nearest(keys[1], DIGEST_LENGTHS)}")
+            return FieldSpec(kind="str"), ()
+        if len(keys) != 1 or keys[0] not in _BLOB_KEYS:
+            raise UnknownFieldError(f"blob {path.field} has no {keys[0]!r}: {nearest(keys[0], [*_BLOB_KEYS, 'digests'])}")
+        return FieldSpec(kind=_BLOB_KEYS[keys[0]]), ()  # type: ignore[arg-type]
+
+    def _bind(self, predicate: Predicate, depth: int) -> Predicate:
+        if depth == 0:
+            raise QueryError(f"a predicate nests at most {DEPTH} deep")
+        if isinstance(predicate, And | Or):
+            return type(predicate)(tuple(self._bind(item, depth - 1) for item in predicate.items))
+        if isinstance(predicate, Not):
+            return Not(self._bind(predicate.item, depth - 1))
+        if isinstance(predicate, Follow):
+            return self._follow(predicate, depth)
+        if isinstance(predicate, Matches | References):
+            return predicate
+        return self._leaf(predicate)
+
+    def _follow(self, predicate: Follow, depth: int) -> Predicate:
+        path, spec = self.path(predicate.path)
+        link = spec.links
+        if link is None:
+            raise QueryError(f"{_shown(path)} of {self._spec.name} is {spec.kind}, not a link to follow")
+        target = self._specs(link.target)
+        if not link.target or target is None:
+            raise QueryError(f"{_shown(path)} of {self._spec.name} may lead to any type, so its fields cannot be asked for")
+        inner = Binder(target, self._specs)._bind(predicate.where, depth - 1)
+        return Follow(path, link.target, inner)
+
+    def _leaf(self, predicate: Predicate) -> Predicate:
+        path: Path = predicate.path  # type: ignore[attr-defined]
+        bound, spec = self.path(path)
+        try:
+            return _LEAVES[type(predicate)](self, predicate, bound, spec)
+        except MetastoreError as refused:
+            if isinstance(refused, QueryError):
+                raise
+            raise QueryError(f"{_shown(path)} of {self._spec.name} cannot be asked so: {refused}") from None
+
+    def _compare(self, predicate: Compare, path: Path, spec: FieldSpec) -> Predicate:
+        self._needs(path, spec, _RANGES | ({"id", "link"} if predicate.op in ("eq", "ne") else set()), predicate.op)
+        if spec.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | dict | None):
+            raise QueryError(f"{_shown(path)} has no order against {type(predicate.value).__name__}")
+        value = _value(spec, predicate.value, path)
+        if spec.kind == "version" and predicate.op not in ("eq", "ne"):
+            if path.keys:
+                raise QueryError(f"{_shown(path)} is a version inside an object: only == and in can be asked of it")
+            value = (Version.trusted(value, spec.scheme or "semver").key, value)
+        return evolve(predicate, path=path, value=value)
+
+    def _in(self, predicate: In, path: Path, spec: FieldSpec) -> Predicate:
+        self._needs(path, spec, _RANGES | {"id", "link"}, "in")
+        return In(path, tuple(_value(spec, each, path) for each in predicate.values))
+
+    def _absent(self, predicate: Absent, path: Path, spec: FieldSpec) -> Predicate:
+        return Absent(path)
+
+    def _text(self, predicate: Text, path: Path, spec: FieldSpec) -> Predicate:
+        self._needs(path, spec, {"str", "json"}, predicate.how)
+        return evolve(predicate, path=path, value=_folded(path, text(predicate.value, _shown(path))))
+
+    def _contains(self, predicate: Contains, path: Path, spec: FieldSpec) -> Predicate:
+        if spec.kind in ("str", "json") and len(predicate.values) == 1 and spec.kind == "str":
+            return self._text(Text(path, "contains", predicate.values[0]), path, spec)
+        self._needs(path, spec, {"list", "json"}, "contains")
+        item = spec.item or _FREE
+        if item.kind in ("object", "blob", "link"):
+            raise QueryError(f"{_shown(path)} of {self._spec.name} is a list of {item.kind}; ask with any(…) or by its parts")
+        return evolve(predicate, path=path, values=tuple(to_plain(item, _bare(each), _shown(path)) for each in predicate.values))
+
+    def _has_key(self, predicate: HasKey, path: Path, spec: FieldSpec) -> Predicate:
+        self._needs(path, spec, {"dict", "folder", "json"}, "has_key")
+        return evolve(predicate, path=path, key=text(predicate.key, f"a key of {_shown(path)}"))
+
+    def _needs(self, path: Path, spec: FieldSpec, kinds: set[str], op: str) -> None:
+        if spec.kind not in kinds:
+            raise QueryError(f"{_shown(path)} of {self._spec.name} is {spec.kind}, which {op} cannot be asked of")
+
+
+_LEAVES: dict[type[Predicate], Callable[[Binder, Any, Path, FieldSpec], Predicate]] = {
+    Compare: Binder._compare,
+    In: Binder._in,
+    Absent: Binder._absent,
+    Text: Binder._text,
+    Contains: Binder._contains,
+    HasKey: Binder._has_key,
+}
+
+
+def _shown(path: Path) -> str:
+    return path.field + "".join(f"[{key!r}]" for key in path.keys)
+
+
+def _bare(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _folded(path: Path, value: str) -> str:
+    return fold(value) if path.folded else value
+
+
+def _value(spec: FieldSpec, value: Any, path: Path) -> Any:
+    if spec.kind == "json":
+        return json_value(_bare(value), _shown(path))
+    if spec.kind == "link":
+        spec = FieldSpec(kind="id")
+    free = FieldSpec(kind=spec.kind, scheme=spec.scheme)
+    form = to_plain if path.keys else to_column
+    plain = form(free, _bare(value), _shown(path))
+    return _folded(path, plain) if spec.kind == "str" else plain

@@ -1,0 +1,187 @@
+"""Blob: a reference to bytes that lie elsewhere, and the proof that they are the right ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from attrs import frozen
+
+from metastore.errors import ValidationError, nearest
+
+__all__ = ["DIGEST_LENGTHS", "Blob", "Location"]
+
+DIGEST_LENGTHS = {"blake3": 64, "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+"""Known digest algorithms and the length of their hex text."""
+
+_HEX = re.compile(r"[0-9a-f]+")
+_UNFIT = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_SECRETS = {"signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "temp_url_sig",
+            "x-goog-signature", "awsaccesskeyid", "token", "access_token", "password"}  # fmt: skip
+URL_LENGTH = 2048
+
+
+@frozen
+class Location:
+    """One place where the bytes lie: an fsspec url without credentials; lower ``priority`` is tried first."""
+
+    url: str
+    priority: int = 0
+
+
+def _checked_url(url: Any) -> str:
+    if not isinstance(url, str):
+        raise ValidationError(f"expected a url as text for a blob, got {type(url).__name__}")
+    if len(url) > URL_LENGTH or _UNFIT.search(url):
+        raise ValidationError(f"a blob's url has at most {URL_LENGTH} characters and no space, control character or surrogate")
+    scheme, separator, _ = url.partition("://")
+    if not separator or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
+        raise ValidationError(f"expected a blob's url like s3://bucket/key or file:///path, got {url[:80]!r}")
+    return _without_secrets(url)
+
+
+def _without_secrets(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError as broken:
+        raise ValidationError(f"a blob's url cannot be read: {broken}") from None
+    if "@" in parts.netloc:
+        raise ValidationError("a blob's url must not carry credentials (user@host); configure the store instead")
+    if any(name.lower() in _SECRETS for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise ValidationError("a blob's url must not be a signed one: store the plain url, sign it when it is used")
+    return url
+
+
+def _checked_digest(algorithm: str, digest: Any) -> tuple[str, str]:
+    if algorithm not in DIGEST_LENGTHS:
+        raise ValidationError(f"unknown digest algorithm {algorithm!r}: {nearest(str(algorithm), DIGEST_LENGTHS)}")
+    text = digest.lower() if isinstance(digest, str) else ""
+    if len(text) != DIGEST_LENGTHS[algorithm] or not _HEX.fullmatch(text):
+        raise ValidationError(f"expected {DIGEST_LENGTHS[algorithm]} hex digits for {algorithm}, got {digest!r:.140}")
+    return algorithm, text
+
+
+def _checked_size(size: Any) -> int | None:
+    if size is not None and (type(size) is not int or not 0 <= size < 2**63):
+        raise ValidationError(f"expected a blob's size in bytes, 0 or more, got {size!r:.40}")
+    return size
+
+
+def _checked_media_type(media_type: Any) -> str | None:
+    if media_type is not None and (
+        not isinstance(media_type, str) or len(media_type) > 255 or not media_type.isprintable() or not media_type.strip()
+    ):
+        raise ValidationError(f"expected a media type like application/gzip, got {media_type!r:.80}")
+    return media_type
+
+
+class Blob:
+    """A reference to bytes: their content (size, digests, media type) and where they lie (0 to n locations).
+
+    Immutable; equal by content and locations. ``size`` is in bytes, digests are lower-case hex.
+    Raises ValidationError for a url with credentials, an unknown algorithm, a digest of the wrong length.
+
+    >>> blob = Blob("s3://images/debian.qcow2", size=345, sha256="9f" * 32)
+    >>> blob.url, blob.size, blob.digests["sha256"][:4]
+    ('s3://images/debian.qcow2', 345, '9f9f')
+    """
+
+    __slots__ = ("_digests", "locations", "media_type", "size")
+
+    size: int | None
+    media_type: str | None
+    locations: tuple[Location, ...]
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        size: int | None = None,
+        media_type: str | None = None,
+        sha256: str | None = None,
+        digests: Mapping[str, str] | None = None,
+        locations: Iterable[Location | str] = (),
+    ) -> None:
+        proofs = {**(digests or {}), **({"sha256": sha256} if sha256 is not None else {})}
+        places = [Location(url)] if url is not None else []
+        places += [place if isinstance(place, Location) else Location(place) for place in locations]
+        for place in places:
+            _checked_url(place.url)
+        put = object.__setattr__
+        put(self, "size", _checked_size(size))
+        put(self, "media_type", _checked_media_type(media_type))
+        put(self, "_digests", tuple(sorted(_checked_digest(*proof) for proof in proofs.items())))
+        put(self, "locations", tuple(sorted(set(places), key=lambda place: (place.priority, places.index(place)))))
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Blob:
+        """Return the blob of a plain mapping that was checked when it was written (see `metastore.backend`)."""
+        blob = object.__new__(cls)
+        put, get = object.__setattr__, plain.get
+        put(blob, "size", get("size"))
+        put(blob, "media_type", get("media_type"))
+        digests, places = get("digests"), get("locations")
+        put(blob, "_digests", tuple(digests.items()) if digests else ())
+        put(blob, "locations", tuple([Location(**place) for place in places]) if places else ())
+        return blob
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as JSON types, what is not known left out."""
+        plain: dict[str, Any] = {}
+        if self._digests:
+            plain["digests"] = dict(self._digests)
+        if self.locations:
+            plain["locations"] = [
+                {"url": place.url, "priority": place.priority} if place.priority else {"url": place.url} for place in self.locations
+            ]
+        if self.media_type is not None:
+            plain["media_type"] = self.media_type
+        if self.size is not None:
+            plain["size"] = self.size
+        return plain
+
+    @property
+    def url(self) -> str | None:
+        """The url tried first, or ``None`` where no location is known."""
+        return self.locations[0].url if self.locations else None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every url, in the order they are tried."""
+        return tuple(place.url for place in self.locations)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digests by algorithm; a new dict."""
+        return dict(self._digests)
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 digest, or ``None`` while it is not known."""
+        return self.digests.get("sha256")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Blob cannot be changed ({name}); make a new one")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Blob cannot be changed ({name}); make a new one")
+
+    def __eq__(self, other: object) -> bool:
+        return self._state() == other._state() if isinstance(other, Blob) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._state())
+
+    def _state(self) -> tuple[Any, ...]:
+        return (self.size, self.media_type, self._digests, self.locations)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Blob.from_plain, (self.to_plain(),))
+
+    def __repr__(self) -> str:
+        known = [repr(url) for url in self.urls]
+        known += [f"{name}={value!r}" for name in ("size", "media_type") if (value := getattr(self, name)) is not None]
+        known += [f"{name}={digest[:12]}…" for name, digest in self._digests]
+        return f"Blob({', '.join(known)})"

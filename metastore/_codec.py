@@ -1,0 +1,260 @@
+"""Artifact to row and back, compiled once per class and stored spec.
+
+The row it makes is complete (derived columns, unique key, content digest); what it reads
+needs the truth columns only. Reading its own row back is how a stored artifact is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, get_args, get_origin
+from uuid import UUID, SafeUUID
+
+import attrs
+
+from metastore._artifact import SET_BY_CATALOG, Record
+from metastore._blob import Blob
+from metastore._declare import default_from, hint_of
+from metastore._json import decode, encode
+from metastore._link import Link
+from metastore._schema import FieldSpec, TypeSpec
+from metastore._text import fold
+from metastore._values import EPOCH, to_column
+from metastore._version import Version
+from metastore.errors import UnknownFieldError, ValidationError, nearest
+
+__all__ = ["Codec", "content_digest"]
+
+Row = tuple[Any, ...]
+
+_PLAIN = {"int": int, "float": float, "str": str}
+_UNKNOWN = SafeUUID.unknown
+_MADE_BY_DECODE = frozenset({"id", "version", "created_at", "updated_at"})
+
+
+class Codec:
+    """The two-way road between a class and the rows of its stored spec.
+
+    The stored spec may be wider than the class (a newer program added fields): what the class does not
+    know is filled with its default when added, and left alone when changed.
+    """
+
+    def __init__(self, cls: type[Record], spec: TypeSpec) -> None:
+        self.cls, self.spec = cls, spec
+        known = cls.__fields_by_name__
+        self._writers = {each.name: _writer(each) for each in spec.fields if each.name not in SET_BY_CATALOG}
+        self._all = tuple(self._writers.values())
+        self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
+        self._names = tuple(each.name for each in spec.fields)
+        self._readers = tuple(_readers(cls, spec))
+        self._lost = tuple(name for name in self._names if name not in known)
+        self._at = spec.position
+        self._derived = tuple(_derived(spec))
+        self._content = tuple((name, spec.position[name]) for name in self._names if name not in SET_BY_CATALOG)
+        self._scope = tuple(spec.position[name] for name in spec.unique)
+        self._scheme = spec.by_name["version"].scheme
+        self._times = (spec.position["created_at"], spec.position["updated_at"], spec.position["revision"])
+
+    def encode(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the row of an artifact's values; times and revision are left for `stamp`.
+
+        Raises ValidationError naming the field, before anything is written.
+        """
+        row: list[Any] = [None] * len(self.spec.columns)
+        if self._missing:
+            values = {**self._missing, **values}
+        self._write(row, self._all, values)
+        return self._finish(row)
+
+    def patch(self, before: Sequence[Any], changes: Mapping[str, Any]) -> list[Any]:
+        """Return the row with some fields changed. Raises UnknownFieldError, ValidationError."""
+        row = list(before)
+        self._write(row, [self._writer_of(name) for name in changes], changes)
+        return self._finish(row)
+
+    def _writer_of(self, name: str) -> Any:
+        if name not in self._writers or name in self._lost or name == "id":
+            raise _not_writable(self.cls, name, [each for each in self._writers if each != "id"])
+        return self._writers[name]
+
+    def _write(self, row: list[Any], writers: Iterable[Any], values: Mapping[str, Any]) -> None:
+        at = self._at
+        for name, exact, longest, choices, spec in writers:
+            value = values[name]
+            if exact is str and type(value) is str and len(value) <= longest and value.isascii() and "\0" not in value:
+                if choices is None or value in choices:
+                    row[at[name]] = value
+                    continue
+            elif value is None and spec.optional:
+                row[at[name]] = None
+                continue
+            row[at[name]] = to_column(spec, value, f"$.{name}")
+
+    def _finish(self, row: list[Any]) -> list[Any]:
+        for target, source, derive in self._derived:
+            value = row[source]
+            row[target] = None if value is None else derive(value)
+        row[-2] = self._unique_key(row)
+        row[-1] = content_digest(self.spec.name, {name: value for name, at in self._content if (value := row[at]) is not None})
+        return row
+
+    def _unique_key(self, row: Sequence[Any]) -> bytes | None:
+        if not self._scope:
+            return None
+        scope: list[Any] = [self.spec.name, [row[at] for at in self._scope]]
+        if row[self._at["visibility"]] != "public":
+            scope.append(row[self._at["owner"]])
+        return hashlib.sha256(encode(scope).encode()).digest()
+
+    def unique_key(self, artifact: Record) -> bytes | None:
+        """Return the unique key that an artifact would have, ``None`` where its type declares no scope."""
+        key: bytes | None = self.encode(artifact.__dict__)[-2]
+        return key
+
+    def stamp(self, row: list[Any], *, revision: int, time: int, created: int | None = None) -> Row:
+        """Return the finished row with its revision and times (microseconds)."""
+        created_at, updated_at, at = self._times
+        row[created_at], row[updated_at], row[at] = time if created is None else created, time, revision
+        return tuple(row)
+
+    def decode(self, row: Sequence[Any]) -> Any:
+        """Return the artifact of a row, frozen, of the codec's class."""
+        values = dict(zip(self._names, row, strict=False))
+        put = object.__setattr__
+        ident = object.__new__(UUID)
+        put(ident, "int", int.from_bytes(values["id"], "big"))
+        put(ident, "is_safe", _UNKNOWN)
+        values["id"] = ident
+        values["version"] = Version.trusted(values["version"], self._scheme)
+        values["created_at"] = EPOCH + timedelta(0, 0, values["created_at"])
+        values["updated_at"] = EPOCH + timedelta(0, 0, values["updated_at"])
+        for name, read in self._readers:
+            value = values[name]
+            if value is not None:
+                values[name] = read(value)
+        for name in self._lost:
+            del values[name]
+        made = object.__new__(self.cls)
+        put(made, "__dict__", values)
+        return made
+
+    def hint(self, spec: FieldSpec) -> Any:
+        """Return what the class, or else the spec, says a field's values are."""
+        declared = self.cls.__fields_by_name__.get(spec.name)
+        return hint_of(spec) if declared is None else declared.hint
+
+    def default(self, spec: FieldSpec) -> Any:
+        """Return the value of a field that was not given. Raises ValidationError where one is required."""
+        if spec.name == "id" or spec.hook:
+            declared = self.cls.__fields_by_name__.get(spec.name)
+            if declared is not None and declared.options["_default"] is not attrs.NOTHING:
+                return declared.options["_default"].factory()
+        if spec.required and not spec.optional:
+            raise ValidationError(f"expected a value at $.{spec.name}, got none")
+        return default_from(spec)
+
+    def read(self, name: str, value: Any) -> Any:
+        """Return the Python value of one column, for projections and groups."""
+        return None if value is None else _reader_of(self.cls, self.spec.by_name[name])(value)
+
+
+def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
+    """Return SHA-256 of the canonical JSON of type and present truth columns but times and revision."""
+    return hashlib.sha256(encode([type_name, content]).encode()).digest()
+
+
+def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:
+    if name in SET_BY_CATALOG or name == "id":
+        return ValidationError(f"{name} of {cls.__name__} is set by the catalogue; only load() takes it as given")
+    return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")
+
+
+def _writer(spec: FieldSpec) -> tuple[str, Any, int, Any, FieldSpec]:
+    simple = spec.kind == "str" and spec.pattern is None and not spec.min_length
+    longest = 2**63 if spec.max_length is None else spec.max_length
+    return (spec.name, str if simple else None, longest, frozenset(spec.choices) or None, spec)
+
+
+def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:
+    for each in spec.fields:
+        if each.kind == "version":
+            yield spec.position[f"{each.name}__key"], spec.position[each.name], _key_maker(each.scheme)
+        if each.folded:
+            yield spec.position[f"{each.name}__folded"], spec.position[each.name], fold
+
+
+def _key_maker(scheme: str) -> Callable[[str], str]:
+    return lambda text: Version.trusted(text, scheme).key
+
+
+def _readers(cls: type[Record], spec: TypeSpec) -> Iterable[tuple[str, Callable[[Any], Any]]]:
+    for each in spec.fields:
+        if each.name in cls.__fields_by_name__ and each.name not in _MADE_BY_DECODE:
+            read = _reader_of(cls, each)
+            if read is not _same:
+                yield each.name, read
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _instant(count: int) -> Any:
+    return EPOCH + timedelta(0, 0, count)
+
+
+def _link(ident: bytes) -> Link[Any]:
+    return Link(UUID(bytes=ident))
+
+
+def _blob(text: str) -> Blob:
+    return Blob.from_plain(decode(text))
+
+
+def _folder(text: str) -> dict[str, Blob]:
+    return {name: Blob.from_plain(plain) for name, plain in decode(text).items()} if text != "{}" else {}
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "id": lambda ident: UUID(bytes=ident),
+    "datetime": _instant,
+    "link": _link,
+    "blob": _blob,
+    "folder": _folder,
+    "json": decode,
+}
+
+
+def _reader_of(cls: type[Record], spec: FieldSpec) -> Callable[[Any], Any]:
+    declared = cls.__fields_by_name__.get(spec.name)
+    hint = _without_none(declared.hint) if declared is not None else None
+    if spec.kind in ("list", "dict", "object"):
+        return _structured(hint, spec)
+    if spec.kind == "version":
+        return lambda text: Version.trusted(text, spec.scheme)
+    if spec.choices and isinstance(hint, type) and not issubclass(hint, str | int):
+        return hint
+    if spec.choices and hint not in (str, int) and isinstance(hint, type):
+        return hint
+    return _READERS.get(spec.kind, _same)
+
+
+def _without_none(hint: Any) -> Any:
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    return parts[0] if type(None) in get_args(hint) and len(parts) == 1 else hint
+
+
+def _structured(hint: Any, spec: FieldSpec) -> Callable[[Any], Any]:
+    if hint is None or _all_plain(spec):
+        return decode
+    from metastore._nested import reader
+
+    return reader(hint)
+
+
+def _all_plain(spec: FieldSpec) -> bool:
+    item = spec.item
+    return item is not None and not item.choices and (item.kind in ("str", "int", "bool", "float", "json") or (item.item is not None and _all_plain(item)))

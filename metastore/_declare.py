@@ -1,0 +1,256 @@
+"""From annotations to specs: what ``Field[list[Link["Image"]] | None]`` means, or why it means nothing.
+
+A hint is the Python side of a field (the enum class, the nested attrs class), its
+`FieldSpec` the plain side. Links are resolved at first use, everything else here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import types
+import typing
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+import attrs
+
+from metastore._blob import Blob
+from metastore._link import Link
+from metastore._schema import FieldSpec
+from metastore._version import SCHEMES, Version
+from metastore.errors import DeclarationError, nearest
+
+__all__ = ["Unresolved", "check_options", "default_from", "field_spec", "hint_of", "hints_of"]
+
+FIELD_NAME = re.compile(r"(?!.*__)[a-z][a-z0-9_]{0,62}")
+
+_SCALARS: dict[Any, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    datetime: "datetime",
+    Version: "version",
+    Blob: "blob",
+    UUID: "id",
+    Any: "json",
+}
+
+_ORDERED = {"int", "float", "datetime"}
+_APPLIES = {
+    "ge": _ORDERED, "gt": _ORDERED, "le": _ORDERED, "lt": _ORDERED,
+    "min_length": {"str"}, "max_length": {"str"}, "pattern": {"str"},
+    "choices": {"str", "int"},
+    "min_items": {"list", "dict", "folder"}, "max_items": {"list", "dict", "folder"},
+    "unique_items": {"list"},
+    "allowed_keys": {"dict", "folder"}, "required_keys": {"dict", "folder"},
+    "max_size": {"blob", "folder"}, "max_total_size": {"folder"},
+    "folded": {"str"}, "search": {"str", "list"}, "scheme": {"version"},
+    "index": {"bool", "int", "float", "str", "datetime", "version", "link", "list"},
+}  # fmt: skip
+
+INDEXED_LENGTH = 512
+
+
+class Unresolved:
+    """Stands for a name that cannot be read yet when a class is made; only a link may hold one."""
+
+
+class _Names(dict[str, Any]):
+    """Names for reading annotations: what is known, else an `Unresolved` of that name."""
+
+    def __init__(self, module: Mapping[str, Any], local: Mapping[str, Any]) -> None:
+        super().__init__(local)
+        self.module = module
+
+    def __missing__(self, name: str) -> Any:
+        if name in self.module or hasattr(__import__("builtins"), name):
+            raise KeyError(name)
+        return type(name, (Unresolved,), {})
+
+
+def hints_of(cls: type, module: Mapping[str, Any], local: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hints of the class's own annotations, text ones read with the names around it."""
+    written = cls.__dict__.get("__annotations__", {})
+    own = types.SimpleNamespace(__annotations__={name: hint for name, hint in written.items() if "ClassVar" not in str(hint)})
+    try:
+        return typing.get_type_hints(own, dict(module), _Names(module, local))
+    except Exception as broken:
+        raise DeclarationError(f"{cls.__name__}: an annotation cannot be read: {broken}") from broken
+
+
+def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> FieldSpec:
+    """Return the spec of one field. Raises DeclarationError naming ``owner.name``."""
+    where = f"{owner}.{name}"
+    if not FIELD_NAME.fullmatch(name):
+        raise DeclarationError(f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore")
+    said = {key: value for key, value in options.items() if value not in (None, "", (), False) or key == "default"}
+    shape = _shape(where, hint)
+    if "choices" in said:
+        shape["choices"] = tuple(said.pop("choices"))
+    spec = FieldSpec(**{**shape, **_constraints(said), "name": name})
+    check_options(where, spec)
+    return spec
+
+
+def _constraints(said: dict[str, Any]) -> dict[str, Any]:
+    for key in ("allowed_keys", "required_keys"):
+        if key in said:
+            said[key] = tuple(said[key])
+    for key in ("ge", "gt", "le", "lt"):
+        if isinstance(said.get(key), datetime):
+            said[key] = said[key].isoformat()
+    return said
+
+
+def _shape(where: str, hint: Any) -> dict[str, Any]:
+    inner, optional = _without_none(where, hint)
+    shape = _inner_shape(where, inner)
+    if shape["kind"] == "version":
+        shape["scheme"] = "semver"
+    return {**shape, "optional": True} if optional else shape
+
+
+def _without_none(where: str, hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    parts = [part for part in get_args(hint) if part is not type(None)]
+    if len(parts) != 1:
+        raise DeclarationError(f"{where}: a field has one kind, or one kind | None; {hint} has {len(parts)}")
+    return parts[0], len(parts) < len(get_args(hint))
+
+
+def _inner_shape(where: str, hint: Any) -> dict[str, Any]:
+    if get_origin(hint) is Literal:
+        return _choices(where, get_args(hint))
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _choices(where, tuple(member.value for member in hint))
+    if isinstance(hint, typing.Hashable) and hint in _SCALARS:
+        return {"kind": _SCALARS[hint]}
+    if (get_origin(hint) or hint) is Link:
+        return {"kind": "link"}
+    if get_origin(hint) in (list, dict):
+        return _container(where, hint)
+    if isinstance(hint, type) and attrs.has(hint):
+        return _object(where, hint)
+    raise DeclarationError(
+        f"{where}: {getattr(hint, '__name__', hint)} is no kind of field; kinds are bool, int, float, str, datetime, Version, Blob, "
+        "dict[str, Blob], Link[T], list[…], dict[str, …], enums, Literal, attrs classes and Any in dicts"
+    )
+
+
+def _choices(where: str, values: tuple[Any, ...]) -> dict[str, Any]:
+    kinds = {type(value) for value in values}
+    if kinds not in ({str}, {int}):
+        raise DeclarationError(f"{where}: the values of an enum or Literal are all str or all int, got {values}")
+    return {"kind": _SCALARS[kinds.pop()], "choices": values}
+
+
+def _container(where: str, hint: Any) -> dict[str, Any]:
+    arguments = get_args(hint)
+    if get_origin(hint) is list:
+        return {"kind": "list", "item": FieldSpec(**_shape(f"{where}[]", arguments[0]))}
+    if arguments[0] is not str:
+        raise DeclarationError(f"{where}: the keys of a dict are str, got {arguments[0]}")
+    if arguments[1] is Blob:
+        return {"kind": "folder"}
+    return {"kind": "dict", "item": FieldSpec(**_shape(f"{where}{{}}", arguments[1]))}
+
+
+def _object(where: str, hint: type) -> dict[str, Any]:
+    inside = typing.get_type_hints(hint)
+    parts = [(each, _shape(f"{where}.{each.name}", inside[each.name])) for each in attrs.fields(hint)]
+    return {
+        "kind": "object",
+        "fields": tuple(
+            FieldSpec(**shape, name=each.name, required=each.default is attrs.NOTHING, hook=_made_by_code(each.default)) for each, shape in parts
+        ),
+    }
+
+
+def _made_by_code(default: Any) -> bool:
+    return isinstance(default, attrs.Factory) and default.factory not in (list, dict)  # type: ignore[arg-type]
+
+
+def check_options(where: str, spec: FieldSpec) -> None:
+    """Raise DeclarationError where an option makes no sense for the field's kind, or options contradict each other."""
+    kind = spec.kind
+    _check_inside(where, spec)
+    for option, kinds in _APPLIES.items():
+        value = getattr(spec, option)
+        if value not in (None, "", (), False, 0) and kind not in kinds:
+            raise DeclarationError(f"{where}: {option} does not apply to {kind}, only to {', '.join(sorted(kinds))}")
+    _check_bounds(where, spec)
+    if kind == "str" and spec.index and not (spec.choices or 0 < (spec.max_length or 0) <= INDEXED_LENGTH):
+        raise DeclarationError(f"{where}: an indexed text declares max_length, at most {INDEXED_LENGTH}")
+    if kind == "list" and spec.index and (spec.item is None or spec.item.kind not in ("str", "int", "bool", "float")):
+        raise DeclarationError(f"{where}: only a list of str, int, float or bool can be indexed")
+    if kind == "list" and spec.search and (spec.item is None or spec.item.kind != "str"):
+        raise DeclarationError(f"{where}: only a text or a list of texts can be searched")
+    if not isinstance(spec.search, int) or not 0 <= spec.search <= 100:
+        raise DeclarationError(f"{where}: search is a weight from 1 to 100")
+    if spec.scheme and spec.scheme not in SCHEMES:
+        raise DeclarationError(f"{where}: unknown version scheme {spec.scheme!r}: {nearest(spec.scheme, SCHEMES)}")
+
+
+def _check_inside(where: str, spec: FieldSpec) -> None:
+    inner = [each for each in (spec.item, *spec.fields) if each is not None]
+    for each in inner:
+        if each.kind in ("blob", "folder") or (each.kind == "link" and (spec.kind != "list" or each.optional)):
+            raise DeclarationError(f"{where}: a {each.kind} stands in a field of its own, a list[Link[…]] or dict[str, Blob], not inside a {spec.kind}")
+        _check_inside(where, each)
+
+
+def _check_bounds(where: str, spec: FieldSpec) -> None:
+    for low, high in (("min_length", "max_length"), ("min_items", "max_items"), ("ge", "le")):
+        a, b = getattr(spec, low), getattr(spec, high)
+        if a is not None and b is not None and a > b:
+            raise DeclarationError(f"{where}: {low}={a!r} is above {high}={b!r}")
+    for count in ("min_length", "max_length", "min_items", "max_items", "max_size", "max_total_size"):
+        value = getattr(spec, count)
+        if value is not None and (type(value) is not int or value < 0):
+            raise DeclarationError(f"{where}: {count} is a whole number, 0 or more, got {value!r}")
+    if spec.pattern is not None:
+        try:
+            re.compile(spec.pattern)
+        except re.error as broken:
+            raise DeclarationError(f"{where}: the pattern {spec.pattern!r} cannot be read: {broken}") from broken
+
+
+_HINTS = {kind: hint for hint, kind in _SCALARS.items()} | {"link": Link, "folder": dict[str, Blob]}
+
+
+def hint_of(spec: FieldSpec) -> Any:
+    """Return a hint that means what the spec says, with plain values for enums and made classes for nested ones."""
+    inner: Any
+    if spec.choices:
+        inner = Literal[spec.choices]
+    elif spec.kind == "list" and spec.item is not None:
+        inner = list[hint_of(spec.item)]  # type: ignore[misc]
+    elif spec.kind == "dict" and spec.item is not None:
+        inner = dict[str, hint_of(spec.item)]  # type: ignore[misc]
+    elif spec.kind == "object":
+        inner = _made_class(spec)
+    else:
+        inner = _HINTS[spec.kind]
+    return inner | None if spec.optional else inner
+
+
+def _made_class(spec: FieldSpec) -> Any:
+    parts = {
+        each.name: attrs.field(type=hint_of(each), kw_only=True, default=attrs.NOTHING if each.required or each.hook else default_from(each))
+        for each in spec.fields
+    }
+    return attrs.make_class(spec.name.title() or "Object", parts, frozen=True, slots=False)
+
+
+def default_from(spec: FieldSpec) -> Any:
+    """Return the Python value of a spec's plain default."""
+    if spec.kind == "datetime" and spec.default is not None:
+        return datetime.fromisoformat(spec.default)
+    if spec.kind == "version" and spec.default is not None:
+        return Version(spec.default, spec.scheme)
+    return spec.default

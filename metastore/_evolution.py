@@ -1,0 +1,86 @@
+"""How a declared type and the stored one become one, online, or why they cannot.
+
+Adding optional or defaulted fields and indexes, and loosening constraints, widens. A field that the
+declaration lacks is kept, so that an older program destroys nothing. All else needs a migration.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve
+
+from metastore._schema import FieldSpec, TypeSpec
+from metastore.errors import SchemaConflictError
+
+__all__ = ["merged"]
+
+_LOOSER: dict[str, Callable[[Any, Any], bool]] = {
+    "ge": operator.le, "gt": operator.le, "le": operator.ge, "lt": operator.ge,
+    "min_length": operator.le, "max_length": operator.ge, "min_items": operator.le, "max_items": operator.ge,
+    "max_size": operator.ge, "max_total_size": operator.ge,
+}  # fmt: skip
+_SAME = ("kind", "item", "fields", "target", "scheme")
+
+
+def merged(stored: TypeSpec, declared: TypeSpec) -> TypeSpec:
+    """Return the spec that both can live with; ``stored`` itself where nothing is new.
+
+    Raises SchemaConflictError naming every field that stands against it.
+    """
+    wrong = [*_conflicts(stored, declared)]
+    if wrong:
+        raise SchemaConflictError(
+            f"type {stored.name} as declared cannot live with the stored one: {'; '.join(wrong)}. Give a migration (catalog.migrate), or declare it as it was"
+        )
+    kept = [_widened(old, declared.by_name.get(old.name)) for old in stored.fields]
+    new = [each for each in declared.fields if each.name not in stored.by_name]
+    return evolve(stored, fields=(*kept, *new), description=declared.description or stored.description)
+
+
+def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
+    wrong = []
+    if stored.unique != declared.unique:
+        wrong.append(f"the unique scope is {', '.join(stored.unique) or 'none'}, not {', '.join(declared.unique) or 'none'}")
+    for old in stored.fields:
+        new = declared.by_name.get(old.name)
+        if new is not None:
+            wrong += [f"{old.name}: {why}" for why in _against(old, new)]
+        elif old.required and not old.optional and old.name not in ("created_at", "updated_at"):
+            wrong.append(f"{old.name}: is required and no longer declared")
+    for new in declared.fields:
+        if new.name not in stored.by_name and not new.optional and (new.required or new.hook):
+            wrong.append(f"{new.name}: is new, so it needs a default or | None")
+    return wrong
+
+
+def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
+    wrong = [f"{word} is {_word(old, word)}, not {_word(new, word)}" for word in _SAME if getattr(old, word) != getattr(new, word)]
+    if old.optional and not new.optional:
+        wrong.append("may be absent in stored artifacts")
+    for word, looser in _LOOSER.items():
+        before, after = getattr(old, word), getattr(new, word)
+        if after is not None and (before is None or not looser(after, before)):
+            wrong.append(f"{word}={after} is tighter than {before if before is not None else 'before'}")
+    if new.choices and not (old.choices and set(old.choices) <= set(new.choices)):
+        wrong.append(f"the choices no longer hold {', '.join(map(repr, sorted(set(old.choices) - set(new.choices), key=str))) or 'any text'}")
+    if new.pattern is not None and new.pattern != old.pattern:
+        wrong.append(f"pattern {new.pattern!r} is not {old.pattern!r}")
+    if new.unique_items and not old.unique_items:
+        wrong.append("items were not unique")
+    if not set(new.required_keys) <= set(old.required_keys) or (new.allowed_keys and not set(old.allowed_keys or ("",)) <= set(new.allowed_keys)):
+        wrong.append("keys are bound more tightly")
+    return wrong
+
+
+def _word(spec: FieldSpec, word: str) -> Any:
+    value = getattr(spec, word)
+    return value.kind if isinstance(value, FieldSpec) else value or "none"
+
+
+def _widened(old: FieldSpec, new: FieldSpec | None) -> FieldSpec:
+    if new is None:
+        return old
+    return evolve(new, index=old.index or new.index, folded=old.folded or new.folded, search=new.search or old.search)

@@ -1,0 +1,262 @@
+"""Find: a query as an object. It runs nothing until it is used, and its repr never queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from attrs import evolve, frozen
+
+from metastore._cursor import read_cursor, write_cursor
+from metastore._expr import Expr, Linked
+from metastore._order import position_of, sort_key
+from metastore._schema import FieldSpec
+from metastore._values import instant, to_column
+from metastore.backend import Explains, Explanation
+from metastore.errors import CursorError, NotFoundError, QueryError
+from metastore.query import And, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
+
+if TYPE_CHECKING:
+    from metastore._artifact import Record
+    from metastore._catalog import Catalog
+    from metastore._types import Shelf
+
+__all__ = ["Find", "Page"]
+
+A = TypeVar("A", bound="Record")
+CHUNK = 1000
+"""Artifacts fetched by one statement when all are iterated."""
+
+_MEASURED = {"int", "float"}
+_ID = FieldSpec(kind="id")
+
+
+@frozen
+class Page(Generic[A]):
+    """One page: its artifacts, and the cursor of the next one (``None`` when this was the last)."""
+
+    items: list[A]
+    next: str | None
+
+
+class Find(Generic[A]):
+    """What `Catalog.find` gives: iterate it, or ask for a page, a count, facets.
+
+    Each use asks the catalogue anew. Iterating reads on in statements of a thousand artifacts, so that any number
+    passes through little memory; it is no snapshot: what others commit meanwhile shows where it is not passed yet.
+    """
+
+    def __init__(self, catalog: Catalog, asked: Sequence[Asked], after: Any, limit: int | None) -> None:
+        self._catalog, self._asked, self._after, self._limit = catalog, asked, after, limit
+
+    def __iter__(self) -> Iterator[A]:
+        start = self._start()
+        if len(self._asked) == 1 and self._limit is not None and self._limit <= CHUNK:
+            return iter(self._once(self._asked[0], start))
+        return islice(self._all(start), self._limit)
+
+    def _once(self, one: Asked, start: Position | None) -> list[Any]:
+        decode = one.shelf.codec.decode
+        return [decode(row) for row in one.rows(start, self._limit)]
+
+    def _all(self, start: Position | None) -> Iterator[Any]:
+        return (each.shelf.codec.decode(row) for each, row in self._rows(start))
+
+    def _rows(self, start: Position | None) -> Iterator[tuple[Asked, Any]]:
+        if len(self._asked) == 1:
+            return ((self._asked[0], row) for row in self._asked[0].stream(start, self._limit))
+        streams = [each.keyed(start, self._limit) for each in self._asked]
+        return ((each, row) for _, _, each, row in merge(*streams, key=lambda entry: entry[:2]))
+
+    def _start(self) -> Position | None:
+        after = self._after
+        if after is None or isinstance(after, Position):
+            return after
+        if isinstance(after, str) and not _is_id(after):
+            return read_cursor(after, self._about(), self._catalog._cursor_key)
+        return self._from_id(after)
+
+    def _from_id(self, ident: Any) -> Position:
+        raw = to_column(_ID, getattr(ident, "id", ident), "after")
+        for each in self._asked:
+            rows = each.shelf.fetch([raw])
+            if rows:
+                return position_of(each.shelf.spec, rows[0], each.query.order)
+        raise CursorError(f"after names an artifact that is not there: {ident}")
+
+    def _about(self) -> str:
+        return repr([(each.query, self._catalog.id) for each in self._asked])
+
+    def page(self) -> Page[A]:
+        """Return one page of ``limit`` artifacts (100 unless given) and the cursor of the next.
+
+        Pages never overlap: what is added before the cursor's place is not seen, what is after it is.
+        Raises CursorError for an ``after`` that is forged, damaged or of another query.
+        """
+        size = 100 if self._limit is None else self._limit
+        found = list(islice(_again(self, size + 1)._rows(self._start()), size + 1))
+        items = [each.shelf.codec.decode(row) for each, row in found[:size]]
+        return Page(items, self._cursor(*found[size - 1]) if len(found) > size and size else None)
+
+    def _cursor(self, one: Asked, row: Any) -> str:
+        return write_cursor(position_of(one.shelf.spec, row, one.query.order), self._about(), self._catalog._cursor_key)
+
+    def first(self) -> A | None:
+        """Return the first artifact, or ``None``."""
+        return next(iter(_limited(self, 1)), None)
+
+    def one(self) -> A:
+        """Return the only artifact. Raises NotFoundError for none, QueryError for several."""
+        found = list(_limited(self, 2))
+        if not found:
+            raise NotFoundError(f"no artifact fits {self!r}")
+        if len(found) > 1:
+            raise QueryError(f"more than one artifact fits {self!r}; ask for first(), or more closely")
+        return found[0]  # type: ignore[no-any-return]
+
+    def all(self) -> list[A]:
+        """Return every artifact as a list."""
+        return list(self)
+
+    def count(self) -> int:
+        """Return how many artifacts fit; limit and cursor do not count."""
+        return sum(each.aggregate((), (Measure("count"),))[0][0] for each in self._asked)
+
+    def select(self, *fields: Any) -> Iterator[tuple[Any, ...]]:
+        """Yield only some fields of each artifact, as tuples in the order of ``fields``."""
+        paths = [_path(each) for each in fields]
+        for path in paths:
+            if path.keys or path.folded:
+                raise QueryError(f"select() takes whole fields like Image.name, not parts of them ({path.field})")
+        for one, row in islice(self._rows(self._start()), self._limit):
+            yield tuple(one.shelf.codec.read(path.field, row[one.shelf.spec.position[path.field]]) for path in paths)
+
+    def facets(self, *fields: Any) -> dict[str, dict[Any, int]]:
+        """Return, per field, how many artifacts have each value; elements of lists count one by one."""
+        if not fields:
+            raise QueryError("facets() needs at least one field like Image.arch")
+        found: dict[str, dict[Any, int]] = {}
+        for given in fields:
+            counts = found.setdefault(repr(given), {})
+            for each in self._asked:
+                path, spec = each.shelf.binder.path(_path(given))
+                for value, count in each.aggregate((path,), (Measure("count"),)):
+                    key = each.shelf.group(path, spec, value)
+                    counts[key] = counts.get(key, 0) + count
+        return {name: dict(sorted(counts.items(), key=lambda item: -item[1])) for name, counts in found.items()}
+
+    def aggregate(self, *, by: Sequence[Any] = (), **measures: Any) -> list[dict[str, Any]]:
+        """Return a dict per group: its values by field name, its measures by the names given.
+
+        A measure is ``"count"`` or a pair like ``("sum", Image.size)`` with min, max, sum or avg.
+        Groups come in ascending order of their values. Raises QueryError for a clash of names or a field without sums.
+        """
+        if len(self._asked) != 1:
+            raise QueryError("aggregate() asks one type; ask each of the types")
+        one = self._asked[0]
+        paths = [one.shelf.binder.path(_path(each)) for each in by]
+        wanted = tuple(_measure(one, name, each) for name, each in measures.items())
+        names = [repr(each) for each in by]
+        rows = one.aggregate(tuple(path for path, _ in paths), wanted)
+        return [_group(one, paths, names, [*measures], wanted, row) for row in rows]
+
+    def explain(self) -> Explanation:
+        """Return the statement, its bindings and its plan, without running it. Raises QueryError where a backend cannot say."""
+        one, backend = self._asked[0], self._catalog._backend
+        if not isinstance(backend, Explains):
+            raise QueryError("this backend cannot explain its queries")
+        return backend.explain(one.shelf.spec, evolve(one.query, after=self._start(), limit=self._limit))
+
+    def __repr__(self) -> str:
+        asked = self._asked[0]
+        return f"Find({', '.join(each.query.type for each in self._asked)}: {asked.query.where!r}, order={asked.query.order!r}, limit={self._limit})"
+
+
+class Asked:
+    """One type's part of a find: its shelf and its bound query."""
+
+    __slots__ = ("query", "shelf")
+
+    def __init__(self, shelf: Shelf, query: Query) -> None:
+        self.shelf, self.query = shelf, query
+
+    def rows(self, after: Position | None, limit: int | None) -> list[Any]:
+        return self.shelf.select(Query(self.query.type, self.query.where, self.query.order, limit, after, self.query.latest))
+
+    def stream(self, after: Position | None, limit: int | None) -> Iterator[Any]:
+        while limit is None or limit > 0:
+            rows = self.rows(after, CHUNK if limit is None else min(CHUNK, limit))
+            yield from rows
+            if len(rows) < CHUNK:
+                return
+            limit = None if limit is None else limit - len(rows)
+            after = position_of(self.shelf.spec, rows[-1], self.query.order)
+
+    def keyed(self, after: Position | None, limit: int | None) -> Iterator[tuple[Any, str, Asked, Any]]:
+        order = self.query.order
+        for row in self.stream(after, limit):
+            yield sort_key(position_of(self.shelf.spec, row, order), order), self.query.type, self, row
+
+    def aggregate(self, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+        return self.shelf.aggregate(self.query, by, measures)
+
+
+def ask(shelf: Shelf, predicates: Iterable[Predicate], order_by: Iterable[Any], *, latest: bool) -> Asked:
+    """Return the bound query of one type; a search without another order comes best first."""
+    where = shelf.binder.where(predicates)
+    order = shelf.binder.order(order_by) or _best_first(where)
+    return Asked(shelf, Query(shelf.spec.name, where, order, latest=latest))
+
+
+def _best_first(where: Predicate) -> tuple[Order, ...]:
+    parts = where.items if isinstance(where, And) else (where,)
+    words = [word for part in parts if isinstance(part, Matches) for word in part.words]
+    if not words:
+        return ()
+    return (Order(Rank(tuple(dict.fromkeys(words))), descending=True), Order(Path("id", kind="id")))
+
+
+def _again(find: Find[A], limit: int) -> Find[A]:
+    return Find(find._catalog, find._asked, find._after, limit)
+
+
+def _limited(find: Find[A], most: int) -> Find[A]:
+    return _again(find, most if find._limit is None else min(most, find._limit))
+
+
+def _path(given: Any) -> Path:
+    if isinstance(given, Linked):
+        return given._path
+    if not isinstance(given, Expr) or given._via:
+        raise QueryError(f"expected a field like Image.name, got {given!r}")
+    return given._path
+
+
+def _measure(one: Asked, name: str, given: Any) -> Measure:
+    if given == "count":
+        return Measure("count")
+    if not isinstance(given, tuple) or len(given) != 2 or given[0] not in ("min", "max", "sum", "avg"):
+        raise QueryError(f"expected {name}='count' or {name}=('sum', Image.size) with min, max, sum or avg")
+    path, spec = one.shelf.binder.path(_path(given[1]))
+    fits = _MEASURED if given[0] in ("sum", "avg") else _MEASURED | {"str", "datetime"}
+    if spec.kind not in fits or "url" in path.keys or "digests" in path.keys:
+        raise QueryError(f"{given[0]} cannot be asked of {given[1]!r}, which is {spec.kind}")
+    return Measure(given[0], path)
+
+
+def _group(one: Asked, paths: Any, names: Any, asked: Any, wanted: Any, row: Any) -> dict[str, Any]:
+    values = [one.shelf.group(path, spec, value) for (path, spec), value in zip(paths, row, strict=False)]
+    figures = [_figure(measure, value) for measure, value in zip(wanted, row[len(paths) :], strict=True)]
+    return dict(zip([*names, *asked], [*values, *figures], strict=True))
+
+
+def _figure(measure: Measure, value: Any) -> Any:
+    if value is not None and measure.path is not None and measure.path.kind == "datetime" and not measure.path.keys:
+        return instant(value)
+    return value
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4

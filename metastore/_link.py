@@ -1,0 +1,59 @@
+"""Link: one artifact pointing to another by id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from metastore.errors import ValidationError
+
+if TYPE_CHECKING:
+    from metastore._artifact import Record
+
+__all__ = ["Link"]
+
+T = TypeVar("T", bound="Record")
+
+
+class Link(Generic[T]):
+    """A link to an artifact, by its id; the artifact need not be at hand, nor exist yet.
+
+    Immutable; equal by id. The type it leads to is that of the field that holds it.
+
+    >>> Link("0190a6e0-0000-7000-8000-000000000001").id.version
+    7
+    """
+
+    __slots__ = ("id",)
+
+    id: UUID
+
+    def __init__(self, target: T | UUID | str) -> None:
+        object.__setattr__(self, "id", _id_of(target))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a Link cannot be changed; make a new one")
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, Link) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Link, (self.id,))
+
+    def __repr__(self) -> str:
+        return f"Link('{self.id}')"
+
+
+def _id_of(target: Any) -> UUID:
+    found = target if isinstance(target, UUID | str) else getattr(target, "id", None)
+    if isinstance(found, str):
+        try:
+            return UUID(found)
+        except ValueError:
+            raise ValidationError(f"expected an id like 0190a6e0-…, an artifact or a UUID for a link, got {found[:60]!r}") from None
+    if not isinstance(found, UUID):
+        raise ValidationError(f"expected an artifact, a UUID or its text for a link, got {type(target).__name__}")
+    return found

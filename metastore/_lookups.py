@@ -1,0 +1,101 @@
+"""What is derived from a row so that it can be found: one reading of it for every backend.
+
+The row is the truth. Everything here can be thrown away and made again from rows, and
+``check()`` does so to audit a catalogue.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from metastore._json import decode, encode
+from metastore._schema import FieldSpec
+from metastore._text import words
+
+__all__ = ["entries", "items", "json_kind", "pointer", "references", "search_words", "targets"]
+
+
+def items(value: str | None) -> list[Any]:
+    """Return the distinct plain elements of a list column, in order; absent gives none."""
+    return [] if value is None or value == "[]" else list(dict.fromkeys(decode(value)))
+
+
+def pointer(keys: tuple[str, ...]) -> str:
+    """Return where nested keys lead, as a JSON pointer (RFC 6901).
+
+    >>> pointer(("a.b", "c/d"))
+    '/a.b/c~1d'
+    """
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def json_kind(value: Any) -> str:
+    """Return the JSON type of a plain value: comparison never crosses it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    return "string" if isinstance(value, str) else "list" if isinstance(value, list) else "dict"
+
+
+def entries(value: str | None) -> list[tuple[str, str, Any]]:
+    """Return (pointer, JSON type, value) of everything under the keys of a dict column, at any depth.
+
+    Booleans come as 0 and 1, lists as their canonical text, null and dicts without a value;
+    what lies inside lists is not entered.
+
+    >>> entries('{"a.b":true,"c":{"d":1.5}}')
+    [('/a.b', 'bool', 1), ('/c', 'dict', None), ('/c/d', 'number', 1.5)]
+    """
+    if value is None or value == "{}":
+        return []
+    found: list[tuple[str, str, Any]] = []
+    _enter(decode(value), "", found)
+    return found
+
+
+def _enter(mapping: dict[str, Any], prefix: str, found: list[tuple[str, str, Any]]) -> None:
+    for key, value in mapping.items():
+        where, kind = prefix + pointer((key,)), json_kind(value)
+        found.append((where, kind, entry_value(value)))
+        if kind == "dict":
+            _enter(value, where, found)
+
+
+def entry_value(value: Any) -> Any:
+    """Return how a look-up table holds a JSON value."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, list):
+        return encode(value)
+    return None if isinstance(value, dict) else value
+
+
+def targets(spec: FieldSpec, value: Any) -> list[bytes]:
+    """Return the distinct ids that a link, or a list of links, points to."""
+    if value is None:
+        return []
+    return [value] if spec.kind == "link" else [UUID(text).bytes for text in items(value)]
+
+
+def references(spec: FieldSpec, value: str | None) -> set[str]:
+    """Return every url and every ``algorithm:hex`` digest of a blob or folder column."""
+    if value is None or value == "{}":
+        return set()
+    data = decode(value)
+    blobs = [data] if spec.kind == "blob" else data.values()
+    found: set[str] = set()
+    for blob in blobs:
+        found.update(f"{name}:{digest}" for name, digest in blob.get("digests", {}).items())
+        found.update(location["url"] for location in blob.get("locations", ()))
+    return found
+
+
+def search_words(spec: FieldSpec, value: str | None) -> list[str]:
+    """Return the words by which full text finds a searched column (a text, or a list of texts)."""
+    if value is None:
+        return []
+    return words(" ".join(items(value)) if spec.kind == "list" else value)

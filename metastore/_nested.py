@@ -1,0 +1,77 @@
+"""JSON values back to Python ones, where they are more than JSON: cattrs, its hooks compiled once per hint.
+
+Imported at first use, as cattrs costs as much as everything else at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import cattrs
+
+from metastore._blob import Blob
+from metastore._json import decode
+from metastore._link import Link
+from metastore._version import Version
+from metastore.errors import MetastoreError, ValidationError
+
+__all__ = ["from_json", "reader"]
+
+
+def _blob(plain: Any, _: Any) -> Blob:
+    if not isinstance(plain, dict):
+        raise ValidationError(f"expected an object for a blob, got {type(plain).__name__}")
+    unknown = plain.keys() - {"size", "media_type", "digests", "locations"}
+    if unknown:
+        raise ValidationError(f"a blob has no {', '.join(sorted(unknown))}; it has size, media_type, digests, locations")
+    return Blob.from_plain(Blob(**{**plain, "locations": [place["url"] for place in plain.get("locations", ())]}).to_plain() | _places(plain))
+
+
+def _places(plain: dict[str, Any]) -> dict[str, Any]:
+    return {"locations": plain["locations"]} if plain.get("locations") else {}
+
+
+def _moment(text: Any, _: Any) -> datetime:
+    if not isinstance(text, str):
+        raise ValidationError(f"expected a time like 2024-02-29T12:00:00Z, got {type(text).__name__}")
+    return datetime.fromisoformat(text)
+
+
+def _unchanged(value: Any, _: Any) -> Any:
+    return value
+
+
+@lru_cache(maxsize=1)
+def _converter() -> cattrs.Converter:
+    made = cattrs.Converter(detailed_validation=False, forbid_extra_keys=True)
+    for kind in (bool, int, float, str):
+        made.register_structure_hook(kind, _unchanged)
+    made.register_structure_hook(datetime, _moment)
+    made.register_structure_hook(UUID, lambda text, _: UUID(text))
+    made.register_structure_hook(Version, lambda text, _: Version(text))
+    made.register_structure_hook(Blob, _blob)
+    made.register_structure_hook_func(lambda hint: getattr(hint, "__origin__", hint) is Link, lambda text, _: Link(text))
+    return made
+
+
+def reader(hint: Any) -> Callable[[str], Any]:
+    """Return what reads canonical JSON text as ``hint``."""
+    hook = _converter().get_structure_hook(hint)
+    return lambda text: hook(decode(text), hint)
+
+
+def from_json(hint: Any, plain: Any, where: str) -> Any:
+    """Return the Python value of a JSON one. Raises ValidationError naming ``where``."""
+    if plain is None:
+        return None
+    try:
+        return _converter().structure(plain, hint)
+    except MetastoreError as refused:
+        raise ValidationError(f"{refused} (at {where})") from None
+    except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, AttributeError) as broken:
+        shown = getattr(hint, "__name__", hint)
+        raise ValidationError(f"expected {shown} at {where}, got {type(plain).__name__}: {broken}") from None

@@ -1,0 +1,201 @@
+"""The types of one catalogue: which classes it knows, which specs it stores, and how they meet.
+
+Types belong to a catalogue, by ``open(types=…)`` or first use; an equal redeclaration replaces.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from metastore._artifact import Artifact, Record, make_type, spec_of
+from metastore._bind import Binder
+from metastore._codec import Codec
+from metastore._evolution import merged
+from metastore._expr import Linked
+from metastore._schema import FieldSpec, TypeSpec
+from metastore.backend import Backend, Row, StoredSpec
+from metastore.errors import DeclarationError, SchemaConflictError, UnknownTypeError, ValidationError, nearest
+from metastore.query import Measure, Path, Query
+
+__all__ = ["Shelf", "Types"]
+
+
+class Shelf:
+    """One type in one catalogue: its class, the spec its rows are stored by, and the roads between."""
+
+    def __init__(self, backend: Backend, cls: Any, stored: StoredSpec, specs: Callable[[str], TypeSpec | None]) -> None:
+        self.backend, self.cls = backend, cls
+        self.spec, self.number = stored.spec, stored.number
+        self.codec = Codec(cls, stored.spec)
+        self.binder = Binder(stored.spec, specs)
+        self.id_bytes = stored.spec.position["id"]
+        self.revision = stored.spec.position["revision"]
+
+    def select(self, query: Query) -> list[Row]:
+        """Return the rows of a bound query."""
+        return self.backend.select(self.spec, query)
+
+    def fetch(self, ids: Sequence[bytes]) -> list[Row]:
+        """Return the rows of these ids that are there."""
+        return self.backend.fetch(self.spec, ids)
+
+    def aggregate(self, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+        """Return the groups of a bound query."""
+        return self.backend.aggregate(self.spec, query, by, measures)
+
+    def group(self, path: Path, spec: FieldSpec, value: Any) -> Any:
+        """Return the Python value by which a group goes."""
+        if path.keys or path.folded or spec.kind == "list":
+            return bool(value) if spec.kind == "bool" and value is not None else value
+        return self.codec.read(path.field, value)
+
+    def check_writable(self) -> None:
+        """Raise ValidationError for a dynamic type whose defaults only the declaring program can make."""
+        if self.spec.hooks and self.cls.__module__ == "metastore.dynamic":
+            raise ValidationError(
+                f"type {self.spec.name} makes {', '.join(self.spec.hooks)} by Python code that is not here; declare the class to write it"
+            )
+
+
+class Types:
+    """Every type of a catalogue; thread-safe."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._lock = threading.RLock()
+        self._declared: dict[str, Any] = {}
+        self._stored: dict[str, list[StoredSpec]] = {}
+        self._shelves: dict[Any, Shelf] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the stored specs again, as after another program's write or a rollback of ours."""
+        with self._lock:
+            self._stored = {}
+            for each in self._backend.specs():
+                self._stored.setdefault(each.spec.name, []).append(each)
+            self._shelves = {}
+
+    def declare(self, cls: Any) -> None:
+        """Make a class known, and the classes its links lead to; the database is not touched."""
+        if not isinstance(cls, type) or not issubclass(cls, Record):
+            raise DeclarationError(f"expected an artifact class, got {cls!r:.60}")
+        name = cls.__type_name__
+        if name is None or self._declared.get(name) is cls:
+            return
+        with self._lock:
+            old = self._declared.get(name)
+            self._declared[name] = cls
+            if old is not None:
+                self._shelves.pop(old, None)
+        for each in _linked(cls):
+            self.declare(each)
+
+    def shelf(self, cls: Any) -> Shelf:
+        """Return where artifacts of a class stand; its type is stored, or widened, at first use.
+
+        Raises SchemaConflictError where declared and stored type cannot live together, UnknownTypeError
+        where a read-only catalogue does not hold the type.
+        """
+        found = self._shelves.get(cls)
+        return found if found is not None else self._open(cls)
+
+    def _open(self, cls: Any) -> Shelf:
+        self.declare(cls)
+        with self._lock:
+            stored = self._agree(spec_of(cls))
+            self._shelves[cls] = made = Shelf(self._backend, cls, stored, self.spec)
+            return made
+
+    def _agree(self, declared: TypeSpec) -> StoredSpec:
+        known = self._stored.get(declared.name, [])
+        agreed = _agreed(declared, known)
+        if agreed is not None:
+            return agreed
+        if self._backend.read_only:
+            return self._as_stored(declared, known)
+        with self._backend.transaction():
+            return self._store(declared)
+
+    def _as_stored(self, declared: TypeSpec, known: list[StoredSpec]) -> StoredSpec:
+        if not known:
+            raise UnknownTypeError(f"the catalogue holds no type {declared.name!r} and is open read-only: {nearest(declared.name, self._stored)}")
+        merged(known[-1].spec, declared)
+        return known[-1]
+
+    def _store(self, declared: TypeSpec) -> StoredSpec:
+        known = self._backend.specs(declared.name)
+        self._stored[declared.name] = known
+        agreed = _agreed(declared, known)
+        if agreed is not None:
+            return agreed
+        spec = merged(known[-1].spec, declared) if known else declared
+        made = StoredSpec(len(known) + 1, spec)
+        self._backend.ensure(spec, made.number)
+        self._stored[declared.name] = [*known, made]
+        return made
+
+    def spec(self, name: str) -> TypeSpec | None:
+        """Return the spec of a type name, stored or else declared; ``None`` where it is neither."""
+        known = self._stored.get(name)
+        if known:
+            return known[-1].spec
+        cls = self._declared.get(name)
+        return spec_of(cls) if cls is not None else None
+
+    def cls(self, name: str) -> Any:
+        """Return the class of a type name: the declared one, else a dynamic one. Raises UnknownTypeError."""
+        found = self._declared.get(name)
+        if found is not None:
+            return found
+        if name not in self._stored:
+            self.refresh()
+        if name not in self._stored:
+            raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(str(name), self.names())}")
+        with self._lock:
+            made = self._declared[name] = make_type(self._stored[name][-1].spec, self.cls)
+            return made
+
+    def names(self) -> list[str]:
+        """Return the names of every stored or declared type, sorted."""
+        return sorted({*self._stored, *self._declared})
+
+    def under(self, cls: Any) -> Iterator[Any]:
+        """Yield the classes that a find of ``cls`` asks: itself, or for an abstract base every type under it."""
+        if cls.__type_name__ is not None:
+            yield cls
+            return
+        self.refresh()
+        every = (self.cls(name) for name in self.names())
+        if cls not in (Record, Artifact):
+            every = (each for each in every if issubclass(each, cls))
+        yield from (each for each in every if cls is not Artifact or "name" in each.__fields_by_name__)
+
+    def replace(self, cls: Any, stored: StoredSpec) -> None:
+        """Take in a migrated type."""
+        with self._lock:
+            self._declared[stored.spec.name] = cls
+            self.refresh()
+
+
+def _agreed(declared: TypeSpec, known: list[StoredSpec]) -> StoredSpec | None:
+    """The latest stored spec, where the declared one is it or a former one that is still good."""
+    if not known:
+        return None
+    broken_at = max((each.number for each in known if each.breaking), default=0)
+    same = [each for each in known if each.spec.digest == declared.digest]
+    if same and same[-1].number < broken_at:
+        raise SchemaConflictError(f"type {declared.name} was migrated since this program was written; it needs the newer declaration")
+    if same or merged(known[-1].spec, declared).digest == known[-1].spec.digest:
+        return known[-1]
+    return None
+
+
+def _linked(cls: Any) -> Iterator[Any]:
+    for name, each in cls.__fields_by_name__.items():
+        if isinstance(getattr(cls, name), Linked):
+            target = each.target()
+            if target.__type_name__ is not None and target is not cls:
+                yield target

@@ -1,0 +1,253 @@
+"""What a backend author imports: the contract, and the data that crosses it.
+
+A backend keeps rows and answers queries. It knows nothing of Python classes, of who
+may do what, or of what a status means.
+
+Values
+    A row is a tuple of plain values, one per column of `TypeSpec.columns`, in that order.
+    Plain are ``None``, ``int`` (64 bits signed), finite ``float``, ``str`` (no surrogates, no NUL) and
+    ``bytes``. By kind: *id* and *link* 16 bytes, *bool* 0 or 1, *datetime* microseconds since 1970 UTC,
+    *version* its canonical text (the sort key is a derived column), *blob*, *folder*, *list*, *dict*,
+    *object* and *json* canonical JSON text. Inside JSON a datetime is ``2024-02-29T12:00:00.000000Z``, an id its
+    UUID text, a version its text.
+
+A blob as JSON
+    ``{"digests": {"sha256": hex}, "locations": [{"url": …}], "media_type": …, "size": bytes}``, what is not known left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from attrs import frozen
+
+from metastore._lookups import entries, items, json_kind, pointer, references, search_words, targets
+from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
+from metastore._text import fold, words
+from metastore.query import Measure, Path, Query
+
+__all__ = [
+    "CHECKPOINT_EVERY",
+    "Backend",
+    "Change",
+    "Column",
+    "Commit",
+    "Edge",
+    "Explains",
+    "Explanation",
+    "FieldSpec",
+    "Identity",
+    "Row",
+    "StoredSpec",
+    "TypeSpec",
+    "entries",
+    "fold",
+    "items",
+    "json_kind",
+    "pointer",
+    "references",
+    "search_words",
+    "spec_from_json",
+    "spec_to_json",
+    "targets",
+    "words",
+]
+
+CHECKPOINT_EVERY = 16
+"""A change whose revision is a multiple of this carries the whole row."""
+
+Row = tuple[Any, ...]
+
+
+@frozen
+class StoredSpec:
+    """One entry of a type's append-only list of specs.
+
+    ``number`` counts from 1 per type. ``breaking`` says that rows were migrated, so that
+    programs which only know earlier specs must not touch them.
+    """
+
+    number: int
+    spec: TypeSpec
+    breaking: bool = False
+
+
+@frozen
+class Commit:
+    """One transaction of the history: ``id`` is a UUIDv7 made by the client and recognises a repeat.
+
+    ``time`` is in microseconds since 1970 UTC.
+    """
+
+    id: bytes
+    time: int
+    actor: str | None = None
+    message: str | None = None
+
+
+@frozen
+class Change:
+    """One artifact's part of a transaction.
+
+    ``before`` and ``after`` are canonical JSON objects of the changed columns only (bytes as hex);
+    an add stores neither, a delete the whole row in ``before``. ``checkpoint`` is the whole row after
+    the change, where one is due. ``digest`` is the SHA-256 of the content after the change (for a delete: of
+    the content that went), ``parents`` the digests it came from, concatenated.
+    """
+
+    kind: Literal["add", "update", "delete", "load", "migrate"]
+    id: bytes
+    revision: int
+    spec: int
+    digest: bytes
+    parents: bytes = b""
+    before: str | None = None
+    after: str | None = None
+    checkpoint: str | None = None
+
+
+@frozen
+class Identity:
+    """What the catalogue knows of an id: its type (empty for *foreign*) and state."""
+
+    type: str
+    state: Literal["live", "deleted", "foreign"]
+
+
+@frozen
+class Edge:
+    """One link found by a closure: ``depth`` counts hops from the start, 1 for its own links."""
+
+    source: bytes
+    field: str
+    target: bytes
+    depth: int
+
+
+@frozen
+class Explanation:
+    """How a backend answers a query: the statement, what is bound to it, and the plan, a step a line."""
+
+    sql: str
+    bindings: tuple[Any, ...]
+    plan: str
+
+
+class Backend(Protocol):
+    """A store of rows.
+
+    Truth
+        Two-valued: a comparison with an absent value is false; `Not` is the exact complement.
+        Text compares by code point, without padding; numbers by value; JSON values only within one JSON type
+        (`json_kind`; ``true`` is not ``1``).
+    Paths
+        A bound path carries the kind of the value it leads to. Without keys it is a column: the field's, or for
+        ``folded`` the derived ``<field>__folded``; the engine itself also asks by ``unique_key``. With keys: into a *dict* nested keys (values of any
+        JSON type; a null that is there is present), into an *object* attribute names (null is absent; plain JSON forms: true, ISO text),
+        into a *blob* ``("size",)``, ``("media_type",)``, ``("url",)`` or ``("digests", algorithm)``, into a *folder* first the entry's
+        name. A blob has several urls: a comparison holds when some url fits. ``Absent`` of a key path: no such key, or no value.
+    Order
+        Absent is smallest. At a free JSON path null, lists and dicts count as absent, and bool < number < string. The id (as 16 bytes) ends every order, in the last key's direction.
+        Versions order by (sort key, text).
+        ``Rank(words)`` of a row is the sum over (word, searched field) of the field's ``search`` weight
+        where the word is among the field's `search_words`; no corpus statistics.
+    Ownership
+        Rows and lists returned belong to the caller.
+    Threads and processes
+        Any thread may call any method at any time; a transaction belongs to its thread. A forked child may
+        go on with the object.
+    Writers
+        ``transaction`` takes the write lock at its start, waits for it boundedly and fairly (`BusyError`),
+        nests (an inner one that raises undoes itself only), sees its own writes, and is all or nothing.
+        Every write method is called inside one.
+    Failure
+        Only errors of `metastore.errors` leave a method; after one, the transaction can be rolled back and the
+        object used again.
+    """
+
+    catalogue: str
+    """Identity of this catalogue: the text of a UUID made when it was."""
+
+    read_only: bool
+
+    def specs(self, type_name: str | None = None) -> list[StoredSpec]:
+        """Return every stored spec (of one type), by type name, then number."""
+
+    def ensure(self, spec: TypeSpec, number: int) -> None:
+        """Store ``spec`` as that number of its type and widen what keeps its rows.
+
+        New columns of existing rows take the field's default. Called with a number once; may run
+        in a transaction or without.
+        """
+
+    def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
+        """Store ``spec`` as a breaking number and put ``rows`` in the place of all rows of the type."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a context in which writes are one; it takes the write lock on entering."""
+
+    def stamp(self, commit: Commit) -> int:
+        """Record the transaction that is under way, once, and return its time.
+
+        The time is the commit's or the latest one recorded, whichever is later.
+        Raises ConflictError if the commit's id was recorded before.
+        """
+
+    def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:
+        """Add rows; all or none.
+
+        A foreign id becomes live; unknown targets of links become foreign identities.
+        Raises IdTakenError for an id that was ever used, DuplicateError for a ``unique_key`` that is taken.
+        """
+
+    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
+        """Put ``after`` in the place of ``before`` (same id) if the stored revision still is that of ``before``.
+
+        Columns that this spec does not know stay as they are. Returns whether it did. Raises DuplicateError.
+        """
+
+    def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
+        """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
+
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
+        """Return the live rows of that type with these ids, in the order asked; missing ones are left out."""
+
+    def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
+        """Return what is known of each id; unknown ones are left out."""
+
+    def select(self, spec: TypeSpec, query: Query) -> list[Row]:
+        """Return the rows of a bound query in its order."""
+
+    def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+        """Return one tuple per group: its values, then its measures; groups in ascending order of their values.
+
+        Order, limit and position of the query do not count. Without ``by`` there is exactly one group. A list of
+        scalars in ``by`` groups by each distinct element (artifacts with an empty list are in no group). A measure other than
+        count over no values is ``None``. Sums of integers beyond 64 bits raise QueryError.
+        """
+
+    def closure(self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
+        """Return every link reachable from ``start`` (or, backwards, leading to it) in one statement.
+
+        By depth, source, field, target; each link once, at its least depth; cycles end. ``depth`` bounds the hops.
+        Only links of live artifacts are in it.
+        """
+
+    def check(self) -> Iterator[str]:
+        """Yield a sentence per disagreement between rows and what is derived from them; none when all is well."""
+
+    def stats(self) -> dict[str, Any]:
+        """Return figures of this store: at least ``{"artifacts": {type: count}, "changes": count}``."""
+
+    def close(self) -> None:
+        """Give everything back; closing twice is fine."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An optional ability: to say how a query is answered."""
+
+    def explain(self, spec: TypeSpec, query: Query) -> Explanation:
+        """Return the statement, its bindings and its plan, without running it."""

@@ -1,0 +1,114 @@
+"""How results look: tables on a terminal, tab-separated in a pipe, JSON Lines with ``--json``."""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from metastore import Blob, Link, Version
+from metastore.cli._session import asked
+
+__all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "rows"]
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def on_terminal() -> bool:
+    """Say whether a person reads the output."""
+    return sys.stdout.isatty() and not asked("json")
+
+
+def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+    """Show rows of values: a table with a head, tab-separated lines without one, or one JSON object each."""
+    if asked("json"):
+        for row in values:
+            _json_line(dict(zip(columns, map(plain, row), strict=True)))
+    elif on_terminal():
+        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        for row in values:
+            table.add_row(*(_printable(cell(value)) for value in row))
+        Console(highlight=False, markup=False).print(table)
+    else:
+        for row in values:
+            click.echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
+
+
+def object_(values: Mapping[str, Any]) -> None:
+    """Show one thing: a line per name and value, or one JSON object."""
+    if asked("json"):
+        _json_line({name: plain(value) for name, value in values.items()})
+    else:
+        rows(("", ""), values.items())
+
+
+def lines(texts: Iterable[str], name: str = "line") -> None:
+    """Show lines of text as they are, or as JSON objects under ``name``."""
+    for text in texts:
+        if asked("json"):
+            _json_line({name: text})
+        else:
+            click.echo(text)
+
+
+def note(text: str) -> None:
+    """Tell a person something beside the result, on standard error; not with ``--quiet``."""
+    if not asked("quiet"):
+        click.echo(text, err=True)
+
+
+def _json_line(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, sort_keys=False))
+
+
+def cell(value: Any) -> str:
+    """Return a value as one text: nothing for ``None``, JSON for what is structured.
+
+    >>> cell(None), cell(True), cell(["a", "b"]), cell(Link("0190a6e0-0000-7000-8000-000000000001"))
+    ('', 'true', '["a", "b"]', '0190a6e0-0000-7000-8000-000000000001')
+    """
+    simple = plain(value)
+    if simple is None:
+        return ""
+    return simple if isinstance(simple, str) else json.dumps(simple, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON types."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(value, UUID | Version):
+        return str(value)
+    if isinstance(value, Link):
+        return str(value.id)
+    if isinstance(value, Blob):
+        return _blob(value)
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    if attrs.has(type(value)):
+        return {each.name: plain(getattr(value, each.name)) for each in attrs.fields(type(value))}
+    return value
+
+
+def _blob(blob: Blob) -> dict[str, Any]:
+    values = {"url": blob.url, "size": blob.size, "media_type": blob.media_type, "digests": dict(blob.digests)}
+    more = list(blob.urls)[1:]
+    return {name: value for name, value in (values | {"more_urls": more}).items() if value not in (None, {}, [])}
+
+
+def _printable(text: str) -> str:
+    """Return a text that cannot move the cursor of a terminal or change its colours."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)

@@ -1,0 +1,193 @@
+"""Every error of metastore, one tree, one root.
+
+::
+
+    MetastoreError
+    ├── DeclarationError (TypeError)         an artifact type is declared wrongly; names type and field
+    ├── SchemaConflictError                  a declared type and the stored one disagree; names the fields
+    ├── ValidationError (ValueError)         a value does not fit its field; says where, expected and found
+    │   └── UnknownFieldError (AttributeError)   no such field; offers the nearest spelling
+    ├── VersionError (ValueError)            a version text that its scheme refuses
+    ├── QueryError (ValueError)              a query that its type cannot answer
+    │   ├── QuerySyntaxError                 a CQL2 text or JSON with a mistake; carries its position
+    │   └── CursorError                      a cursor that is forged, damaged or of another query
+    ├── UnknownTypeError (LookupError)       the catalogue holds no such type
+    ├── NotFoundError (LookupError)          no such artifact
+    ├── NotStoredError (AttributeError)      a value that only a stored artifact has
+    ├── ConflictError                        the write lost against the state of the catalogue
+    │   ├── DuplicateError                   the declared unique scope is taken
+    │   ├── IdTakenError                     the id was used before; ids are never used again
+    │   └── StaleRevisionError               compare-and-set on an older revision
+    ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
+    └── BackendError                         the store below
+        ├── CatalogUrlError (ValueError)     an address that no backend can open
+        ├── BusyError (TimeoutError)         the write lock was not to be had in time
+        ├── ReadOnlyError (PermissionError)  a write through a read-only catalogue or directory
+        ├── StorageFullError (OSError)       the disk is full
+        ├── DamagedError                     the file is truncated or corrupt
+        ├── NotACatalogError                 the file is no catalogue
+        ├── NewerRevisionError               the file was written by a newer metastore
+        └── ClosedError                      used after ``close()``
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "BackendError",
+    "BusyError",
+    "CatalogUrlError",
+    "ClosedError",
+    "ConflictError",
+    "CursorError",
+    "DamagedError",
+    "DeclarationError",
+    "DuplicateError",
+    "IdTakenError",
+    "MetastoreError",
+    "MissingExtraError",
+    "NewerRevisionError",
+    "NotACatalogError",
+    "NotFoundError",
+    "NotStoredError",
+    "QueryError",
+    "QuerySyntaxError",
+    "ReadOnlyError",
+    "SchemaConflictError",
+    "StaleRevisionError",
+    "StorageFullError",
+    "UnknownFieldError",
+    "UnknownTypeError",
+    "ValidationError",
+    "VersionError",
+    "nearest",
+]
+
+
+class MetastoreError(Exception):
+    """Root of every error that metastore raises on purpose."""
+
+
+class DeclarationError(MetastoreError, TypeError):
+    """An artifact type is declared wrongly; raised when the class is created."""
+
+
+class SchemaConflictError(MetastoreError):
+    """The declared type cannot live with the stored one until a migration is given."""
+
+
+class ValidationError(MetastoreError, ValueError):
+    """A value does not fit its field; nothing was written."""
+
+
+class UnknownFieldError(ValidationError, AttributeError):
+    """No field of that name; the message offers the nearest spelling."""
+
+
+class VersionError(MetastoreError, ValueError):
+    """A version text that its scheme refuses."""
+
+
+class QueryError(MetastoreError, ValueError):
+    """A query that its type cannot answer; raised before the database is touched."""
+
+
+class QuerySyntaxError(QueryError):
+    """A CQL2 text or JSON with a mistake.
+
+    ``position`` is the 0-based offset of the mistake in the text, ``None`` for JSON.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class CursorError(QueryError):
+    """A cursor that is forged, damaged, or made for another query or catalogue."""
+
+
+class UnknownTypeError(MetastoreError, LookupError):
+    """The catalogue holds no type of that name."""
+
+
+class NotFoundError(MetastoreError, LookupError):
+    """No artifact answers to that id, or to that name and version."""
+
+
+class NotStoredError(MetastoreError, AttributeError):
+    """The value is set by the catalogue; the artifact was not added yet."""
+
+
+class ConflictError(MetastoreError):
+    """The write lost against the state of the catalogue; nothing was written."""
+
+
+class DuplicateError(ConflictError):
+    """Another artifact holds the same declared unique scope."""
+
+
+class IdTakenError(ConflictError):
+    """The id was used before, by a live or a deleted artifact."""
+
+
+class StaleRevisionError(ConflictError):
+    """Someone else wrote a newer revision; read again and decide."""
+
+
+class MissingExtraError(MetastoreError, ImportError):
+    """An optional package is not installed; the message names the extra."""
+
+
+class BackendError(MetastoreError):
+    """The store below failed; driver errors never pass it."""
+
+
+class CatalogUrlError(BackendError, ValueError):
+    """An address that no backend can open."""
+
+
+class BusyError(BackendError, TimeoutError):
+    """The write lock was not to be had within the time allowed."""
+
+
+class ReadOnlyError(BackendError, PermissionError):
+    """A write through a read-only catalogue, file or directory."""
+
+
+class StorageFullError(BackendError, OSError):
+    """The disk is full; the transaction was rolled back."""
+
+
+class DamagedError(BackendError):
+    """The file is truncated or corrupt."""
+
+
+class NotACatalogError(BackendError):
+    """The file is a database of something else, or no database."""
+
+
+class NewerRevisionError(BackendError):
+    """The file was written by a newer metastore than this one."""
+
+
+class ClosedError(BackendError):
+    """The catalogue was closed."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that offers the nearest spelling, or lists a few names.
+
+    >>> nearest("sise", ["name", "size"])
+    "did you mean 'size'?"
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known are {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else "there are none"

@@ -1,0 +1,231 @@
+"""The incremental engine: what a scanner finds is compared with the catalogue, and only the difference is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from attrs import Factory, define, frozen
+
+from metastore import Catalog, Link
+from metastore._ids import make_id
+from metastore.errors import ValidationError, VersionError
+from metastore.scan._contract import Found, Problem, Scanned, Scanner, short
+
+__all__ = ["ProblemGroup", "Report", "run"]
+
+BATCH = 2000
+"""Weight of one transaction: an artifact counts 1, and 1 for each element of its lists and dicts."""
+
+EXAMPLES = 5
+_REFUSALS = (ValidationError, VersionError)
+GONE_SHOWN = 20
+
+
+@frozen
+class ProblemGroup:
+    """Problems of one kind: how many there were, and the first few."""
+
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Report:
+    """What a scan came to. ``gone_keys`` are the first twenty of those gone.
+
+    ``found`` is ``added + changed + unchanged``; ``refused`` counts what no field could hold, each one told in
+    ``problems``; ``gone`` includes ``pruned``.
+    """
+
+    source: str
+    found: int
+    added: int
+    changed: int
+    unchanged: int
+    refused: int
+    gone: int
+    pruned: int
+    gone_keys: tuple[str, ...] = ()
+    problems: tuple[ProblemGroup, ...] = ()
+
+
+def run(
+    catalog: Catalog, scanner: Scanner, *, prune: bool = False, progress: Callable[[int], object] | None = None
+) -> Report:
+    """Scan, and bring the catalogue up to date: new is added, changed is updated, unchanged is not written.
+
+    Works in batches, each one transaction, so an interrupted scan leaves whole batches, and the next one goes on from
+    there. What the same source held before and holds no more is reported as gone, and deleted only with ``prune``.
+    Tags, properties, owner, status and visibility of what was found before stay as they are. ``progress`` gets
+    the number of things found so far. Memory does not grow with the artifacts, but for about 100 bytes each.
+    """
+    catalog.register(*scanner.types)
+    work = _Scan(catalog, scanner, short(scanner.source), progress or (lambda _count: None))
+    for batch in work.batches():
+        work.write(batch)
+    work.find_gone(prune)
+    return work.report()
+
+
+@define
+class _Scan:
+    catalog: Catalog
+    scanner: Scanner
+    source: str
+    progress: Callable[[int], object]
+    seen: set[bytes] = Factory(set)
+    keep: set[str] = Factory(set)
+    ids: dict[str, UUID] = Factory(dict)
+    """Ids of link targets by key; that of a target which is yet to come is made before it."""
+    problems: dict[str, tuple[int, list[str]]] = Factory(dict)
+    counts: dict[str, int] = Factory(lambda: dict.fromkeys(("added", "changed", "unchanged", "refused", "gone", "pruned"), 0))
+    gone_keys: list[str] = Factory(list)
+
+    def batches(self) -> Iterator[list[Found]]:
+        batch: list[Found] = []
+        weight = 0
+        for found in self.finds():
+            batch.append(found)
+            weight += _weight(found)
+            if weight >= BATCH:
+                yield batch
+                batch, weight = [], 0
+        if batch:
+            yield batch
+
+    def finds(self) -> Iterator[Found]:
+        for item in self.scanner.scan(self.known):
+            if isinstance(item, Problem):
+                self.note(item)
+                continue
+            mark = _mark(item.type, short(item.key))
+            if mark in self.seen:
+                self.note(Problem("found twice under one key; the first one counts", item.key))
+                continue
+            self.seen.add(mark)
+            self.progress(len(self.seen))
+            yield item
+
+    def note(self, problem: Problem) -> None:
+        count, examples = self.problems.get(problem.what, (0, []))
+        if problem.example and len(examples) < EXAMPLES:
+            examples.append(problem.example)
+        self.problems[problem.what] = (count + problem.count, examples)
+        self.keep.update(problem.keep)
+
+    def known(self, kind: type[Scanned], keys: Sequence[str]) -> Mapping[str, Any]:
+        names = {short(key): key for key in keys}
+        # By the key alone: with the source beside it a database may choose the index that all artifacts share.
+        held = self.catalog.find(kind, kind.scan_key.in_(list(names)))
+        return {names[each.scan_key]: each for each in held if each.scan_source == self.source}
+
+    def write(self, batch: list[Found]) -> None:
+        with self.catalog.transaction(message=short(f"scan {self.source}")):
+            stored = self.stored(batch)
+            self.resolve(batch, stored)
+            self.add([new for found in batch if (new := self.settle(found, stored.get(found.key))) is not None])
+
+    def stored(self, batch: list[Found]) -> dict[str, Any]:
+        """Return what the catalogue holds of a batch, by key."""
+        held: dict[str, Any] = {}
+        for kind in self.scanner.types:
+            keys = [found.key for found in batch if found.type is kind]
+            held.update(self.known(kind, keys) if keys else {})
+        return held
+
+    def resolve(self, batch: list[Found], stored: Mapping[str, Any]) -> None:
+        """Give every link target of a batch its id: the stored one, or a new one for what is yet to come."""
+        wanted = dict.fromkeys(key for found in batch for keys in found.links.values() for key in _several(keys))
+        unknown = [key for key in wanted if key not in self.ids]
+        for kind in self.scanner.types:
+            self.ids.update({key: held.id for key, held in self.known(kind, unknown).items()} if unknown else {})
+        for key in unknown:
+            self.ids.setdefault(key, make_id())
+        self.ids.update({key: held.id for key, held in stored.items() if key in wanted})
+
+    def settle(self, found: Found, before: Any) -> Scanned | None:
+        """Return the artifact to add, or update the one held before where it differs."""
+        try:
+            now = self.build(found, before.id if before is not None else self.ids.get(found.key) or make_id())
+            if before is None:
+                return now
+            self.bring_up(before, now, (*found.values, *found.links))
+        except _REFUSALS as error:
+            self.refuse(found.key, error)
+        return None
+
+    def add(self, new: list[Scanned]) -> None:
+        """Add all at once, or, where one is refused, one at a time, so that only that one is left out."""
+        try:
+            with self.catalog.transaction():
+                self.catalog.add_many(new)
+            self.counts["added"] += len(new)
+        except _REFUSALS as error:
+            if len(new) == 1:
+                self.refuse(new[0].scan_key, error)
+                return
+            for one in new:
+                self.add([one])
+
+    def refuse(self, key: str, error: Exception) -> None:
+        self.counts["refused"] += 1
+        self.note(Problem("not catalogued, a value does not fit its field", f"{key}: {error}"))
+
+    def build(self, found: Found, identity: UUID) -> Scanned:
+        links = {name: self.link(keys) for name, keys in found.links.items()}
+        return found.type(
+            **found.values, **links, id=identity, scan_source=self.source, scan_key=short(found.key)
+        )
+
+    def link(self, keys: str | Sequence[str]) -> Any:
+        if isinstance(keys, str):
+            return Link(self.ids[keys])
+        return [Link(self.ids[key]) for key in keys]
+
+    def bring_up(self, before: Any, now: Any, names: Sequence[str]) -> None:
+        changed = {name: value for name in names if (value := getattr(now, name)) != getattr(before, name)}
+        if changed:
+            self.catalog.update(before, **changed)
+        self.counts["changed" if changed else "unchanged"] += 1
+
+    def find_gone(self, prune: bool) -> None:
+        for kind in self.scanner.types:
+            gone = list(self.gone_of(kind))
+            self.counts["gone"] += len(gone)
+            for start in range(0, len(gone) if prune else 0, BATCH):
+                chosen = kind.id.in_(gone[start : start + BATCH])
+                self.counts["pruned"] += self.catalog.delete_many(kind, chosen)
+
+    def gone_of(self, kind: type[Scanned]) -> Iterator[UUID]:
+        """Yield the ids of what this source held before and the scan did not come across."""
+        kept = tuple(short(prefix) for prefix in self.keep)
+        for identity, key in self.catalog.find(kind, kind.scan_source == self.source).select(kind.id, kind.scan_key):
+            if _mark(kind, key) in self.seen or key.startswith(kept):
+                continue
+            if len(self.gone_keys) < GONE_SHOWN:
+                self.gone_keys.append(key)
+            yield identity
+
+    def report(self) -> Report:
+        problems = tuple(ProblemGroup(what, count, tuple(some)) for what, (count, some) in self.problems.items())
+        found = sum(self.counts[name] for name in ("added", "changed", "unchanged"))
+        return Report(
+            source=self.source, found=found, gone_keys=tuple(self.gone_keys), problems=problems, **self.counts
+        )
+
+
+def _weight(found: Found) -> int:
+    return 1 + sum(len(value) for value in found.values.values() if isinstance(value, dict | list))
+
+
+def _several(keys: str | Sequence[str]) -> Sequence[str]:
+    return (keys,) if isinstance(keys, str) else keys
+
+
+def _mark(kind: type[Scanned], key: str) -> bytes:
+    """Return 12 bytes that stand for a key: a million of them fit where the keys would not."""
+    return hashlib.blake2b(f"{kind.__qualname__} {key}".encode(), digest_size=12).digest()
