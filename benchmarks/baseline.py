@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
@@ -16,6 +17,7 @@ from uuid import UUID
 from benchmarks.workload import LIMIT, WEIGHTS, BlobData, Item, words
 
 Row = dict[str, Any]
+encode = json.JSONEncoder(separators=(",", ":")).encode
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -49,7 +51,7 @@ class Contender(Protocol):
     def traverse(self, key: Any) -> Sequence[UUID]: ...
     def count(self, os_distro: str, min_ram: int) -> int: ...
     def create(self, item: Item) -> Any: ...
-    def add_many(self, items: Iterable[Item]) -> Sequence[Any]: ...
+    def add_many(self, items: Iterable[Item]) -> int: ...
     def update(self, row: Any, min_ram: int) -> Any: ...
     def delete(self, row: Any) -> None: ...
     def close(self) -> None: ...
@@ -73,6 +75,18 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def chunks(items: Iterable[Item], size: int = 1_000) -> Iterator[list[Item]]:
+    """Yield the items in lists of at most `size`."""
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def blob_rows(item: Item) -> list[Row]:
+    """Return the blobs of an item as JSON data."""
+    return [{"url": b.url, "size": b.size, "sha256": b.sha256, "media_type": b.media_type} for b in item.blobs]
 
 
 class Ids:
@@ -146,7 +160,6 @@ def rank_of(quoted: Sequence[str], row: Row) -> int:
     )
 
 
-
 FEW = 150  # hits; measured: below it, fetching and ranking them here is quicker than ranking in SQL
 HITS = f"SELECT rowid FROM fts WHERE fts MATCH ? LIMIT {FEW + 1}"
 
@@ -184,8 +197,8 @@ class Handwritten:
         """Return the row that a fetched tuple stands for."""
         raise NotImplementedError
 
-    def add_many(self, items: Iterable[Item]) -> list[Row]:
-        """Add many in one transaction."""
+    def add_many(self, items: Iterable[Item]) -> int:
+        """Add many in one transaction and return how many."""
         raise NotImplementedError
 
     def ident(self, row: Row) -> UUID:
@@ -245,7 +258,7 @@ class Handwritten:
         if len(hits) > FEW:
             ranked, bindings = ranking(quoted)
             return self._all(self.select_best.format(ranked=ranked), bindings)
-        rows = self._all(self.select_numbers, (json.dumps(hits),))
+        rows = self._all(self.select_numbers, (encode(hits),))
         return sorted(rows, key=lambda row: (-rank_of(quoted, row), row["id"]))[:LIMIT]
 
     def _one(self, sql: str, bindings: Sequence[Any]) -> Row:

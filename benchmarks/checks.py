@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -47,10 +47,14 @@ def created(contender: Contender, item: Item, row: Any) -> None:
         raise WrongAnswerError(f"{contender.name}: created {kept} for {item}")
 
 
-def added(contender: Contender, items: Sequence[Item], rows: Sequence[Any]) -> None:
-    """Raise unless every item of a bulk can be read back."""
-    for item, row in zip(items, rows, strict=True):
-        created(contender, item, row)
+def added(contender: Contender, items: Sequence[Item], number: int) -> None:
+    """Raise unless all items of a bulk were counted, and every one can be read back by its name."""
+    if number != len(items):
+        raise WrongAnswerError(f"{contender.name}: added {number} of {len(items)}")
+    for item in items:
+        kept = contender.item(contender.by_name(item.name, item.version))
+        if replace(kept, id=None) != item:
+            raise WrongAnswerError(f"{contender.name}: added {kept} for {item}")
 
 
 def updated(contender: Contender, change: tuple[Item, int], row: Any) -> None:
@@ -72,4 +76,9 @@ def deleted(contender: Contender, item: Item, _: Any) -> None:
     raise WrongAnswerError(f"{contender.name}: {item.id} is still there")
 
 
-CHECKS = {"create": created, "add_many": added, "update": updated, "delete": deleted}
+CHECKS: dict[str, Callable[[Contender, Any, Any], None]] = {
+    "create": created,
+    "add_many": added,
+    "update": updated,
+    "delete": deleted,
+}

@@ -54,3 +54,14 @@ def filesystem(directory: Path) -> str:
 def medium(directory: Path) -> str:
     """Return `tmpfs` or `disk`: which bars apply to a run in `directory`."""
     return "tmpfs" if filesystem(directory) == "tmpfs" else "disk"
+
+
+def about(directory: Path) -> dict[str, Any]:
+    """Return what every result starts with."""
+    place = {"medium": medium(directory), "filesystem": filesystem(directory)}
+    return place | {"versions": versions(), "machine": machine()}
+
+
+def load_after() -> dict[str, Any]:
+    """Return the load averages at the end of a run."""
+    return {"load_after": machine()["load"]}

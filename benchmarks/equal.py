@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from benchmarks import baseline
-from benchmarks.baseline import Handwritten, Row, text_columns, uuid7, version_key, writing
+from benchmarks.baseline import Handwritten, Row, blob_rows, chunks, encode, text_columns, uuid7, version_key, writing
 from benchmarks.workload import INDEXED, LIMIT, Item
 
 TYPE, SPEC, ACTOR = "images", 1, "bench"
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=bytes.hex).encode
 COLUMNS = (
     "id", "name", "version", "version_key", "owner", "status", "visibility", "description", "tags", "properties",
     "created_at", "updated_at", "revision", "os_distro", "arch", "min_ram", "size", "score", "blobs", "parent",
@@ -50,20 +51,26 @@ SCHEMA = (
     baseline.FTS,
 )
 INSERT_IDENTITY = "INSERT INTO identities (id, type, state) VALUES (?, 'images', 'live')"
+INSERT_IDENTITIES = "INSERT INTO identities (n, id, type, state) VALUES (?, ?, 'images', 'live')"
+NEXT = "SELECT coalesce(max(n), 0) + 1 FROM identities"
 INSERT = f"INSERT INTO images ({', '.join(COLUMNS)}, unique_key, digest) VALUES ({', '.join('?' * (len(COLUMNS) + 2))})"
-INSERT_TAG = "INSERT INTO tags (tag, id) VALUES (?, ?)"
-INSERT_DIGEST = "INSERT OR IGNORE INTO digests (digest, id) VALUES (?, ?)"
-INSERT_URL = "INSERT OR IGNORE INTO urls (url, id) VALUES (?, ?)"
-INSERT_LINK = "INSERT INTO links (target, source, field) VALUES (?, ?, 'parent')"
+INSERT_LOOK_UPS = (
+    "INSERT INTO tags (tag, id) VALUES (?, ?)",
+    "INSERT INTO digests (digest, id) VALUES (?, ?)",
+    "INSERT INTO urls (url, id) VALUES (?, ?)",
+    "INSERT INTO links (target, source, field) VALUES (?, ?, 'parent')",
+)
 INSERT_TEXT = "INSERT INTO fts (rowid, name, tags, description) VALUES (?, ?, ?, ?)"
 INSERT_TRANSACTION = "INSERT INTO transactions (id, at, actor, message) VALUES (?, ?, ?, '')"
 INSERT_CHANGE = """INSERT INTO changes (tx, kind, artifact, revision, spec, fields, digest, parent)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 DELETE = f"DELETE FROM images WHERE id = ? AND revision = ? RETURNING {', '.join(COLUMNS)}, digest"
-DELETE_TAG = "DELETE FROM tags WHERE tag = ? AND id = ?"
-DELETE_DIGEST = "DELETE FROM digests WHERE digest = ? AND id = ?"
-DELETE_URL = "DELETE FROM urls WHERE url = ? AND id = ?"
-DELETE_LINK = "DELETE FROM links WHERE target = ? AND source = ? AND field = 'parent'"
+DELETE_LOOK_UPS = (
+    "DELETE FROM tags WHERE tag = ? AND id = ?",
+    "DELETE FROM digests WHERE digest = ? AND id = ?",
+    "DELETE FROM urls WHERE url = ? AND id = ?",
+    "DELETE FROM links WHERE target = ? AND source = ? AND field = 'parent'",
+)
 DELETE_TEXT = "INSERT INTO fts (fts, rowid, name, tags, description) VALUES ('delete', ?, ?, ?, ?)"
 BURY = "UPDATE identities SET state = 'deleted' WHERE id = ? RETURNING n"
 SELECT = f"SELECT {', '.join('images.' + column for column in COLUMNS)}"
@@ -105,40 +112,42 @@ class Equal(Handwritten):
 
     def create(self, item: Item) -> Row:
         """Add one in a transaction of its own."""
+        execute, many = self.connection.execute, self.connection.executemany
         with writing(self.connection):
             transaction, at = self._begin()
-            return self._insert(item, transaction, at)
+            row = _row(item, at)
+            ident, digest = row["id"], _digest(row)
+            number = execute(INSERT_IDENTITY, (ident,)).lastrowid
+            execute(INSERT, (*_stored(row), _unique_key(row), digest))
+            for statement, bindings in zip(INSERT_LOOK_UPS, _look_ups(row), strict=True):
+                many(statement, bindings)
+            execute(INSERT_TEXT, (number, *text_columns(item.name, item.tags, item.description)))
+            execute(INSERT_CHANGE, (transaction, "add", ident, 1, SPEC, None, digest, None))
+        return row
 
-    def add_many(self, items: Iterable[Item]) -> list[Row]:
-        """Add many in one transaction."""
+    def add_many(self, items: Iterable[Item]) -> int:
+        """Add many in one transaction and return how many."""
         with writing(self.connection):
             transaction, at = self._begin()
-            return [self._insert(item, transaction, at) for item in items]
+            return sum(self._insert(chunk, transaction, at) for chunk in chunks(items))
 
     def _begin(self) -> tuple[int | None, int]:
         """Record a transaction; return its number and its time in microseconds."""
         at = time.time_ns() // 1000
         return self.connection.execute(INSERT_TRANSACTION, (uuid7().bytes, at, ACTOR)).lastrowid, at
 
-    def _insert(self, item: Item, transaction: int | None, at: int) -> Row:
-        row = _row(item, at)
-        values, key, digest = _stored(row), _unique_key(row), _digest(row)
-        ident, execute = row["id"], self.connection.execute
-        number = execute(INSERT_IDENTITY, (ident,)).lastrowid
-        execute(INSERT, (*values, key, digest))
-        self._look_ups(INSERT_TAG, INSERT_DIGEST, INSERT_URL, INSERT_LINK, row)
-        execute(INSERT_TEXT, (number, *text_columns(item.name, item.tags, item.description)))
-        execute(INSERT_CHANGE, (transaction, "add", ident, 1, SPEC, None, digest, None))
-        return row
-
-    def _look_ups(self, tag: str, digest: str, url: str, link: str, row: Row) -> None:
-        """Run the given statements for each tag, digest, url and link of a row."""
-        ident, many = row["id"], self.connection.executemany
-        many(tag, [(value, ident) for value in row["tags"]])
-        many(digest, [(blob["sha256"], ident) for blob in row["blobs"]])
-        many(url, [(blob["url"], ident) for blob in row["blobs"]])
-        if row["parent"]:
-            self.connection.execute(link, (row["parent"], ident))
+    def _insert(self, items: list[Item], transaction: int | None, at: int) -> int:
+        rows = [_row(item, at) for item in items]
+        digests = list(map(_digest, rows))
+        (start,), many = self.connection.execute(NEXT).fetchone(), self.connection.executemany
+        many(INSERT_IDENTITIES, [(n, row["id"]) for n, row in enumerate(rows, start)])
+        many(INSERT, [(*_stored(row), _unique_key(row), digest) for row, digest in zip(rows, digests, strict=True)])
+        for statement, *bindings in zip(INSERT_LOOK_UPS, *map(_look_ups, rows), strict=True):
+            many(statement, chain.from_iterable(bindings))
+        many(INSERT_TEXT, [(n, *_texts(row)) for n, row in enumerate(rows, start)])
+        made = zip(rows, digests, strict=True)
+        many(INSERT_CHANGE, [(transaction, "add", row["id"], 1, SPEC, None, digest, None) for row, digest in made])
+        return len(rows)
 
     def update(self, row: Row, min_ram: int) -> Row:
         """Set one field, if nobody else changed the row."""
@@ -148,7 +157,7 @@ class Equal(Handwritten):
             transaction, at = self._begin()
             old = _decoded(stored)
             new = old | {"min_ram": min_ram, "revision": revision + 1, "updated_at": at}
-            digest, fields = _digest(new), json.dumps({"min_ram": [old["min_ram"], min_ram]})
+            digest, fields = _digest(new), encode({"min_ram": [old["min_ram"], min_ram]})
             self.connection.execute(UPDATE, (min_ram, revision + 1, at, digest, ident, revision))
             self.connection.execute(
                 INSERT_CHANGE, (transaction, "update", ident, revision + 1, SPEC, fields, digest, parent)
@@ -163,10 +172,12 @@ class Equal(Handwritten):
             transaction, _ = self._begin()
             old = _decoded(stored)
             (number,) = self.connection.execute(BURY, (ident,)).fetchone()
-            self._look_ups(DELETE_TAG, DELETE_DIGEST, DELETE_URL, DELETE_LINK, old)
-            self.connection.execute(DELETE_TEXT, (number, *text_columns(old["name"], old["tags"], old["description"])))
-            change = (transaction, "delete", ident, revision + 1, SPEC, _canonical(old), parent, parent)
+            for statement, bindings in zip(DELETE_LOOK_UPS, _look_ups(old), strict=True):
+                self.connection.executemany(statement, bindings)
+            self.connection.execute(DELETE_TEXT, (number, *_texts(old)))
+            change = (transaction, "delete", ident, revision + 1, SPEC, canonical(old), parent, parent)
             self.connection.execute(INSERT_CHANGE, change)
+
 
 def _decoded(values: Sequence[Any]) -> Row:
     """Return a row with its JSON columns parsed."""
@@ -177,24 +188,31 @@ def _decoded(values: Sequence[Any]) -> Row:
     return row
 
 
+def _look_ups(row: Row) -> tuple[list[tuple[Any, bytes]], ...]:
+    """Return the tags, digests, urls and links of a row, each beside its id."""
+    ident, blobs, parent = row["id"], row["blobs"], row["parent"]
+    digests, urls = {b["sha256"] for b in blobs}, {b["url"] for b in blobs}
+    found = row["tags"], digests, urls, [parent] if parent else []
+    return tuple([(value, ident) for value in values] for values in found)
+
+
+def _texts(row: Row) -> tuple[str, str, str]:
+    return text_columns(row["name"], row["tags"], row["description"])
+
+
 def _stored(row: Row) -> list[Any]:
     """Return the values of a row as the table keeps them."""
-    return [json.dumps(row[column]) if column in JSON_COLUMNS else row[column] for column in COLUMNS]
-
-
-def _canonical(row: Row) -> str:
-    """Return the canonical JSON of a row."""
-    return json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=bytes.hex)
+    return [encode(row[column]) if column in JSON_COLUMNS else row[column] for column in COLUMNS]
 
 
 def _digest(row: Row) -> bytes:
     """Return the content digest of a row."""
-    return sha256(_canonical(row).encode()).digest()
+    return sha256(canonical(row).encode()).digest()
 
 
 def _unique_key(row: Row) -> bytes:
     """Return the digest of the unique scope of a row."""
-    return sha256(json.dumps([TYPE, row["name"], row["version"], row["owner"]]).encode()).digest()
+    return sha256(encode([TYPE, row["name"], row["version"], row["owner"]]).encode()).digest()
 
 
 def _row(item: Item, at: int) -> Row:
@@ -206,4 +224,4 @@ def _row(item: Item, at: int) -> Row:
         "revision": 1,
     }  # fmt: skip
     row |= {field: getattr(item, field) for field in INDEXED}
-    return row | {"blobs": [asdict(b) for b in item.blobs], "parent": item.parent and item.parent.bytes}
+    return row | {"blobs": blob_rows(item), "parent": item.parent and item.parent.bytes}

@@ -33,6 +33,7 @@ BULK = 1_000
 INTERNAL = re.compile(r"--|.*\b(?:INTO|FROM|UPDATE)\s+(['\"])main\1\.", re.DOTALL)
 
 Call = Callable[[], Any]
+Check = Callable[[Contender, Any, Any], None]
 Factory = Callable[[Path], Contender]
 
 
@@ -67,7 +68,7 @@ def recorded() -> Iterator[list[sqlite3.Connection]]:
         opened.append(real(*args, **kwargs))
         return opened[-1]
 
-    sqlite3.connect = connect
+    sqlite3.connect = connect  # type: ignore[assignment]  # stands in for both overloads
     try:
         yield opened
     finally:
@@ -179,9 +180,9 @@ class Bench:
                 return list(islice(self.victims, size))
         return self.questions[operation]
 
-    def _check(self, op: str, contender: Contender, batch: Sequence[Any], answers: Sequence[Any], *, deep: bool) -> None:
+    def _check(self, op: str, contender: Contender, batch: list[Any], answers: list[Any], *, deep: bool) -> None:
         """Raise unless every answer is the expected one; `deep` compares every field of every row read too."""
-        check = checks.CHECKS.get(op, checks.answered)
+        check: Check = checks.CHECKS.get(op, checks.answered)
         for asked, answer in zip(batch, answers, strict=True):
             check(contender, asked, answer)
             if deep and op in READS:

@@ -12,6 +12,7 @@ from benchmarks.bars import judged
 from benchmarks.harness import OPERATIONS, Run
 
 OURS = "metastore"
+RESULTS = Path(__file__).parent / "results"
 DURABILITY = "WAL, synchronous=FULL, 64 MB page cache, BEGIN IMMEDIATE"
 
 Table = Sequence[Sequence[Any]]
@@ -47,7 +48,9 @@ def table(head: Sequence[str], rows: Table) -> str:
 
 def figure(value: Any) -> str:
     """Return a cell: three significant digits for a float."""
-    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:.0f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def timing_rows(result: Mapping[str, Any]) -> Table:
@@ -66,7 +69,7 @@ def _timing(found: Mapping[str, Mapping[str, float]], who: str) -> list[Any]:
 def bar_rows(result: Mapping[str, Any]) -> Table:
     """Return a row per bar."""
     return [
-        [b["operation"], b["against"], f"≤ {b['limit']}", b["ratio"], " – ".join(figure(q) for q in b["quartiles"][::2]),
+        [b["operation"], b["against"], f"≤ {b['limit']}", b["ratio"], " to ".join(figure(q) for q in b["quartiles"][::2]),
          "met" if b["met"] else "**missed**"]
         for b in result["bars"]
     ]  # fmt: skip
@@ -83,15 +86,28 @@ def page(result: Mapping[str, Any]) -> str:
 
 def _facts(result: Mapping[str, Any]) -> Iterable[str]:
     """Yield on what the run stands: versions, machine, settings, loading."""
-    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if version)
-    machine, load = result["machine"], ", ".join(map(str, result["machine"]["load"]))
-    yield f"{versions}. {machine['processor']}, {machine['cores']} cores, load {load} at the start and {', '.join(map(str, result['load_after']))} at the end, {result['filesystem']}."
+    yield ground(result)
     yield f"{DURABILITY}. One run, contenders interleaved, every answer checked; ratios are of medians."
-    yield table(["contender", "load s", "file MB"], [[w, s, result["file_megabytes"][w]] for w, s in result["load_seconds"].items()])
+    loads = [[who, seconds, result["file_megabytes"][who]] for who, seconds in result["load_seconds"].items()]
+    yield table(["contender", "load s", "file MB"], loads)
 
 
-def write(result: Mapping[str, Any], stem: Path) -> None:
+def ground(result: Mapping[str, Any]) -> str:
+    """Return a sentence on versions, machine and load."""
+    versions = _list(f"{name} {version}" for name, version in result["versions"].items() if version)
+    machine = result["machine"]
+    return (
+        f"{versions}. {machine['processor']}, {machine['cores']} cores, {result['filesystem']}; load average "
+        f"{_list(machine['load'])} at the start, {_list(result['load_after'])} at the end."
+    )
+
+
+def _list(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def write(result: Mapping[str, Any], markdown: str, stem: Path) -> None:
     """Write the JSON document and the Markdown page beside each other."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    stem.with_suffix(".md").write_text(page(result))
+    stem.with_suffix(".md").write_text(markdown)

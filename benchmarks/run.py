@@ -10,10 +10,9 @@ from typing import Any
 
 from benchmarks import environment, report
 from benchmarks.harness import OPERATIONS, Bench, Factory, compare
-from benchmarks.workload import Workload
+from benchmarks.workload import SEED, Workload
 
 CONTENDERS = {"plain": "plain:Plain", "equal": "equal:Equal", "metastore": "engine:Engine"}
-RESULTS = Path(__file__).parent / "results"
 TMPFS = Path("/dev/shm")
 
 
@@ -26,8 +25,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--dir", type=Path, help="where the databases go (default: the temporary directory)")
     parser.add_argument("--tmpfs", action="store_true", help="put the databases on a tmpfs")
     parser.add_argument("--budget", type=float, default=12.0, help="seconds per operation")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the results go")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, default=report.RESULTS, help="where the results go")
     return parser
 
 
@@ -51,12 +50,11 @@ def factory(name: str) -> Factory:
 
 def measured(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     """Run the comparison in `directory` and return the result as data."""
-    about = {"n": options.n, "seed": options.seed, "medium": environment.medium(directory)}
-    about |= {"filesystem": environment.filesystem(directory), "durability": report.DURABILITY}
-    about |= {"versions": environment.versions(), "machine": environment.machine()}
-    bench = Bench([factory(name) for name in options.contenders], Workload(options.n, options.seed), directory, options.budget)
+    about = {"n": options.n, "seed": options.seed, "durability": report.DURABILITY} | environment.about(directory)
+    factories = [factory(name) for name in options.contenders]
+    bench = Bench(factories, Workload(options.n, options.seed), directory, options.budget)
     run = compare(bench, options.only)
-    return report.document(run, about | {"load_after": environment.machine()["load"]})
+    return report.document(run, about | environment.load_after())
 
 
 def main() -> None:
@@ -65,8 +63,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=TMPFS if options.tmpfs else options.dir) as directory:
         result = measured(options, Path(directory))
     whole = options.only == list(OPERATIONS) and options.contenders == list(CONTENDERS)
-    report.write(result, options.out / f"{options.n}-{result['medium']}{'' if whole else '-partial'}")
-    print(report.page(result))
+    stem = options.out / f"{options.n}-{result['medium']}{'' if whole else '-partial'}"
+    report.write(result, markdown := report.page(result), stem)
+    print(markdown)
 
 
 if __name__ == "__main__":

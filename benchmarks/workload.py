@@ -21,6 +21,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+SEED = 7
 VERSIONS_PER_NAME = 5
 VOCABULARY = 2_000
 TAGS = 200
@@ -112,7 +113,7 @@ def _spell(rng: random.Random) -> str:
 class Workload:
     """The catalogue of `total` items that grows from `seed`."""
 
-    def __init__(self, total: int, seed: int = 7) -> None:
+    def __init__(self, total: int, seed: int = SEED) -> None:
         self.total, self.seed = total, seed
         self.names = max(1, total // VERSIONS_PER_NAME)
         self.words = Words(seed)
@@ -158,7 +159,7 @@ class Workload:
 def _versions(rng: random.Random, count: int) -> list[str]:
     """Return at least five different versions, a pre-release among them and one that text order would misplace."""
     major = rng.randint(0, 12)
-    numbers = [f"{major}.9.{rng.randint(0, 9)}", f"{major}.10.0", f"{major}.10.0-rc.1", f"{major + 1}.0.{rng.randint(0, 20)}"]
+    numbers = [f"{major}.9.{rng.randint(0, 9)}", f"{major}.10.0", f"{major}.10.0-rc.1", f"{major + 1}.0.0"]
     rest = [f"{major}.{minor}.0" for minor in range(1, max(2, count - 3))]
     rng.shuffle(pool := numbers + rest)
     return pool
@@ -262,8 +263,13 @@ def _arguments(oracle: Oracle, rng: random.Random, each: int) -> dict[str, list[
 def _searches(oracle: Oracle, rng: random.Random, each: int) -> list[tuple[str]]:
     """Draw searches: a third of one middling word, a third of two words, a third of two with a tag's word."""
     middling, tags = oracle.workload.words.all[20:400], oracle.workload.tags
-    kinds = (lambda: rng.choice(middling), lambda: _pair(oracle, rng), lambda: f"{rng.choice(tags)} {rng.choice(middling)}")
-    return [(kinds[n % 3](),) for n in range(each)]
+
+    def one(kind: int) -> str:
+        if kind == 1:
+            return _pair(oracle, rng)
+        return rng.choice(middling) if kind == 0 else f"{rng.choice(tags)} {rng.choice(middling)}"
+
+    return [(one(n % 3),) for n in range(each)]
 
 
 def _pair(oracle: Oracle, rng: random.Random) -> str:

@@ -108,6 +108,8 @@ class Binder:
             return self._blob_step(keys, path)
         if spec.kind == "object":
             inside = {each.name: each for each in spec.fields}
+            if len(keys) > 1 and keys[0] in inside and inside[keys[0]].kind == "dict":
+                raise QueryError(f"{path.field}[{keys[0]!r}] of {self._spec.name} is a dict inside an object, which cannot be asked by key")
             if keys[0] not in inside:
                 raise UnknownFieldError(f"{path.field} of {self._spec.name} has no {keys[0]!r}: {nearest(keys[0], inside)}")
             return inside[keys[0]], keys[1:]

@@ -225,7 +225,7 @@ class Catalog:
         return after
 
     def _replace(self, shelf: Shelf, before: Row, after: Row, kind: Literal["update", "load"]) -> None:
-        names = [name for name, at in shelf.codec._content if before[at] != after[at]]
+        names = [name for name, at, _ in shelf.codec.content if before[at] != after[at]]
         at, revision = shelf.spec.position, after[shelf.revision]
         change = Change(
             kind,
@@ -506,7 +506,7 @@ class Catalog:
         for name in sorted({each.spec.name for each in self._backend.specs()}):
             shelf = self._types.shelf(self._types.cls(name))
             for row in Asked(shelf, Query(name)).stream(None, None):
-                content = {field: value for field, at in shelf.codec._content if (value := row[at]) is not None}
+                content = {field: value for field, at, usual in shelf.codec.content if (value := row[at]) != usual}
                 if content_digest(name, content) != row[-1]:
                     yield f"{name} {UUID(bytes=row[0])}: the content is not what its digest says"
 

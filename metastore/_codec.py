@@ -52,7 +52,7 @@ class Codec:
         self._lost = tuple(name for name in self._names if name not in known)
         self._at = spec.position
         self._derived = tuple(_derived(spec))
-        self._content = tuple((name, spec.position[name]) for name in self._names if name not in SET_BY_CATALOG)
+        self.content = tuple(_content(spec))
         self._scope = tuple(spec.position[name] for name in spec.unique)
         self._scheme = spec.by_name["version"].scheme
         self._times = (spec.position["created_at"], spec.position["updated_at"], spec.position["revision"])
@@ -97,7 +97,7 @@ class Codec:
             value = row[source]
             row[target] = None if value is None else derive(value)
         row[-2] = self._unique_key(row)
-        row[-1] = content_digest(self.spec.name, {name: value for name, at in self._content if (value := row[at]) is not None})
+        row[-1] = content_digest(self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual})
         return row
 
     def _unique_key(self, row: Sequence[Any]) -> bytes | None:
@@ -161,7 +161,10 @@ class Codec:
 
 
 def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
-    """Return SHA-256 of the canonical JSON of type and present truth columns but times and revision."""
+    """Return SHA-256 of the canonical JSON of type and content: the truth columns but times and revision.
+
+    What is at its field's default is left out, so that a field added later changes no digest.
+    """
     return hashlib.sha256(encode([type_name, content]).encode()).digest()
 
 
@@ -175,6 +178,13 @@ def _writer(spec: FieldSpec) -> tuple[str, Any, int, Any, FieldSpec]:
     simple = spec.kind == "str" and spec.pattern is None and not spec.min_length
     longest = 2**63 if spec.max_length is None else spec.max_length
     return (spec.name, str if simple else None, longest, frozenset(spec.choices) or None, spec)
+
+
+def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
+    for each in spec.fields:
+        if each.name not in SET_BY_CATALOG:
+            usual = None if each.required or each.default is None else to_column(each, default_from(each), f"the default of {each.name}")
+            yield each.name, spec.position[each.name], usual
 
 
 def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:

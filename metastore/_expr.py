@@ -264,6 +264,8 @@ class Linked:
 def absent(value: Any) -> Predicate:
     """Hold where there is no value: a field that is ``None``, a link to nothing, a key that is not there.
 
+    Behind a link it holds as well where the link leads nowhere.
+
     >>> from metastore import Artifact, Field, absent, field
     >>> class Disk(Artifact):
     ...     size: Field[int | None] = field(default=None)
@@ -272,6 +274,8 @@ def absent(value: Any) -> Predicate:
     """
     if not isinstance(value, Expr | Linked):
         raise QueryError(f"expected a field like Image.parent in absent(…), got {type(value).__name__}")
+    if value._via:
+        return ~value._make(~Absent(value._path))
     return value._make(Absent(value._path))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from metastore import cli
+from metastore.cli._app import program
 
 ROOT = Path(__file__).parents[1]
 PAGES = [path for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))] if path.exists()]
@@ -45,7 +45,7 @@ def blocks(page):
 
 def commands(group=None, above=()):
     """Yield (path, command) of everything the command line offers."""
-    group = group or cli.app
+    group = group or program
     for name, command in sorted(group.commands.items()):
         yield (*above, name), command
         if isinstance(command, click.Group):
@@ -56,7 +56,7 @@ COMMANDS = dict(commands())
 OPTIONS = sorted(
     {
         word
-        for each in (cli.app, *COMMANDS.values())
+        for each in (program, *COMMANDS.values())
         for option in each.params
         for word in option.opts
         if word[:2] == "--"
@@ -75,26 +75,22 @@ def test_every_block_of_code_names_its_language(page):
     assert [(line, language) for line, language, _, _ in blocks(page) if language not in known] == []
 
 
+def session(page, line, body, space):
+    """Run a session of the interpreter as doctest does, in the names of its page."""
+    example = doctest.DocTestParser().get_doctest(body, {}, page.name, str(page), line - 1)
+    example.globs = space
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, clear_globs=False).failed == 0
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     space = {"__name__": page.stem.lower().replace("-", "_")}
     for line, language, body, run in blocks(page):
         if language == "python" and run:
             exec(compile("\n" * (line - 1) + body, str(page), "exec"), space)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_sessions_of_a_page_answer_as_shown(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    space = {"__name__": page.stem.lower().replace("-", "_")}
-    shown = [(line, body) for line, language, body, run in blocks(page) if language == "pycon" and run]
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for line, body in shown:
-        example = doctest.DocTestParser().get_doctest(body, space, page.name, str(page), line)
-        runner.run(example, clear_globs=False)
-        space = example.globs
-    assert runner.summarize(verbose=False).failed == 0
+        elif language == "pycon" and run:
+            session(page, line, body, space)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -108,7 +104,7 @@ def test_every_command_line_shown_exists(page):
     for words in re.findall(r"(?:^|[\s/])metastore ((?!-)[^|#>&]+)", "\n".join(lines)):
         name = words.split()[0]
         assert (name,) in COMMANDS, words
-        known = {word for each in (cli.app, COMMANDS[(name,)]) for option in each.params for word in option.opts}
+        known = {word for each in (program, COMMANDS[(name,)]) for option in each.params for word in option.opts}
         assert set(re.findall(r"(?<=\s)--[a-z-]+", words)) <= known | {"--help"}, words
 
 

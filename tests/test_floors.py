@@ -46,6 +46,15 @@ def test_no_import_is_relative():
     assert [where(*each) for each in IMPORTS if isinstance(each[1], ast.ImportFrom) and each[1].level] == []
 
 
+def test_no_room_of_the_engine_goes_through_the_front_door():
+    edges = ("cli", "scan", "testing", "__main__.py")
+    inside = [(path, node) for path, node in IMPORTS if not set(edges) & set(path.relative_to(ROOT).parts)]
+    through = [each for each in inside if isinstance(each[1], ast.ImportFrom) and each[1].module == "metastore"]
+    names = {path.stem for path in ROOT.glob("metastore/*.py")}
+    names_only = [(path, node) for path, node in through if {alias.name for alias in node.names} - names]
+    assert [where(*each) for each in names_only if each[0] != ROOT / "metastore" / "__init__.py"] == []
+
+
 def test_nobody_imports_a_backend_through_the_repository_root():
     roots = [(path, node) for path, node in IMPORTS if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [(path, node, getattr(node, "module", None) or node.names[0].name) for path, node in roots]

@@ -56,10 +56,6 @@ def test_what_is_installed_has_the_entry_points_declared_here(group):
     assert ENTRIES[group].items() <= installed.items()
 
 
-def test_the_scanners_that_a_bare_checkout_knows_are_those_declared_here():
-    assert ENTRIES["metastore.scanners"] == import_module("metastore.scan._plugins")._OWN
-
-
 def test_the_command_is_there():
     module, _, attribute = PROJECT["project"]["scripts"]["metastore"].partition(":")
     assert callable(getattr(import_module(module), attribute))

@@ -8,12 +8,12 @@ from itertools import product
 from operator import itemgetter
 from typing import Any
 
-from metastore.backend import Edge, TypeSpec, items, targets
+from metastore.backend import Edge, TypeSpec, targets
 from metastore.errors import QueryError
 from metastore.query import Measure, Order, Path, Position, Query
 from metastore_memory._store import Store
 from metastore_memory._truth import Scope, truth
-from metastore_memory._values import ABSENT, Place, RowMap, field_of, place, position_place, reader, sorter
+from metastore_memory._values import ABSENT, Place, RowMap, place, position_place, reader, sorter
 
 __all__ = ["aggregated", "closed", "links_of", "selected"]
 
@@ -22,8 +22,13 @@ _BIGGEST = 2**63 - 1
 
 def matching(store: Store, spec: TypeSpec, query: Query) -> list[RowMap]:
     """Return the rows that the query is about, in no order."""
-    holds = truth(query.where, Scope(spec, store))
-    found: list[RowMap] = [row for row in store.rows.get(spec.name, {}).values() if holds(row)]
+    try:
+        holds = truth(query.where, Scope(spec, store))
+        found: list[RowMap] = [row for row in store.rows.get(spec.name, {}).values() if holds(row)]
+    except RecursionError:
+        raise QueryError(
+            "Expected a predicate nested a hundred deep at most, found far more; ask for less at once"
+        ) from None
     return _latest(found) if query.latest else found
 
 
@@ -94,10 +99,10 @@ def aggregated(
 
 def _labels(spec: TypeSpec, path: Path) -> Labelled:
     """Return a function from a row to the groups it is in: where each stands, and its value."""
-    if field_of(spec, path.field).kind == "list" and not path.keys:
-        return lambda row: [(place("json", each), each) for each in items(row.get(path.field))]
     at, read = sorter(spec, path), reader(spec, path)
-    return lambda row: [(at(row), next(iter(read(row)), None))]
+    if path.kind == "list":
+        return lambda row: list({place("json", each): each for value in read(row) for each in value}.items())
+    return lambda row: [(here := at(row), None if here == ABSENT else read(row)[0])]
 
 
 def _figure(spec: TypeSpec, measure: Measure) -> Callable[[list[RowMap]], Any]:

@@ -27,7 +27,7 @@ from metastore.query import (
     Text,
 )
 from metastore_memory._store import Store
-from metastore_memory._values import RowMap, comparable, elements, place, reader, sorter
+from metastore_memory._values import RowMap, comparable, place, reader, sorter
 
 __all__ = ["Scope", "truth"]
 
@@ -110,7 +110,7 @@ def _(node: Contains, scope: Scope) -> Test:
     wanted = [place("json", value) for value in node.values]
 
     def holds(row: RowMap) -> bool:
-        present = [{place("json", each) for each in elements(value)} for value in read(row)]
+        present = [{place("json", each) for each in value} for value in read(row) if isinstance(value, list)]
         return any(every(value in held for value in wanted) for held in present)
 
     return holds

@@ -15,7 +15,6 @@ __all__ = [
     "Place",
     "RowMap",
     "comparable",
-    "elements",
     "field_of",
     "place",
     "position_place",
@@ -31,7 +30,8 @@ ABSENT: Place = (0,)
 """The place of no value: before every other."""
 
 _PLACES = {"null": 1, "bool": 2, "number": 3, "string": 4, "list": 5, "dict": 6}
-_SCALAR = frozenset({2, 3, 4})
+_RANKED = _PLACES["number"]
+_SCALAR = frozenset(_PLACES[name] for name in ("bool", "number", "string"))
 _JSON = FieldSpec(kind="json")
 _BLOB = FieldSpec(kind="blob")
 _STRUCTURED = frozenset({"blob", "folder", "list", "dict", "object", "json"})
@@ -50,11 +50,11 @@ def reader(spec: TypeSpec, path: Path) -> Callable[[RowMap], list[Any]]:
 
     Structured ones are decoded.
     """
-    field, name, keys = field_of(spec, path.field), path.field, path.keys
-    if path.folded:
-        return lambda row: _present(row.get(f"{name}__folded"))
-    if field.kind not in _STRUCTURED:
+    name, keys = f"{path.field}__folded" if path.folded else path.field, path.keys
+    field = spec.by_name.get(name)
+    if name in spec.position and (field is None or field.kind not in _STRUCTURED):
         return lambda row: _present(row.get(name))
+    field = field_of(spec, name)
     return lambda row: [] if (text := row.get(name)) is None else _inside(field, decode(text), keys)
 
 
@@ -91,11 +91,6 @@ def _in_blob(blob: dict[str, Any], keys: tuple[str, ...]) -> list[Any]:
     return _present(blob.get(keys[0]))
 
 
-def elements(value: Any) -> list[Any]:
-    """Return the elements of a value that should be a list; anything else has none."""
-    return value if isinstance(value, list) else []
-
-
 def place(kind: str, value: Any) -> Place:
     """Return what a present value compares and sorts by.
 
@@ -111,25 +106,25 @@ def comparable(one: Place, other: Place) -> bool:
 
 
 def sorter(spec: TypeSpec, key: Path | Rank) -> Callable[[RowMap], Place]:
-    """Return a function from a row to its place in the order of one sort key."""
+    """Return a function from a row to its place in the order of one sort key: nulls, lists and dicts have none."""
     if isinstance(key, Rank):
-        return lambda row: (1, rank(spec, key.words, row))
+        return lambda row: (_RANKED, rank(spec, key.words, row))
     if key.kind == "version" and not key.keys and not key.folded:
         name = key.field
         return lambda row: ABSENT if row.get(name) is None else place("version", (row[f"{name}__key"], row[name]))
     read, kind = reader(spec, key), key.kind
-    return lambda row: place(kind, values[0]) if (values := read(row)) else ABSENT
+    return lambda row: _sortable(place(kind, values[0])) if (values := read(row)) else ABSENT
+
+
+def _sortable(at: Place) -> Place:
+    return at if at[0] in _SCALAR else ABSENT
 
 
 def position_place(key: Path | Rank, value: Any) -> Place:
-    """Return the place of a value of a `Position`; at a *json* path it is a pair (JSON type, value)."""
-    if isinstance(key, Rank):
-        return 1, value
+    """Return the place of a value of a `Position`."""
     if value is None:
         return ABSENT
-    if key.kind == "json" and isinstance(value, tuple):
-        return _PLACES[value[0]], value[1]
-    return place(key.kind, value)
+    return (_RANKED, value) if isinstance(key, Rank) else place(key.kind, value)
 
 
 def rank(spec: TypeSpec, words: tuple[str, ...], row: RowMap) -> int:

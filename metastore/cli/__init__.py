@@ -12,7 +12,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments``, those of the process unless given; ends in SystemExit with its exit code."""
     try:
-        from metastore.cli._app import program  # noqa: PLC0415 - optional packages, imported at use
+        from metastore.cli._app import program
     except ImportError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in ("click", "rich"):
             raise

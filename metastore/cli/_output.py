@@ -18,7 +18,7 @@ from rich.table import Table
 from metastore import Blob, Link, Version
 from metastore.cli._session import asked
 
-__all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "rows"]
+__all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "printable", "rows"]
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -36,7 +36,7 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
     elif on_terminal():
         table = Table(*columns, box=None, header_style="bold", pad_edge=False)
         for row in values:
-            table.add_row(*(_printable(cell(value)) for value in row))
+            table.add_row(*(printable(cell(value)) for value in row))
         Console(highlight=False, markup=False).print(table)
     else:
         for row in values:
@@ -109,6 +109,6 @@ def _blob(blob: Blob) -> dict[str, Any]:
     return {name: value for name, value in (values | {"more_urls": more}).items() if value not in (None, {}, [])}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text that cannot move the cursor of a terminal or change its colours."""
     return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)

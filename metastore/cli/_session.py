@@ -83,7 +83,7 @@ class Program(click.Group):
         super().__init__(*args, **options)
         self.params += _shared(short=True)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click names it
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
@@ -104,7 +104,7 @@ class Program(click.Group):
             raise
         except OSError as error:
             _fail(ctx, f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
-        except Exception as error:  # the last one to hear of it: a sentence for the user, the traceback on request
+        except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
 
 

@@ -279,13 +279,7 @@ def _starts(op: Op, scope: _Scope) -> Predicate:
 def _contains(op: Op, scope: _Scope) -> Predicate:
     name, value = _arguments(op, "a name", "a value")
     found = _name(name, scope)
-    wanted = _value(value, found.path)
-    leaf = (
-        Text(found.path, "contains", wanted)
-        if found.field.kind == "str" and isinstance(wanted, str)
-        else Contains(found.path, (wanted,))
-    )
-    return _followed(found, leaf, op, scope)
+    return _followed(found, Contains(found.path, (_value(value, found.path),)), op, scope)
 
 
 def _array(op: Op, scope: _Scope) -> Predicate:

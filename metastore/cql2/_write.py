@@ -113,6 +113,9 @@ def _text(predicate: Text, scope: _Scope) -> Node:
 
 
 def _contains(predicate: Contains, scope: _Scope) -> Node:
+    field = scope.spec.by_name.get(predicate.path.field) if scope.spec is not None else None
+    if field is not None and field.kind == "str" and predicate.every and len(predicate.values) == 1:
+        return Op("contains", (_name(predicate.path, scope), _value(predicate.values[0], predicate.path)))
     how = "a_contains" if predicate.every else "a_overlaps"
     return Op(how, (_name(predicate.path, scope), _list(predicate.values, predicate.path)))
 

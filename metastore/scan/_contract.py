@@ -89,7 +89,7 @@ class Scanner(Protocol):
     def types(self) -> tuple[type[Scanned], ...]:
         """Every type that `Found` may name."""
 
-    def scan(self, known: Known) -> Iterator[Found | Problem]:
+    def scan(self, known: Known, /) -> Iterator[Found | Problem]:
         """Yield what is there, a thing at a time; what does not fit comes as a `Problem` and is never left out in silence.
 
         An exception ends the scan: what was yielded before stays, and nothing is taken for gone.

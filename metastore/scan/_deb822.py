@@ -110,7 +110,7 @@ def _piped(path: Path, *commands: tuple[str, ...]) -> Iterator[IO[bytes]]:
     command = next((command for command in commands if shutil.which(command[0])), None)
     if command is None:
         raise MetastoreError(f"{path} is compressed in a way that needs the program {commands[0][0]!r}; install it")
-    with subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - a fixed program, no shell
         if process.stdout is None:  # never with PIPE; says so to type checkers
             raise MetastoreError(f"{command[0]} gave no output")
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from attrs import Factory, define, field as attr
+from attrs import Factory, define
+from attrs import field as attr
 
 from metastore import Blob, Field, Link, field
 from metastore.errors import MetastoreError, ValidationError
@@ -63,9 +64,9 @@ class DebianScanner:
     lists: tuple[Path, ...]
     status: Path | None = None
     types: tuple[type[Scanned], ...] = (DebianPackage, UnversionedDebianPackage)
-    figures = {"debian_packages": {"bytes": "deb.size"}}
-    queries = (
-        "find debian_packages \"installed = true\" --order-by -installed_size --limit 10 --select name,version,installed_size",
+    figures: ClassVar = {"debian_packages": {"bytes": "deb.size"}}
+    queries: ClassVar = (
+        'find debian_packages "installed = true" --order-by -installed_size --limit 10 --select name,version,installed_size',
         "facets debian_packages section",
         "find debian_packages \"any(depends_on, name = 'zlib1g')\" --select name,version",
         "find debian_packages \"matches('compression library')\"",
@@ -95,7 +96,7 @@ class DebianScanner:
             raise MetastoreError(f"{path} is no package list, and no directory with a file named Packages in it")
         return cls(source=f"debian:{path.resolve()}", lists=lists)
 
-    def scan(self, known: Known) -> Iterator[Found | Problem]:
+    def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every package once, those that are only installed after those that are listed."""
         self.seen.clear()
         yield from self.survey()
@@ -143,7 +144,7 @@ class DebianScanner:
             yield Problem("a stanza names no package and was passed over", _shown(fields, path))
             return
         key, digest = _key(fields), fields.get("SHA256", "")
-        if key in self.seen and self.seen[key] in (digest, "") or list_name is None and key in self.seen:
+        if key in self.seen and (self.seen[key] in (digest, "") or list_name is None):
             return
         if key in self.seen:
             yield Problem("two lists name the same package with other bytes; both are catalogued", key)
@@ -228,6 +229,6 @@ def _file(fields: dict[str, str]) -> tuple[Blob | None, list[str]]:
     return blob, flaws if blob.sha256 else [*flaws, "the file has no SHA-256; catalogued without"]
 
 
-def open_scanner(target: str | None, options: Options) -> DebianScanner:
+def open_scanner(target: str | None, _options: Options) -> DebianScanner:
     """Return the scanner of this machine, or of the list or directory that ``target`` names."""
     return DebianScanner.of_machine(Path("/")) if target is None else DebianScanner.of_path(Path(target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -78,6 +79,8 @@ class _Scan:
     source: str
     progress: Callable[[int], object]
     seen: set[bytes] = Factory(set)
+    stored: Counter[type[Scanned]] = Factory(Counter)
+    """How many of those seen the catalogue holds now."""
     keep: set[str] = Factory(set)
     ids: dict[str, UUID] = Factory(dict)
     """Ids of link targets by key; that of a target which is yet to come is made before it."""
@@ -103,12 +106,14 @@ class _Scan:
                 self.note(item)
                 continue
             mark = _mark(item.type, short(item.key))
-            if mark in self.seen:
+            if not _is_text(item.key):
+                self.refuse(repr(item.key), ValueError("its key has NUL or lone surrogates"))
+            elif mark in self.seen:
                 self.note(Problem("found twice under one key; the first one counts", item.key))
-                continue
-            self.seen.add(mark)
-            self.progress(len(self.seen))
-            yield item
+            else:
+                self.seen.add(mark)
+                self.progress(len(self.seen))
+                yield item
 
     def note(self, problem: Problem) -> None:
         count, examples = self.problems.get(problem.what, (0, []))
@@ -125,27 +130,29 @@ class _Scan:
 
     def write(self, batch: list[Found]) -> None:
         with self.catalog.transaction(message=short(f"scan {self.source}")):
-            stored = self.stored(batch)
-            self.resolve(batch, stored)
-            self.add([new for found in batch if (new := self.settle(found, stored.get(found.key))) is not None])
+            held = self.held(batch)
+            self.resolve(batch, held)
+            self.add([new for found in batch if (new := self.settle(found, held.get(found.key))) is not None])
 
-    def stored(self, batch: list[Found]) -> dict[str, Any]:
+    def held(self, batch: list[Found]) -> dict[str, Any]:
         """Return what the catalogue holds of a batch, by key."""
         held: dict[str, Any] = {}
         for kind in self.scanner.types:
             keys = [found.key for found in batch if found.type is kind]
-            held.update(self.known(kind, keys) if keys else {})
+            known = self.known(kind, keys) if keys else {}
+            self.stored[kind] += len(known)
+            held.update(known)
         return held
 
-    def resolve(self, batch: list[Found], stored: Mapping[str, Any]) -> None:
+    def resolve(self, batch: list[Found], held: Mapping[str, Any]) -> None:
         """Give every link target of a batch its id: the stored one, or a new one for what is yet to come."""
         wanted = dict.fromkeys(key for found in batch for keys in found.links.values() for key in _several(keys))
         unknown = [key for key in wanted if key not in self.ids]
         for kind in self.scanner.types:
-            self.ids.update({key: held.id for key, held in self.known(kind, unknown).items()} if unknown else {})
+            self.ids.update({key: each.id for key, each in self.known(kind, unknown).items()} if unknown else {})
         for key in unknown:
             self.ids.setdefault(key, make_id())
-        self.ids.update({key: held.id for key, held in stored.items() if key in wanted})
+        self.ids.update({key: each.id for key, each in held.items() if key in wanted})
 
     def settle(self, found: Found, before: Any) -> Scanned | None:
         """Return the artifact to add, or update the one held before where it differs."""
@@ -163,13 +170,15 @@ class _Scan:
         try:
             with self.catalog.transaction():
                 self.catalog.add_many(new)
-            self.counts["added"] += len(new)
         except _REFUSALS as error:
             if len(new) == 1:
                 self.refuse(new[0].scan_key, error)
                 return
             for one in new:
                 self.add([one])
+            return
+        self.counts["added"] += len(new)
+        self.stored.update(type(one) for one in new)
 
     def refuse(self, key: str, error: Exception) -> None:
         self.counts["refused"] += 1
@@ -194,6 +203,8 @@ class _Scan:
 
     def find_gone(self, prune: bool) -> None:
         for kind in self.scanner.types:
+            if self.catalog.count(kind, kind.scan_source == self.source) == self.stored[kind]:
+                continue  # what is counted is what was seen, so the keys need not be read
             gone = list(self.gone_of(kind))
             self.counts["gone"] += len(gone)
             for start in range(0, len(gone) if prune else 0, BATCH):
@@ -228,4 +239,8 @@ def _several(keys: str | Sequence[str]) -> Sequence[str]:
 
 def _mark(kind: type[Scanned], key: str) -> bytes:
     """Return 12 bytes that stand for a key: a million of them fit where the keys would not."""
-    return hashlib.blake2b(f"{kind.__qualname__} {key}".encode(), digest_size=12).digest()
+    return hashlib.blake2b(f"{kind.__qualname__} {key}".encode("utf-8", "surrogatepass"), digest_size=12).digest()
+
+
+def _is_text(key: str) -> bool:
+    return "\0" not in key and not any("\ud800" <= sign <= "\udfff" for sign in key)

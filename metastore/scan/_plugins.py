@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from metastore.errors import MetastoreError, nearest
 from metastore.scan._contract import Options, Scanner
@@ -14,17 +11,9 @@ __all__ = ["GROUP", "open_scanner", "scanners"]
 
 GROUP = "metastore.scanners"
 
-# The entry points of our own distribution say the same; a checkout that was never installed has none.
-_OWN = {
-    "debian": "metastore.scan._debian:open_scanner",
-    "python": "metastore.scan._python:open_scanner",
-    "tree": "metastore.scan._tree:open_scanner",
-}
 
-
-@cache
-def _table() -> dict[str, str]:
-    return {**_OWN, **{each.name: each.value for each in entry_points(group=GROUP)}}
+def _installed() -> dict[str, EntryPoint]:
+    return {each.name: each for each in entry_points(group=GROUP)}
 
 
 def scanners() -> list[str]:
@@ -33,7 +22,7 @@ def scanners() -> list[str]:
     >>> {"debian", "python", "tree"} <= set(scanners())
     True
     """
-    return sorted(_table())
+    return sorted(_installed())
 
 
 def open_scanner(name: str, target: str | None = None, options: Options | None = None) -> Scanner:
@@ -41,8 +30,8 @@ def open_scanner(name: str, target: str | None = None, options: Options | None =
 
     Raises MetastoreError for a name that no installed scanner has.
     """
-    if name not in _table():
-        raise MetastoreError(f"there is no scanner {name!r}: {nearest(name, _table())}")
-    module, _, attribute = _table()[name].partition(":")
-    factory: Callable[[str | None, Options], Scanner] = getattr(import_module(module), attribute)
-    return factory(target, options or Options())
+    installed = _installed()
+    if name not in installed:
+        raise MetastoreError(f"there is no scanner {name!r}: {nearest(name, installed)}")
+    scanner: Scanner = installed[name].load()(target, options or Options())
+    return scanner

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from importlib.metadata import Distribution, distributions
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from attrs import define, field as attr
+from attrs import define
+from attrs import field as attr
 
 from metastore import Blob, Field, Link, Version, field
 from metastore.errors import MetastoreError, MissingExtraError, VersionError
@@ -79,15 +80,15 @@ class PythonScanner:
     types: tuple[type[Scanned], ...] = (PythonDistribution, UnversionedPythonDistribution)
     installed: dict[str, _Installed] = attr(factory=dict, init=False)
     """What would be imported, by normalised name."""
-    figures = {"python_distributions": {"files": "file_count", "bytes": "total_size"}}
-    queries = (
+    figures: ClassVar = {"python_distributions": {"files": "file_count", "bytes": "total_size"}}
+    queries: ClassVar = (
         "find python_distributions --order-by -total_size --limit 10 --select name,version,total_size,licence",
         "facets python_distributions licence",
         "find python_distributions \"any(requires, name = 'packaging')\" --select name,version",
         "find python_distributions \"matches('parser')\"",
     )
 
-    def scan(self, known: Known) -> Iterator[Found | Problem]:
+    def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every distribution, those of one name and version in several places each."""
         self.installed = {}
         every: list[_Installed] = []
@@ -103,7 +104,7 @@ class PythonScanner:
     def enter(self, distribution: Distribution, keys: set[str]) -> _Installed | Problem:
         try:
             metadata = _metadata(distribution)
-        except Exception as error:  # a foreign finder may raise anything at all; the scan goes on
+        except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything at all; the scan goes on
             return Problem("metadata cannot be read", f"{_place(distribution)}: {error}", keep=("",))
         name = _clean(metadata["Name"])
         if not name:
@@ -167,13 +168,13 @@ class PythonScanner:
             return "a requirement that is not installed", None
         if not other.valid:
             return "a requirement whose installed version is none by PEP 440; not linked", None
-        fits = requirement.specifier.contains(cast(str, other.version), prereleases=True)
+        fits = requirement.specifier.contains(cast("str", other.version), prereleases=True)
         return (None if fits else "a requirement that is installed in another version"), other.key
 
 
 def _packaging() -> tuple[Any, type[Exception]]:
     try:
-        from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - optional, so imported at use
+        from packaging.requirements import InvalidRequirement, Requirement
     except ImportError as error:
         raise MissingExtraError(
             "scanning Python distributions needs the package 'packaging': pip install 'metastore-engine[cli]'"
@@ -190,7 +191,7 @@ def _is_pep440(version: str) -> bool:
 
 def _metadata(distribution: Distribution) -> Message:
     # Typed as a protocol without get_all's default; a Message in every Python, absent metadata an empty one or None.
-    return cast(Message, distribution.metadata) or Message()
+    return cast("Message", distribution.metadata) or Message()
 
 
 def _all(metadata: Message, label: str) -> list[str]:
@@ -225,7 +226,7 @@ def _place(distribution: Distribution) -> object:
     return getattr(distribution, "_path", None) or _location(distribution)
 
 
-def open_scanner(target: str | None, options: Options) -> PythonScanner:
+def open_scanner(target: str | None, _options: Options) -> PythonScanner:
     """Return the scanner of the running interpreter; it takes no target."""
     if target is not None:
         raise MetastoreError("scan python reads the running interpreter and takes no target: run it with the other one")

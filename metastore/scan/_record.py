@@ -73,7 +73,7 @@ def files_of(distribution: Distribution) -> Files:
     if record is not None:
         try:
             for line in csv.reader(record.splitlines()):
-                files.add(*(line + ["", ""])[:3]) if line and line[0] else None
+                files.add(*[*line, "", ""][:3]) if line and line[0] else None
         except csv.Error:
             files.note("RECORD is damaged; its files up to there are catalogued")
         return files

@@ -9,7 +9,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from attrs import define, frozen
 
@@ -61,8 +62,8 @@ class TreeScanner:
     exclude: frozenset[str] = frozenset()
     types: tuple[type[Scanned], ...] = (File,)
 
-    figures = {"files": {"bytes": "size"}}
-    queries = (
+    figures: ClassVar = {"files": {"bytes": "size"}}
+    queries: ClassVar = (
         "find files --order-by -size --limit 10 --select path,size,media_type",
         "facets files media_type",
         "find files \"media_type = 'text/x-python' AND size > 10000\"",
@@ -105,7 +106,7 @@ class TreeScanner:
             yield Problem("a directory cannot be read", f"{path or '.'}: {error.strerror}", keep=self.below(directory))
             return
         for name in names:
-            yield self.look(os.path.join(directory, name))
+            yield self.look(f"{directory.rstrip(os.sep)}{os.sep}{name}")
 
     def look(self, full: str) -> _Entry | Problem | str:
         path, escaped = readable(self.within(full))
@@ -147,7 +148,7 @@ class TreeScanner:
 
     def link(self, entry: _Entry, values: dict[str, Any]) -> Iterator[Problem]:
         try:
-            target = os.readlink(entry.full)
+            target = os.readlink(entry.full)  # noqa: PTH115 - a Path costs, and reads the same
         except OSError as error:
             yield Problem("a symbolic link cannot be read", f"{entry.path}: {error.strerror}")
             target = None
@@ -215,6 +216,6 @@ def open_scanner(target: str | None, options: Options) -> TreeScanner:
     Raises MetastoreError for what is no directory.
     """
     root = os.path.realpath(target or ".")
-    if not os.path.isdir(root):
+    if not Path(root).is_dir():
         raise MetastoreError(f"expected a directory to scan, or one of the scanners by name; {readable(str(target))[0]!r} is neither")
     return TreeScanner(root, options.rehash, frozenset(os.path.realpath(each) for each in options.exclude))

@@ -1,0 +1,21 @@
+"""The examiner: what a backend author runs, and the strategies and the oracle it is made of.
+
+Needs pytest and hypothesis; nothing else of metastore imports this room.
+
+>>> from metastore.testing import BackendSuite, CatalogSuite
+"""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in (
+    "_exam", "_machine", "_suite_explain", "_suite_links", "_suite_order", "_suite_threads", "_suite_truth", "_suite_values", "_suite_writes",
+    "_catalog",
+)))  # fmt: skip
+
+from metastore.testing import strategies  # noqa: E402 - after the rewrite is asked for
+from metastore.testing._machine import BackendMachine, run_machine  # noqa: E402
+from metastore.testing._suite import BackendSuite  # noqa: E402
+
+__all__ = ["BackendMachine", "BackendSuite", "run_machine", "strategies"]

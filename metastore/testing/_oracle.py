@@ -265,7 +265,7 @@ def holds(world: World, thing: Thing, predicate: Predicate) -> bool:
 
 
 def _place(thing: Thing, key: Path | Rank) -> tuple[Any, ...]:
-    """Return what a sort key compares: absent first, then JSON type, then value."""
+    """Return what a sort key compares: absent first (nulls, lists and dicts inside JSON, too), then JSON type, then value."""
     if isinstance(key, Rank):
         return (1, 0, _rank(thing, key.words))
     found = values_at(thing, key)
@@ -277,7 +277,7 @@ def _place(thing: Thing, key: Path | Rank) -> tuple[Any, ...]:
     if not _is_json(thing, key):
         return (1, 0, value)
     rank = _json_rank(value)
-    return (1, rank) if rank in (0, 5) else (1, rank, _comparable(value))
+    return (1, rank, value) if rank in (1, 2, 3) else (0,)
 
 
 Keyed = tuple[tuple[tuple[Any, ...], ...], bytes]
@@ -304,15 +304,22 @@ def position(thing: Thing, query: Query) -> Position:
     values = []
     for each in query.order:
         place = _place(thing, each.key)
-        values.append(None if len(place) < 3 else place[2] if len(place) == 3 else place[2:])
+        values.append(None if len(place) == 1 else place[2] if len(place) == 3 else place[2:])
     return Position(tuple(values), thing.id)
 
 
 def _after(thing: Thing, query: Query, compare: Callable[[Keyed, Keyed], int]) -> bool:
     if query.after is None:
         return True
-    keys = [(0,) if value is None else (1, 0, *(value if isinstance(value, tuple) else (value,))) for value in query.after.values]
+    keys = [_position_place(thing, each.key, value) for each, value in zip(query.order, query.after.values, strict=True)]
     return compare(_keyed(thing, query), (tuple(keys), query.after.id)) > 0
+
+
+def _position_place(thing: Thing, key: Path | Rank, value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return (0,)
+    rank = _json_rank(value) if isinstance(key, Path) and _is_json(thing, key) else 0
+    return (1, rank, *(value if isinstance(value, tuple) else (value,)))
 
 
 def _latest(things: list[Thing]) -> list[Thing]:

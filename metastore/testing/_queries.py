@@ -227,19 +227,20 @@ def predicates(draw: Draw, world: World, spec: TypeSpec, depth: int = 2) -> Pred
 
 # --- orders and pages ---------------------------------------------------------------------------------------------
 
-_SORTED = ("bool", "int", "float", "str", "datetime", "version", "id")
+_SORTED = ("bool", "int", "float", "str", "datetime", "version", "id", "json")
 
 
-def sortable(spec: TypeSpec) -> list[Path]:
-    """Return every path of a type by which an order may go, but for those inside JSON."""
-    found = [each.path for each in places(spec) if each.spec.kind in _SORTED and not each.json]
-    return [path for path in found if "url" not in path.keys and "digests" not in path.keys]
+def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
+    """Return every path of a type by which an order may go; ``key`` is the key asked for in its dicts."""
+    found = [each.path for each in places(spec, key) if each.spec.kind in _SORTED and not (each.json and each.spec.kind == "version")]
+    several = {each.name for each in spec.fields if each.kind in ("blob", "folder")}
+    return [path for path in found if not (path.field in several and {"url", "digests"} & set(path.keys))]
 
 
 @st.composite
 def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Order, ...]:
     """Draw sort keys over the scalar places of a type, and the rank of some words."""
-    key = st.one_of(st.sampled_from(sortable(spec)), _words(world, spec.name).map(Rank))
+    key = st.one_of(st.sampled_from(sortable(spec, draw(keys))), _words(world, spec.name).map(Rank))
     return tuple(draw(st.lists(st.builds(Order, key, st.booleans()), max_size=most)))
 
 

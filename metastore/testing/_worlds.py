@@ -12,7 +12,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from metastore.backend import FieldSpec, TypeSpec
-from metastore.testing._hostile import FIELD_NAMES, FLOATS, INTS, KEYS, MAX_INT, MIN_INT, TEXTS, TYPE_NAMES, VERSIONS
+from metastore.testing._hostile import FIELD_NAMES, FLOATS, INTS, KEYS, MAX_INT, MIN_INT, TEXTS, TYPE_NAMES, VERSIONS, WILD
 from metastore.testing._model import SYSTEM, Thing, World, thing, type_spec
 
 __all__ = ["DIGESTS", "URLS", "field_specs", "json_values", "keys", "specs", "texts", "things", "values", "worlds"]
@@ -217,14 +217,25 @@ def specs(draw: Draw, name: str | None = None, target: str | None = None, most: 
 
 # --- worlds -------------------------------------------------------------------------------------------------------
 
-_few = {"owner": st.sampled_from((None, "ann", "bob", "Ann")), "name": st.one_of(st.sampled_from(("a", "b", "A")), texts(255))}
+_few: dict[str, st.SearchStrategy[Any]] = {
+    "owner": st.sampled_from((None, "ann", "bob", "Ann")),
+    "status": st.sampled_from(("drafted", "active")),
+    "visibility": st.sampled_from(("private", "public")),
+    "description": st.none() | texts(),
+    "tags": st.lists(st.sampled_from(("a", "b", "A", "a b", *WILD)), max_size=3, unique=True),
+    "properties": st.dictionaries(keys, json_values, max_size=3),
+    "created_at": st.sampled_from((_near, _first)),
+    "updated_at": st.sampled_from((_near, _last)),
+    "name": st.one_of(st.sampled_from(("a", "b", "A")), texts(255)),
+}
+"""System fields, drawn from few values where what they are matters little: drawing is what takes the time."""
 
 
 @st.composite
 def things(draw: Draw, spec: TypeSpec, ids: Sequence[bytes] = (), **fixed: Any) -> Thing:
     """Draw an artifact of a type; its links lead to ``ids``."""
     settled = {"id", "revision", *fixed}
-    drawn = {each.name: draw(_few.get(each.name) or values(each, ids)) for each in spec.fields if each.name not in settled}
+    drawn = {each.name: draw(_few[each.name] if each.name in _few else values(each, ids)) for each in spec.fields if each.name not in settled}
     return thing(spec, **drawn, **fixed)
 
 

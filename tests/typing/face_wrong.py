@@ -103,7 +103,6 @@ catalog.find(Image, limit="10")  # wrong
 catalog.find(int)  # wrong
 catalog.count(Image, "x")  # wrong
 catalog.find(Image).first().min_ram  # wrong
-catalog.find(Image).select("name")  # wrong
 catalog.find(Image).all().min_ram  # wrong
 Catalog.open("memory:", mode="w")  # wrong
 Catalog.open("memory:", durability="none")  # wrong

@@ -1,0 +1,103 @@
+"""The self-audit: everything derived is derived again from the rows and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from metastore.backend import StoredSpec, TypeSpec, search_words
+from metastore_sqlite._layout import look_ups, quoted, searched
+from metastore_sqlite._writer import TypeTable
+
+__all__ = ["audit"]
+
+
+def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
+    """Yield a sentence per fault in the file, its look-ups, full text and history."""
+    for (fault,) in conn.execute("PRAGMA integrity_check(20)"):
+        if fault != "ok":
+            yield f"the file is damaged: {fault}"
+    for table, _, parent, _ in conn.execute("PRAGMA foreign_key_check"):
+        yield f"{table} refers to an entry of {parent} that is not there"
+    latest = {each.spec.name: each.spec for each in stored}
+    tables = [TypeTable(spec) for spec in latest.values()]
+    for table in tables:
+        yield from _identities(conn, table)
+        yield from _look_ups(conn, table)
+        yield from _search(conn, table)
+    yield from _shared(conn, tables, "_links", "source, field, target", 0)
+    yield from _shared(conn, tables, "_references", "value, id, field", 1)
+    yield from _history(conn, tables)
+
+
+def _rows(conn: Any, table: TypeTable) -> Iterator[Any]:
+    return iter(conn.execute(f"SELECT {table.columns} FROM {table.table}"))
+
+
+def _identities(conn: Any, table: TypeTable) -> Iterator[str]:
+    name = table.spec.name
+    lost = f"SELECT id FROM {table.table} WHERE id NOT IN (SELECT id FROM _identity WHERE type = ? AND state = 'live')"
+    for (ident,) in conn.execute(lost, (name,)):
+        yield f"{name} {UUID(bytes=ident)} is stored but not known as live"
+    gone = f"SELECT id FROM _identity WHERE type = ? AND state = 'live' AND id NOT IN (SELECT id FROM {table.table})"
+    for (ident,) in conn.execute(gone, (name,)):
+        yield f"{name} {UUID(bytes=ident)} is known as live but not stored"
+
+
+def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
+    own = {each.name for each in look_ups(table.spec)}
+    for each in table.derived:
+        if each.field.name in own:
+            expected = {tuple(entry) for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])}
+            found = set(conn.execute(f"SELECT * FROM {quoted(f'{table.spec.name}:{each.field.name}')}"))
+            yield from _differences(f"{table.spec.name}:{each.field.name}", expected, found)
+
+
+def _shared(conn: Any, tables: list[TypeTable], name: str, columns: str, ident: int) -> Iterator[str]:
+    expected = set()
+    for table in tables:
+        mine = [each for each in table.derived if f"INTO {name} " in each.add]
+        expected |= {tuple(entry) for row in _rows(conn, table) for each in mine for entry in each.derive(each.field, row[each.at], row[0])} if mine else set()
+    yield from _differences(name, expected, set(conn.execute(f"SELECT {columns} FROM {name}")))
+
+
+def _differences(name: str, expected: set[Any], found: set[Any]) -> Iterator[str]:
+    for entry in list(expected - found)[:20]:
+        yield f"look-up {name} lacks {_shown(entry)}"
+    for entry in list(found - expected)[:20]:
+        yield f"look-up {name} has {_shown(entry)}, which no row says"
+
+
+def _shown(entry: Iterable[Any]) -> str:
+    return ", ".join(str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry)
+
+
+def _search(conn: Any, table: TypeTable) -> Iterator[str]:
+    fields = searched(table.spec)
+    if not fields:
+        return
+    expected = _expected_words(conn, table)
+    conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {table.text}, instance)")
+    try:
+        found = set(conn.execute("SELECT doc, col, term FROM temp.metastore_words"))
+    finally:
+        conn.execute("DROP TABLE temp.metastore_words")
+    for doc, field, word in [*list(expected - found)[:20], *list(found - expected)[:20]]:
+        yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field}, document {doc}"
+
+
+def _expected_words(conn: Any, table: TypeTable) -> set[Any]:
+    at = table.spec.position
+    expected = set()
+    for *row, doc in conn.execute(f"SELECT {table.columns}, doc__n FROM {table.table}"):
+        for field in searched(table.spec):
+            expected |= {(doc, field.name, word) for word in search_words(field, row[at[field.name]])}
+    return expected
+
+
+def _history(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+    for table in tables:
+        last = "SELECT c.digest FROM _changes AS c WHERE c.artifact = t.id ORDER BY c.seq DESC LIMIT 1"
+        for (ident,) in conn.execute(f"SELECT t.id FROM {table.table} AS t WHERE t.digest IS NOT ({last})"):
+            yield f"{table.spec.name} {UUID(bytes=ident)}: the history does not end in what is stored"

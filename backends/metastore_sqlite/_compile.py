@@ -1,0 +1,243 @@
+"""Bound predicates to SQL: the text depends on the shape alone, every value and key is bound.
+
+Names in the text come from specs. What can be unknown is made two-valued at its leaf, so that indexes stay
+usable; a list of values is one bound JSON array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from metastore._json import encode
+from metastore._lookups import entry_value
+from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
+from metastore.errors import QueryError
+from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text
+from metastore_sqlite._layout import quoted, searched
+
+__all__ = ["Conditions", "Fragment", "Specs", "column", "match", "nullable", "one_value", "side"]
+
+Specs = Callable[[str], TypeSpec | None]
+Fragment = tuple[str, list[Any]]
+"""SQL text and what is bound to it, in order."""
+
+_OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_COMPLEMENT: dict[str, Any] = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
+_FALSE: Fragment = ("0", [])
+_TRUE: Fragment = ("1", [])
+
+
+def column(path: Path, alias: str) -> str:
+    """Return the column of a path without keys."""
+    return f"{alias}.{quoted(f'{path.field}__folded' if path.folded else path.field)}"
+
+
+def side(spec: TypeSpec, path: Path) -> str:
+    """Return the look-up table of an indexed list or a dict."""
+    return quoted(f"{spec.name}:{path.field}")
+
+
+def nullable(spec: TypeSpec, path: Path) -> bool:
+    """Return whether a path may lead to nothing."""
+    return bool(path.keys) or path.field not in spec.by_name or spec.by_name[path.field].optional
+
+
+def match(words: Iterable[str]) -> str:
+    """Return the FTS5 expression of words that must all occur: each quoted, so nothing in them is syntax."""
+    return " ".join(f'"{word}"' for word in words)
+
+
+def _joined(parts: list[Fragment], word: str) -> Fragment:
+    """Join in a balanced tree: SQLite refuses expressions deeper than a thousand."""
+    while len(parts) > 1:
+        pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
+        parts = [(f"({pair[0][0]} {word} {pair[1][0]})", pair[0][1] + pair[1][1]) if len(pair) == 2 else pair[0] for pair in pairs]
+    return parts[0]
+
+
+def _listed(values: Iterable[Any]) -> Fragment:
+    """A list of values of one storage class as a sub-select over one bound JSON array."""
+    values = list(values)
+    if values and isinstance(values[0], bytes):
+        return "SELECT metastore_bytes(value) FROM json_each(?)", [encode(values)]
+    if values and isinstance(values[0], float):
+        return "SELECT metastore_float(value) FROM json_each(?)", [encode([repr(value) for value in values])]
+    return "SELECT value FROM json_each(?)", [encode([int(value) if isinstance(value, bool) else value for value in values])]
+
+
+def _grouped(values: Iterable[Any]) -> dict[tuple[str, bool], list[Any]]:
+    groups: dict[tuple[str, bool], list[Any]] = {}
+    for value in values:
+        groups.setdefault((json_kind(value), isinstance(value, float)), []).append(value)
+    return groups
+
+
+def _above(text: str) -> Any:
+    """The least text greater than all that start with ``text``; a blob, which is above any text, where there is none."""
+    for at in range(len(text) - 1, -1, -1):
+        code = ord(text[at]) + 1
+        if code <= 0x10FFFF:
+            return text[:at] + chr(0xE000 if code == 0xD800 else code)
+    return b""
+
+
+def one_value(spec: TypeSpec, path: Path, alias: str) -> Fragment:
+    """Return the expression of the one value at a path, NULL where there is none. Not for urls and dict entries."""
+    if not path.keys:
+        return column(path, alias), []
+    top, whole = spec.by_name[path.field].kind, f"{alias}.{quoted(path.field)}"
+    if top == "blob":
+        return f"json_extract({whole}, ?)", ["$." + ".".join(path.keys)]
+    if top == "folder" and len(path.keys) > 1:
+        return f"json_extract(metastore_pick({whole}, ?), ?)", [encode(path.keys[:1]), "$." + ".".join(path.keys[1:])]
+    return f"metastore_pick({whole}, ?)", [encode(path.keys)]
+
+
+class Conditions:
+    """Compiles the predicates of one statement; ``specs`` finds the spec of a link's target."""
+
+    def __init__(self, specs: Specs) -> None:
+        self._specs, self._aliases = specs, 0
+
+    def of(self, predicate: Predicate, spec: TypeSpec, alias: str) -> Fragment:
+        """Return the condition that a predicate holds for ``alias``, a row of the spec's table."""
+        if isinstance(predicate, And | Or):
+            parts = [self.of(item, spec, alias) for item in predicate.items]
+            conjunction = isinstance(predicate, And)
+            return _joined(parts, "AND" if conjunction else "OR") if parts else _TRUE if conjunction else _FALSE
+        if isinstance(predicate, Not):
+            return self._negated(predicate.item, spec, alias)
+        return _LEAVES[type(predicate)](self, predicate, spec, alias)
+
+    def _negated(self, leaf: Predicate, spec: TypeSpec, alias: str) -> Fragment:
+        if isinstance(leaf, And | Or | Not):
+            raise QueryError("a bound query has negation on its leaves only")
+        if isinstance(leaf, Compare) and not leaf.path.keys:
+            text, bound = self._compare(Compare(leaf.path, _COMPLEMENT[leaf.op], leaf.value), spec, alias)
+            return (f"({text} OR {column(leaf.path, alias)} IS NULL)" if nullable(spec, leaf.path) else text), bound
+        text, bound = self.of(leaf, spec, alias)
+        return f"({text}) IS NOT TRUE", bound
+
+    def _compare(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
+        operator = _OPERATORS[leaf.op]
+        if isinstance(leaf.value, tuple):
+            name = leaf.path.field
+            return f"({alias}.{quoted(f'{name}__key')}, {alias}.{quoted(name)}) {operator} (?, ?)", list(leaf.value)
+        if leaf.op == "eq" and (found := self._referenced(leaf, spec, alias)):
+            return found
+        return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [_bound(leaf.value)]))
+
+    def _referenced(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment | None:
+        """A url or digest of a blob is found by its look-up."""
+        keys = leaf.path.keys
+        if not keys or spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
+            return None
+        value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
+        return f"{alias}.id IN (SELECT id FROM _references WHERE value = ? AND field = ?)", [value, leaf.path.field]
+
+    def _tested(self, path: Path, spec: TypeSpec, alias: str, values: list[Any], test: Callable[[str], Fragment]) -> Fragment:
+        """A test of the value at a path, or of any where there are several."""
+        top = spec.by_name[path.field].kind if path.keys else ""
+        if top == "dict":
+            text, bound = test("value")
+            where = f"key = ? AND kind = ? AND {text}"
+            return f"{alias}.id IN (SELECT id FROM {side(spec, path)} WHERE {where})", [pointer(path.keys), json_kind(values[0]), *bound]
+        if top in ("blob", "folder") and path.keys[-1] == "url":
+            return self._any_url(path, spec, alias, test)
+        value, inside = one_value(spec, path, alias)
+        text, bound = test(value)
+        return text, inside + bound
+
+    def _any_url(self, path: Path, spec: TypeSpec, alias: str, test: Callable[[str], Fragment]) -> Fragment:
+        source, inside = one_value(spec, Path(path.field, path.keys[:-1]), alias)
+        text, bound = test("json_extract(u.value, '$.url')")
+        return f"EXISTS (SELECT 1 FROM json_each({source}, '$.locations') AS u WHERE {text})", inside + bound
+
+    def _in(self, leaf: In, spec: TypeSpec, alias: str) -> Fragment:
+        if leaf.path.kind != "json":
+            return self._among(leaf.path, spec, alias, list(leaf.values))
+        parts = [self._among(leaf.path, spec, alias, group) for group in _grouped(leaf.values).values()]
+        return _joined(parts, "OR") if parts else _FALSE
+
+    def _among(self, path: Path, spec: TypeSpec, alias: str, values: list[Any]) -> Fragment:
+        listed, bound = _listed([_bound(value) for value in values])
+        return self._tested(path, spec, alias, values or [None], lambda value: (f"{value} IN ({listed})", bound))
+
+    def _absent(self, leaf: Absent, spec: TypeSpec, alias: str) -> Fragment:
+        path = leaf.path
+        top = spec.by_name[path.field].kind
+        if path.keys and top == "dict":
+            return self._negated(HasKey(Path(path.field, path.keys[:-1]), path.keys[-1]), spec, alias)
+        if path.keys and path.keys[-1] == "url" and top in ("blob", "folder"):
+            path = Path(path.field, (*path.keys[:-1], "locations"))
+        value, bound = one_value(spec, path, alias)
+        return f"{value} IS NULL", bound
+
+    def _has_key(self, leaf: HasKey, spec: TypeSpec, alias: str) -> Fragment:
+        keys = (*leaf.path.keys, leaf.key)
+        if spec.by_name[leaf.path.field].kind == "dict":
+            return f"{alias}.id IN (SELECT id FROM {side(spec, leaf.path)} WHERE key = ?)", [pointer(keys)]
+        return f"metastore_pick({alias}.{quoted(leaf.path.field)}, ?) IS NOT NULL", [encode(keys)]
+
+    def _text(self, leaf: Text, spec: TypeSpec, alias: str) -> Fragment:
+        if leaf.how == "starts" and not leaf.path.keys:
+            name = column(leaf.path, alias)
+            return f"({name} >= ? AND {name} < ?)", [leaf.value, _above(leaf.value)]
+        form = {"starts": "instr({}, ?) = 1", "contains": "instr({}, ?) > 0", "ends": "metastore_ends({}, ?)"}[leaf.how]
+        return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (form.format(value), [leaf.value]))
+
+    def _contains(self, leaf: Contains, spec: TypeSpec, alias: str) -> Fragment:
+        field = spec.by_name[leaf.path.field]
+        distinct = list({encode(value): value for value in leaf.values}.values())
+        if leaf.path.keys or not field.index or (leaf.every and not distinct):
+            plain = [encode(value) for value in distinct]
+            whole = f"{alias}.{quoted(field.name)}"
+            return f"metastore_contains({whole}, ?, ?, ?)", [encode(leaf.path.keys), encode(plain), int(leaf.every)]
+        return self._contains_indexed(leaf, field, side(spec, leaf.path), alias, [_bound(value) for value in distinct])
+
+    def _contains_indexed(self, leaf: Contains, field: FieldSpec, table: str, alias: str, values: list[Any]) -> Fragment:
+        if len(values) == 1:
+            return f"{alias}.id IN (SELECT id FROM {table} WHERE value = ?)", values
+        listed, bound = _listed(values)
+        if not leaf.every:
+            return f"{alias}.id IN (SELECT id FROM {table} WHERE value IN ({listed}))", bound
+        return f"{alias}.id IN (SELECT id FROM {table} WHERE value IN ({listed}) GROUP BY id HAVING count(*) = ?)", [*bound, len(values)]
+
+    def _follow(self, leaf: Follow, spec: TypeSpec, alias: str) -> Fragment:
+        target = self._specs(leaf.target)
+        if target is None:
+            return _FALSE
+        self._aliases += 1
+        inner = f"t{self._aliases}"
+        text, bound = self.of(leaf.where, target, inner)
+        links = f"SELECT l.source FROM {quoted(target.name)} AS {inner} JOIN _links AS l ON l.target = {inner}.id AND l.field = ?"
+        return f"{alias}.id IN ({links} WHERE {text})", [leaf.path.field, *bound]
+
+    def _matches(self, leaf: Matches, spec: TypeSpec, alias: str) -> Fragment:
+        if not leaf.words or not searched(spec):
+            return _FALSE
+        table = quoted(f"{spec.name}:text")
+        return f"{alias}.doc__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [match(leaf.words)]
+
+    def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
+        return f"{alias}.id IN (SELECT id FROM _references WHERE value = ?)", [leaf.value]
+
+
+def _bound(value: Any) -> Any:
+    """What SQL holds for a plain or JSON value."""
+    held = entry_value(value)
+    return "" if held is None else held
+
+
+_LEAVES: dict[type[Predicate], Callable[[Conditions, Any, TypeSpec, str], Fragment]] = {
+    Compare: Conditions._compare,
+    In: Conditions._in,
+    Absent: Conditions._absent,
+    Text: Conditions._text,
+    Contains: Conditions._contains,
+    HasKey: Conditions._has_key,
+    Follow: Conditions._follow,
+    Matches: Conditions._matches,
+    References: Conditions._references,
+}

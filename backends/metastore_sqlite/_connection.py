@@ -1,0 +1,159 @@
+"""Connections: one per thread and process, set up alike, and the words for what SQLite says.
+
+The driver is the one that sqlite-utils chose: two copies of SQLite in one process on one file lose each other's
+locks silently (measured), so nobody else chooses.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Any
+from urllib.parse import quote
+
+from sqlite_utils.utils import sqlite3
+
+from metastore.errors import (
+    BackendError,
+    BusyError,
+    CatalogUrlError,
+    ClosedError,
+    DamagedError,
+    MetastoreError,
+    NotACatalogError,
+    QueryError,
+    ReadOnlyError,
+    StorageFullError,
+)
+from metastore_sqlite._functions import register
+from metastore_sqlite._turns import Turns
+
+__all__ = ["Connections", "Local", "sqlite3", "translated"]
+
+CACHE_KIB = 64 * 1024
+BUSY_SECONDS = 30.0
+
+
+class Local:
+    """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction."""
+
+    __slots__ = ("__weakref__", "conn", "cursor", "depth", "pid", "transaction", "turns")
+
+    def __init__(self, conn: Any, turns: Turns) -> None:
+        self.conn, self.turns = conn, turns
+        self.pid = os.getpid()
+        self.depth = 0
+        self.transaction: int | None = None
+
+    def close(self) -> None:
+        """Close both, where this process opened them."""
+        if self.pid == os.getpid():
+            self.conn.close()
+            self.turns.close()
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except sqlite3.Error:
+            return
+
+
+class Connections:
+    """Hands every thread its connection to one file."""
+
+    def __init__(self, path: str, *, mode: str, durability: str, timeout: float) -> None:
+        self.path, self.mode = path, mode
+        self._durability, self._timeout = durability, timeout
+        self._thread = threading.local()
+        self._all: weakref.WeakSet[Local] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self.open = True
+        self._longest = 0.0
+
+    def local(self) -> Local:
+        """Return this thread's connection, made anew in a forked child. Raises ClosedError."""
+        found: Local | None = getattr(self._thread, "local", None)
+        if found is None or found.pid != os.getpid() or not self.open:
+            found = self._fresh()
+        return found
+
+    def _fresh(self) -> Local:
+        if not self.open:
+            raise ClosedError("the catalogue was closed")
+        made = Local(self._connect(), Turns(self.path, self._timeout))
+        self._thread.local = made
+        with self._lock:
+            self._all.add(made)
+        return made
+
+    def _connect(self) -> Any:
+        try:
+            conn = sqlite3.connect(self._uri(), uri=True, timeout=min(BUSY_SECONDS, self._timeout), isolation_level=None, check_same_thread=False, cached_statements=512)
+            self._set_up(conn)
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+        return conn
+
+    def _uri(self) -> str:
+        place = f"file:{quote(os.path.abspath(self.path))}"
+        if self.mode == "rw":
+            return f"{place}?mode=rwc"
+        return f"{place}?mode=ro{'&immutable=1' if self._immutable() else ''}"
+
+    def _immutable(self) -> bool:
+        if os.access(os.path.dirname(os.path.abspath(self.path)), os.W_OK):
+            return False
+        wal = f"{self.path}-wal"
+        if os.path.exists(wal) and os.path.getsize(wal):
+            raise ReadOnlyError(
+                f"{self.path} lies on read-only media beside a write-ahead log that was not taken in; open it once where it can be written, then copy it again"
+            )
+        return True
+
+    def _set_up(self, conn: Any) -> None:
+        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute("PRAGMA temp_store = MEMORY")
+        conn.execute("PRAGMA trusted_schema = OFF")
+        if self.mode == "ro":
+            conn.execute("PRAGMA query_only = ON")
+        else:
+            conn.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'full' else 'NORMAL'}")
+        register(conn)
+
+    def longest_wait(self) -> float:
+        """Return the longest wait for the write lock since opening, in seconds."""
+        with self._lock:
+            return max([self._longest, *(each.turns.longest for each in self._all)])
+
+    def close(self) -> None:
+        """Close every connection of this process."""
+        self.open = False
+        with self._lock:
+            for each in list(self._all):
+                each.close()
+            self._all.clear()
+
+
+_SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
+    ("database or disk is full", StorageFullError, "the disk is full; nothing of this transaction was written"),
+    ("file is not a database", NotACatalogError, "{path} is no SQLite database"),
+    ("malformed", DamagedError, "{path} is damaged ({text}); restore it from a copy, or save what `sqlite3 .recover` finds"),
+    ("disk I/O error", BackendError, "reading or writing {path} failed ({text}); look at the disk"),
+    ("locked", BusyError, "another program kept {path} locked too long; try again"),
+    ("readonly", ReadOnlyError, "{path} is open or stored read-only"),
+    ("unable to open", CatalogUrlError, "{path} cannot be opened: is there such a directory, and may you write in it?"),
+    ("integer overflow", QueryError, "the sum is beyond 64 bits"),
+    ("closed", ClosedError, "the catalogue was closed"),
+    ("interrupted", BackendError, "the query was interrupted"),
+)
+
+
+def translated(error: Exception, path: str) -> MetastoreError:
+    """Return the error of ours that says what an error of the driver means."""
+    text = str(error)
+    for part, kind, sentence in _SENTENCES:
+        if part in text:
+            return kind(sentence.format(path=path, text=text))
+    return BackendError(f"SQLite refused ({text}) on {path}")

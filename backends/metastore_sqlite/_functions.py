@@ -1,0 +1,66 @@
+"""What SQL asks of Python: values deep inside JSON, exact floats, ids in a bound list.
+
+All are pure. SQLite's own JSON path cannot name every key, and its reading of decimal floats is not exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metastore._json import decode, encode
+
+__all__ = ["register"]
+
+
+def _at(text: str | None, keys: str) -> Any:
+    found: Any = None if text is None else decode(text)
+    for key in decode(keys):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(key)
+    return found
+
+
+def pick(text: str | None, keys: str) -> Any:
+    """Return what lies under nested keys (a JSON list of text): scalars as they are, the rest as JSON text."""
+    found = _at(text, keys)
+    return encode(found) if isinstance(found, list | dict) else int(found) if isinstance(found, bool) else found
+
+
+def rank_of_kind(text: str | None, keys: str) -> int | None:
+    """Return 1 for bool, 2 for number, 3 for string under nested keys, nothing for all else: the order of JSON types."""
+    found = _at(text, keys)
+    if isinstance(found, bool):
+        return 1
+    return {int: 2, float: 2, str: 3}.get(type(found))
+
+
+def scalar(text: str | None, keys: str) -> Any:
+    """Return the scalar under nested keys, nothing for lists and dicts."""
+    found = _at(text, keys)
+    return None if isinstance(found, list | dict) else int(found) if isinstance(found, bool) else found
+
+
+def contains(text: str | None, keys: str, wanted: str, every: int) -> int | None:
+    """Return whether the list under nested keys holds every, or any, of the values (a JSON list of their JSON texts)."""
+    found = _at(text, keys)
+    if not isinstance(found, list):
+        return None
+    there = {encode(value) for value in found}
+    return int((all if every else any)(value in there for value in decode(wanted)))
+
+
+def ends(text: Any, end: str) -> int | None:
+    """Return whether a text ends so."""
+    return None if not isinstance(text, str) else int(text.endswith(end))
+
+
+def register(conn: Any) -> None:
+    """Make the functions known to a connection."""
+    conn.create_function("metastore_pick", 2, pick, deterministic=True)
+    conn.create_function("metastore_kind", 2, rank_of_kind, deterministic=True)
+    conn.create_function("metastore_scalar", 2, scalar, deterministic=True)
+    conn.create_function("metastore_contains", 4, contains, deterministic=True)
+    conn.create_function("metastore_ends", 2, ends, deterministic=True)
+    conn.create_function("metastore_bytes", 1, bytes.fromhex, deterministic=True)
+    conn.create_function("metastore_float", 1, float, deterministic=True)

@@ -1,0 +1,161 @@
+"""Tables: the catalogue's own, and those of each type.
+
+Names of ours start with an underscore; what belongs to a type is ``type:field``, a name no type can have. All are
+STRICT and WITHOUT ROWID where a key of their own exists: rows lie in id order, and a copy is the same bytes whatever
+order they came in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from metastore.backend import Column, FieldSpec, TypeSpec
+from metastore.errors import NewerRevisionError, NotACatalogError
+
+__all__ = ["REVISION", "create_search", "create_type", "drop_type", "is_catalogue", "look_ups", "prepare", "quoted", "searched", "widen_type"]
+
+APPLICATION_ID = 0x6D746131
+"""``mta1``, in the header of every catalogue file."""
+
+REVISION = 1
+"""Of the catalogue's own tables; kept in ``user_version``."""
+
+_STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB"}
+
+migrations = Migrations("metastore")
+
+
+@migrations(name="1: identity, specs, look-ups, history")
+def _first(db: Database) -> None:
+    for statement in (
+        "CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE _specs (type TEXT, number INTEGER, breaking INTEGER NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,"
+        " PRIMARY KEY (type, number)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE _identity (id BLOB PRIMARY KEY, type TEXT NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE _links (source BLOB, field TEXT, target BLOB REFERENCES _identity (id), PRIMARY KEY (source, field, target)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX _links_target ON _links (target, field, source)",
+        "CREATE TABLE _references (value TEXT, id BLOB, field TEXT, PRIMARY KEY (value, id, field)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE _transactions (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, actor TEXT, message TEXT) STRICT",
+        "CREATE TABLE _changes (seq INTEGER PRIMARY KEY, tx INTEGER NOT NULL REFERENCES _transactions (seq), kind TEXT NOT NULL,"
+        " artifact BLOB NOT NULL REFERENCES _identity (id), revision INTEGER NOT NULL, spec INTEGER NOT NULL, digest BLOB NOT NULL,"
+        " parents BLOB NOT NULL, before TEXT, after TEXT, checkpoint TEXT) STRICT",
+        "CREATE INDEX _changes_artifact ON _changes (artifact, revision)",
+    ):
+        db.execute(statement)
+    db["_meta"].insert({"key": "catalogue", "value": str(uuid4())})
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL text. Names come from checked specs only, never from a caller's query."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_catalogue(conn: Any, path: str) -> bool:
+    """Return whether the file is a catalogue of ours, ``False`` where it is empty.
+
+    Raises NotACatalogError, NewerRevisionError.
+    """
+    application, revision = conn.execute("PRAGMA application_id").fetchone()[0], conn.execute("PRAGMA user_version").fetchone()[0]
+    if application == APPLICATION_ID:
+        if revision > REVISION:
+            raise NewerRevisionError(f"{path} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore")
+        return bool(revision == REVISION)
+    if application or conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise NotACatalogError(f"{path} is a SQLite database of something else, no catalogue; give another path")
+    return False
+
+
+def prepare(conn: Any) -> None:
+    """Make or migrate the catalogue's own tables; the caller holds the write transaction."""
+    migrations.apply(Database(conn))
+    conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    conn.execute(f"PRAGMA user_version = {REVISION}")
+
+
+def look_ups(spec: TypeSpec) -> list[FieldSpec]:
+    """Return the fields that have a look-up table of their own: indexed lists, and dicts."""
+    return [each for each in spec.fields if each.kind == "dict" or (each.kind == "list" and each.index)]
+
+
+def searched(spec: TypeSpec) -> list[FieldSpec]:
+    """Return the fields that full text searches, in order."""
+    return [each for each in spec.fields if each.search]
+
+
+def create_type(db: Database, spec: TypeSpec) -> None:
+    """Make every table of a type."""
+    columns = [_column(each) for each in spec.columns if each.name != "id"]
+    db.execute(
+        f"CREATE TABLE {quoted(spec.name)} (id BLOB PRIMARY KEY REFERENCES _identity (id), {', '.join(columns)}, doc__n INTEGER) STRICT, WITHOUT ROWID"
+    )
+    for each in spec.fields:
+        _create_indexes(db, spec, each)
+    if "name" in spec.by_name:
+        _index(db, spec, ["name", "version__key", "version"])
+    db[spec.name].create_index(["unique_key"], index_name=f"{spec.name}:unique_key", unique=True)
+    for each in look_ups(spec):
+        _create_look_up(db, spec, each)
+    create_search(db, spec)
+
+
+def _column(column: Column) -> str:
+    return f"{quoted(column.name)} {_STORAGE[column.storage]}"
+
+
+def _index(db: Database, spec: TypeSpec, columns: list[str]) -> None:
+    db[spec.name].create_index(columns, index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
+
+
+def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
+    if not field.index or field.kind == "list":
+        return
+    _index(db, spec, [f"{field.name}__key", field.name] if field.kind == "version" else [field.name])
+    if field.folded:
+        _index(db, spec, [f"{field.name}__folded"])
+
+
+def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
+    if field.kind == "list":
+        columns, key = "value ANY, id BLOB", "value, id"
+    else:
+        columns, key = "key TEXT, kind TEXT, value ANY, id BLOB", "key, kind, value, id"
+    db.execute(f"CREATE TABLE {quoted(f'{spec.name}:{field.name}')} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID")
+
+
+def create_search(db: Database, spec: TypeSpec) -> None:
+    """Make the full-text tables of a type, where it has searched fields."""
+    fields = searched(spec)
+    if not fields:
+        return
+    db.execute(f"CREATE TABLE {quoted(f'{spec.name}:docs')} (n INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT")
+    names = ", ".join(quoted(each.name) for each in fields)
+    db.execute(
+        f"CREATE VIRTUAL TABLE {quoted(f'{spec.name}:text')} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
+    )
+
+
+def drop_type(db: Database, spec: TypeSpec) -> None:
+    """Take every table of a type away."""
+    for name in (spec.name, *(f"{spec.name}:{each.name}" for each in look_ups(spec)), *_search_tables(spec)):
+        db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
+def _search_tables(spec: TypeSpec) -> tuple[str, ...]:
+    return (f"{spec.name}:docs", f"{spec.name}:text") if searched(spec) else ()
+
+
+def widen_type(db: Database, old: TypeSpec, new: TypeSpec) -> None:
+    """Add the columns, indexes and look-up tables that the new spec has and the old one had not; rows keep their values."""
+    for column in new.columns:
+        if column.name not in old.position:
+            db.execute(f"ALTER TABLE {quoted(new.name)} ADD COLUMN {_column(column)}")
+    for each in new.fields:
+        _create_indexes(db, new, each)
+    had = {each.name for each in look_ups(old)}
+    for each in look_ups(new):
+        if each.name not in had:
+            _create_look_up(db, new, each)

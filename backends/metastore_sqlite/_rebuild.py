@@ -1,0 +1,69 @@
+"""Making again what is derived: after a type was widened, or migrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from metastore._declare import default_from
+from metastore._values import to_column
+from metastore._version import sort_key
+from metastore.backend import Change, Column, Row, TypeSpec, fold
+from metastore_sqlite._layout import create_search, create_type, drop_type, look_ups, quoted, searched
+from metastore_sqlite._writer import TypeTable
+
+__all__ = ["derive_again", "refill"]
+
+
+def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
+    """Fill what widening added: defaults, derived columns, look-ups, and full text where its fields changed."""
+    table = TypeTable(new)
+    for field in new.fields:
+        if field.name not in old.by_name and field.default is not None and not field.required:
+            conn.execute(f"UPDATE {table.table} SET {quoted(field.name)} = ?", (to_column(field, default_from(field), field.name),))
+    for column in new.columns:
+        if column.derived and column.name not in old.position:
+            _derive_column(conn, table, column)
+    had = {each.name for each in look_ups(old)}
+    _fill_look_ups(conn, table, {each.name for each in look_ups(new) if each.name not in had})
+    if [(each.name, each.search > 0) for each in searched(old)] != [(each.name, each.search > 0) for each in searched(new)]:
+        _search_again(conn, table)
+
+
+def _rows(conn: Any, table: TypeTable) -> Iterator[Row]:
+    yield from conn.execute(f"SELECT {table.columns} FROM {table.table}").fetchall()
+
+
+def _derive_column(conn: Any, table: TypeTable, column: Column) -> None:
+    name, _, what = column.name.rpartition("__")
+    at, scheme = table.spec.position[name], table.spec.by_name[name].scheme
+    derive = fold if what == "folded" else lambda text: sort_key(text, scheme)
+    values = [(derive(row[at]), row[0]) for row in _rows(conn, table) if row[at] is not None]
+    conn.executemany(f"UPDATE {table.table} SET {quoted(column.name)} = ? WHERE id = ?", values)
+
+
+def _fill_look_ups(conn: Any, table: TypeTable, names: set[str]) -> None:
+    for each in table.derived:
+        if each.field.name in names:
+            conn.executemany(each.add, [entry for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])])
+
+
+def _search_again(conn: Any, table: TypeTable) -> None:
+    conn.execute(f"DROP TABLE IF EXISTS {table.text}")
+    conn.execute(f"DROP TABLE IF EXISTS {table.docs}")
+    create_search(Database(conn), table.spec)
+    rows = list(_rows(conn, table))
+    table.search_again(conn, rows)
+
+
+def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int, number: int) -> None:
+    """Put ``rows`` in new tables of the type, with one change of kind *migrate* each."""
+    for each in TypeTable(old).derived:
+        for row in _rows(conn, TypeTable(old)):
+            conn.executemany(each.drop, list(each.derive(each.field, row[each.at], row[0])))
+    drop_type(Database(conn), old)
+    create_type(Database(conn), new)
+    changes = [Change("migrate", row[0], row[new.position["revision"]], number, row[-1]) for row in rows]
+    TypeTable(new).insert(conn, tx, list(zip(rows, changes, strict=True)))

@@ -1,0 +1,199 @@
+"""Whole statements: a page of rows, groups and measures, a closure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from metastore._json import encode
+from metastore.backend import TypeSpec
+from metastore.query import And, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
+from metastore_sqlite._compile import Conditions, Fragment, Specs, column, match, nullable, one_value, side
+from metastore_sqlite._layout import quoted, searched
+
+__all__ = ["aggregate", "closure", "select"]
+
+
+@frozen
+class _Term:
+    """One ORDER BY term; its bindings come each time it is written."""
+
+    sql: str
+    bound: list[Any]
+    descending: bool
+    nullable: bool
+
+
+def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment:
+    """Return the statement of a query's rows: ``columns`` of alias ``t``."""
+    conditions = Conditions(specs)
+    source, bound, where = _source(spec, query)
+    text, values = conditions.of(where, spec, "t")
+    bound += values
+    if query.latest:
+        text, bound = _latest(spec, source, text, bound)
+        source = f"{quoted(spec.name)} AS t"
+    terms = _terms(spec, query)
+    if query.after is not None:
+        after, values = _beyond(terms, _flat(query.order, query.after))
+        text, bound = f"{text} AND {after}", bound + values
+    order = ", ".join(f"{term.sql}{' DESC' if term.descending else ''}" for term in terms)
+    bound = [*bound, *(value for term in terms for value in term.bound)]
+    limit, bound = ("", bound) if query.limit is None else (" LIMIT ?", [*bound, query.limit])
+    return f"SELECT {columns} FROM {source} WHERE {text} ORDER BY {order}{limit}", bound
+
+
+def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
+    """The FROM clause; a search that is ranked by its own words joins its hits instead of testing for them."""
+    table = f"{quoted(spec.name)} AS t"
+    ranks = [order.key for order in query.order if isinstance(order.key, Rank)]
+    if not ranks or not searched(spec):
+        return table, [], query.where
+    hits, bound = _hits(spec, ranks[0])
+    rest = _without(query.where, Matches(ranks[0].words))
+    if rest is None:
+        return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.doc__n", bound, query.where
+    return f"({hits}) AS r JOIN {quoted(f'{spec.name}:docs')} AS d ON d.n = r.n JOIN {table} ON t.id = d.id", bound, rest
+
+
+def _without(where: Predicate, part: Matches) -> Predicate | None:
+    if where == part:
+        return And(())
+    if isinstance(where, And) and part in where.items:
+        return And(tuple(item for item in where.items if item != part))
+    return None
+
+
+def _hits(spec: TypeSpec, rank: Rank) -> Fragment:
+    """Documents that have every word, with their rank: one indexed search per word and field, then a sum."""
+    table = quoted(f"{spec.name}:text")
+    every = match(rank.words)
+    parts, bound = [], []
+    for field in searched(spec):
+        for word in rank.words:
+            parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {table} WHERE {table} MATCH ?")
+            bound.append(f'({{"{field.name}"}} : "{word}") AND ({every})')
+    return f"SELECT n, sum(weight) AS hits FROM ({' UNION ALL '.join(parts)}) GROUP BY n", bound
+
+
+def _terms(spec: TypeSpec, query: Query) -> list[_Term]:
+    terms = [term for order in query.order for term in _term(spec, order)]
+    if not any(term.sql == "t.id" for term in terms):
+        terms.append(_Term("t.id", [], bool(query.order) and query.order[-1].descending, False))
+    return terms
+
+
+def _term(spec: TypeSpec, order: Order) -> list[_Term]:
+    down = order.descending
+    if isinstance(order.key, Rank):
+        ranked = bool(searched(spec))
+        return [_Term("coalesce(r.hits, 0)" if ranked else "0", [], down, False)]
+    path: Path = order.key
+    empty = nullable(spec, path)
+    if path.kind == "version":
+        return [_Term(f"t.{quoted(f'{path.field}__key')}", [], down, empty), _Term(column(path, "t"), [], down, empty)]
+    if path.keys and spec.by_name[path.field].kind == "dict":
+        whole, keys = f"t.{quoted(path.field)}", encode(path.keys)
+        return [_Term(f"metastore_kind({whole}, ?)", [keys], down, True), _Term(f"metastore_scalar({whole}, ?)", [keys], down, True)]
+    sql, bound = one_value(spec, path, "t")
+    return [_Term(sql, bound, down, empty)]
+
+
+def _flat(order: Sequence[Order], after: Position) -> list[Any]:
+    """The position's values, one per ORDER BY term."""
+    flat: list[Any] = []
+    for each, value in zip(order, after.values, strict=True):
+        if isinstance(each.key, Path) and each.key.kind == "version":
+            flat += value if value is not None else (None, None)
+        elif isinstance(each.key, Path) and each.key.kind == "json":
+            flat += _kind_and_scalar(value)
+        else:
+            flat.append(value)
+    return [*flat, after.id]
+
+
+def _kind_and_scalar(value: Any) -> list[Any]:
+    if isinstance(value, bool):
+        return [1, int(value)]
+    return [None, None] if value is None else [3 if isinstance(value, str) else 2, value]
+
+
+def _beyond(terms: list[_Term], values: list[Any]) -> Fragment:
+    """The rows after a position: row values where all terms go one way and none is empty, else term by term."""
+    values = values[: len(terms)]
+    if not any(term.nullable or term.bound for term in terms) and len({term.descending for term in terms}) == 1:
+        names, marks = ", ".join(term.sql for term in terms), ", ".join("?" * len(terms))
+        return f"({names}) {'<' if terms[0].descending else '>'} ({marks})", values
+    text, bound = _past(terms[-1], values[-1])
+    for term, value in zip(terms[-2::-1], values[-2::-1], strict=True):
+        past, now = _past(term, value)
+        text, bound = f"({past} OR ({term.sql} IS ? AND {text}))", [*now, *term.bound, value, *bound]
+    return text, bound
+
+
+def _past(term: _Term, value: Any) -> Fragment:
+    if term.descending:
+        if value is None:
+            return "0", []
+        return (f"({term.sql} < ? OR {term.sql} IS NULL)", [*term.bound, value, *term.bound]) if term.nullable else (f"{term.sql} < ?", [*term.bound, value])
+    return (f"{term.sql} IS NOT NULL", term.bound) if value is None else (f"{term.sql} > ?", [*term.bound, value])
+
+
+def _latest(spec: TypeSpec, source: str, text: str, bound: list[Any]) -> Fragment:
+    named = "t.name, " if "name" in spec.by_name else ""
+    places = f"row_number() OVER (PARTITION BY {named}t.owner ORDER BY t.version__key DESC, t.version DESC, t.id DESC)"
+    return f"t.id IN (SELECT i FROM (SELECT t.id AS i, {places} AS place FROM {source} WHERE {text}) WHERE place = 1)", bound
+
+
+def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequence[Measure], specs: Specs) -> Fragment:
+    """Return the statement of groups and their measures; a free JSON path gives its kind and its value."""
+    conditions = Conditions(specs)
+    source, inside = f"{quoted(spec.name)} AS t", []
+    groups: list[Fragment] = []
+    for number, path in enumerate(by):
+        if path.kind == "list" and not path.keys:
+            source += f" JOIN ({_elements(spec, path)}) AS g{number} ON g{number}.id = t.id"
+            groups.append((f"g{number}.value", []))
+        elif path.kind == "json":
+            groups += [(term.sql, term.bound) for term in _term(spec, Order(path))]
+        else:
+            groups.append(one_value(spec, path, "t"))
+    figures = [_figure(spec, measure) for measure in measures]
+    text, values = conditions.of(query.where, spec, "t")
+    if query.latest:
+        text, values = _latest(spec, f"{quoted(spec.name)} AS t", text, values)
+    shown = [*groups, *figures]
+    sql = f"SELECT {', '.join(part for part, _ in shown)} FROM {source} WHERE {text}"
+    bound = [value for _, each in shown for value in each] + inside + values
+    if not groups:
+        return sql, bound
+    places = ", ".join(str(at) for at in range(1, len(groups) + 1))
+    return f"{sql} GROUP BY {places} ORDER BY {places}", bound
+
+
+def _elements(spec: TypeSpec, path: Path) -> str:
+    if spec.by_name[path.field].index:
+        return f"SELECT value, id FROM {side(spec, path)}"
+    return f"SELECT DISTINCT e.value AS value, o.id AS id FROM {quoted(spec.name)} AS o, json_each(o.{quoted(path.field)}) AS e"
+
+
+def _figure(spec: TypeSpec, measure: Measure) -> Fragment:
+    if measure.path is None:
+        return "count(*)", []
+    sql, bound = one_value(spec, measure.path, "t")
+    return f"{measure.what}({sql})", bound
+
+
+def closure(start: Sequence[bytes], *, bounded: bool, backwards: bool, field: bool) -> str:
+    """Return the statement of every link within reach; bound are the ids as a JSON list of hex, the depth, the field."""
+    here, there = ("target", "source") if backwards else ("source", "target")
+    only = " AND l.field = ?" if field else ""
+    seed = f"SELECT metastore_bytes(value){', 0' if bounded else ''} FROM json_each(?)"
+    if bounded:
+        step = f"SELECT l.{there}, n.depth + 1 FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE n.depth < ? - 1{only}"
+        near = f"near(id, depth) AS ({seed} UNION {step})"
+    else:
+        near = f"near(id) AS ({seed} UNION SELECT l.{there} FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE 1{only})"
+    return f"WITH RECURSIVE {near} SELECT DISTINCT l.source, l.field, l.target FROM _links AS l WHERE l.{here} IN (SELECT id FROM near){only}"

@@ -1,0 +1,430 @@
+"""The store: the backend contract over one SQLite file."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from sqlite_utils import Database
+
+from metastore._json import decode, encode
+from metastore.backend import (
+    Change,
+    Commit,
+    Edge,
+    Explanation,
+    Identity,
+    Row,
+    StoredSpec,
+    TypeSpec,
+    spec_from_json,
+    spec_to_json,
+)
+from metastore.errors import (
+    CatalogUrlError,
+    ConflictError,
+    DamagedError,
+    DuplicateError,
+    IdTakenError,
+    NotACatalogError,
+    ReadOnlyError,
+)
+from metastore.query import Measure, Path, Query
+from metastore_sqlite import _layout as layout
+from metastore_sqlite import _statements as statements
+from metastore_sqlite._audit import audit
+from metastore_sqlite._connection import Connections, Local, sqlite3, translated
+from metastore_sqlite._rebuild import derive_again, refill
+from metastore_sqlite._writer import TypeTable
+
+__all__ = ["SqliteStore", "open_backend"]
+
+
+def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
+    """Return the opened catalogue file of a path or ``sqlite:///path``."""
+    return SqliteStore(_path(url), mode=mode, durability=durability, timeout=timeout)
+
+
+def _path(url: str) -> str:
+    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else url
+    if path.startswith("sqlite:") or not path or path.startswith(":"):
+        raise CatalogUrlError(f"expected catalog.db or sqlite:///path/catalog.db, got {url!r} (in memory: 'memory:')")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise CatalogUrlError(f"there is no directory {folder} for the catalogue; make it first")
+    if os.path.isdir(path):
+        raise CatalogUrlError(f"{path} is a directory; give the path of a file in it")
+    return path
+
+
+class _Scope:
+    """One level of a transaction of one thread: the outermost has the turn and the lock, inner ones are savepoints."""
+
+    __slots__ = ("_local", "_store")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> None:
+        self._local = local = self._store._connections.local()
+        if local.depth == 0:
+            self._begin(local)
+        else:
+            local.conn.execute(f"SAVEPOINT s{local.depth}")
+        local.depth += 1
+
+    def _begin(self, local: Local) -> None:
+        if self._store.read_only:
+            raise ReadOnlyError(f"{self._store.path} is open read-only")
+        local.turns.take()
+        try:
+            local.conn.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as refused:
+            local.turns.give()
+            raise translated(refused, self._store.path) from refused
+        local.transaction = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        local = self._local
+        local.depth -= 1
+        try:
+            self._end(local, failed=kind is not None)
+        except sqlite3.Error as refused:
+            self._end_badly(local)
+            raise translated(refused, self._store.path) from refused
+        finally:
+            if local.depth == 0:
+                local.turns.give()
+
+    def _end(self, local: Local, *, failed: bool) -> None:
+        if not failed:
+            local.conn.execute("COMMIT" if local.depth == 0 else f"RELEASE s{local.depth}")
+        elif local.conn.in_transaction and local.depth == 0:
+            local.conn.execute("ROLLBACK")
+        elif local.conn.in_transaction:
+            local.conn.execute(f"ROLLBACK TO s{local.depth}")
+            local.conn.execute(f"RELEASE s{local.depth}")
+
+    def _end_badly(self, local: Local) -> None:
+        if local.depth == 0 and local.conn.in_transaction:
+            local.conn.rollback()
+
+
+class SqliteStore:
+    """A catalogue in one SQLite file (WAL), shared by threads and processes.
+
+    Every thread has a connection of its own; a writer holds its `Turns` turn and SQLite's write lock for a whole transaction.
+    """
+
+    def __init__(self, path: str, *, mode: str, durability: str, timeout: float) -> None:
+        self.path, self.read_only = path, mode == "ro"
+        self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
+        self._tables: dict[str, TypeTable] = {}
+        self._latest: dict[str, TypeSpec] = {}
+        self._statements: dict[Any, Any] = {}
+        try:
+            self._open()
+        except sqlite3.Error as refused:
+            self._connections.close()
+            raise translated(refused, path) from refused
+        except BaseException:
+            self._connections.close()
+            raise
+
+    def _open(self) -> None:
+        if self.read_only and not os.path.exists(self.path):
+            raise CatalogUrlError(f"there is no catalogue {self.path} to open read-only")
+        self._check_whole()
+        conn = self._connections.local().conn
+        if not layout.is_catalogue(conn, self.path):
+            self._make(conn)
+        self.catalogue: str = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()[0]
+        self.specs()
+
+    def _make(self, conn: Any) -> None:
+        if self.read_only:
+            raise NotACatalogError(f"{self.path} is empty, no catalogue; open it for writing once to make it one")
+        conn.execute("PRAGMA journal_mode = WAL")
+        with _Scope(self):
+            if not layout.is_catalogue(conn, self.path):
+                layout.prepare(conn)
+
+    def _check_whole(self) -> None:
+        """A file shorter than its own header says was cut off; SQLite would find out only when it reads there."""
+        wal = f"{self.path}-wal"
+        if not os.path.exists(self.path) or (os.path.exists(wal) and os.path.getsize(wal)):
+            return
+        with open(self.path, "rb") as file:
+            head = file.read(100)
+        if len(head) == 100 and head.startswith(b"SQLite format 3\0") and head[24:28] == head[92:96]:
+            size = int.from_bytes(head[16:18], "big")
+            pages, size = int.from_bytes(head[28:32], "big"), 65536 if size == 1 else size
+            if os.path.getsize(self.path) < pages * size:
+                raise DamagedError(f"{self.path} is cut off: it has {os.path.getsize(self.path)} bytes of {pages * size}; restore it from a copy")
+        elif head and not head.startswith(b"SQLite format 3\0"):
+            raise NotACatalogError(f"{self.path} is no SQLite database")
+
+    # types
+
+    def specs(self, type_name: str | None = None) -> list[StoredSpec]:
+        """Return every stored spec (of one type), by type name, then number."""
+        sql = "SELECT number, breaking, spec FROM _specs"
+        rows = self._read(f"{sql} WHERE type = ? ORDER BY number", (type_name,)) if type_name else self._read(f"{sql} ORDER BY type, number", ())
+        found = [StoredSpec(number, spec_from_json(decode(text)), bool(breaking)) for number, breaking, text in rows]
+        self._latest.update((each.spec.name, each.spec) for each in found)
+        return found
+
+    def ensure(self, spec: TypeSpec, number: int) -> None:
+        """Store a spec and widen what keeps its rows."""
+        with _Scope(self):
+            local = self._local()
+            db, known = Database(local.conn), self.specs(spec.name)
+            try:
+                self._store_spec(local, spec, number, breaking=False)
+                if not known:
+                    layout.create_type(db, spec)
+                else:
+                    layout.widen_type(db, known[-1].spec, spec)
+                    derive_again(local.conn, known[-1].spec, spec)
+            except sqlite3.Error as refused:
+                raise translated(refused, self.path) from refused
+        self._latest[spec.name] = spec
+
+    def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
+        """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
+        with _Scope(self):
+            local = self._local()
+            try:
+                refill(local.conn, self.specs(spec.name)[-1].spec, spec, list(rows), self._transaction(local), number)
+                self._store_spec(local, spec, number, breaking=True)
+            except sqlite3.Error as refused:
+                raise translated(refused, self.path) from refused
+        self._latest[spec.name] = spec
+
+    def _store_spec(self, local: Local, spec: TypeSpec, number: int, *, breaking: bool) -> None:
+        local.conn.execute(
+            "INSERT INTO _specs (type, number, breaking, digest, spec) VALUES (?, ?, ?, ?, ?)",
+            (spec.name, number, int(breaking), spec.digest, encode(spec_to_json(spec))),
+        )
+
+    def _table(self, spec: TypeSpec) -> TypeTable:
+        found = self._tables.get(spec.digest)
+        if found is None:
+            found = self._tables[spec.digest] = TypeTable(spec)
+        return found
+
+    # transactions
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a context in which writes are one; it takes the turn and the write lock on entering."""
+        return _Scope(self)
+
+    def _local(self) -> Local:
+        local = self._connections.local()
+        if local.depth == 0:
+            raise ConflictError("a write stands inside a transaction")
+        return local
+
+    def stamp(self, commit: Commit) -> int:
+        """Record the transaction that is under way, once, and return its time."""
+        local = self._local()
+        try:
+            seq, moment = local.conn.execute(
+                "INSERT INTO _transactions (id, time, actor, message)"
+                " VALUES (?, max(?, coalesce((SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1), 0)), ?, ?) RETURNING seq, time",
+                (commit.id, commit.time, commit.actor, commit.message),
+            ).fetchone()
+        except sqlite3.IntegrityError:
+            raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice") from None
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+        local.transaction = seq
+        return int(moment)
+
+    def _transaction(self, local: Local) -> int:
+        if local.transaction is None:
+            raise ConflictError("a write needs a stamped transaction: call stamp() first")
+        return local.transaction
+
+    # writing
+
+    def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:
+        """Add rows; all or none."""
+        local, table = self._local(), self._table(spec)
+        try:
+            if not table.know(local.conn, [row for row, _ in entries]):
+                raise self._taken(spec, entries)
+            table.insert(local.conn, self._transaction(local), entries)
+        except sqlite3.IntegrityError as refused:
+            raise self._duplicate(spec, entries, refused) from None
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def _taken(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> IdTakenError:
+        ids = [row[0] for row, _ in entries]
+        since = {row[0] for row in self._read("SELECT DISTINCT artifact FROM _changes WHERE artifact IN (SELECT metastore_bytes(value) FROM json_each(?))", (encode(ids),))}
+        first = next((each for at, each in enumerate(ids) if each in since or each in ids[:at]), ids[0])
+        return IdTakenError(f"id {_uuid(first)} was used before; an id is never used again, leave it out to get a new one")
+
+    def _duplicate(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]], refused: Exception) -> Exception:
+        if "unique_key" not in str(refused):
+            return translated(refused, self.path)
+        at, seen = spec.position["unique_key"], set()
+        held = "SELECT 1 FROM {} WHERE unique_key = ? AND id <> ?".format(layout.quoted(spec.name))
+        for row, _ in entries:
+            if row[at] is not None and (row[at] in seen or self._read(held, (row[at], row[0]))):
+                return DuplicateError(_holds(spec, row))
+            seen.add(row[at])
+        return DuplicateError(_holds(spec, entries[0][0]))
+
+    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
+        """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
+        local = self._local()
+        try:
+            return self._table(spec).replace(local.conn, self._transaction(local), before, after, change)
+        except sqlite3.IntegrityError as refused:
+            raise self._duplicate(spec, [(after, change)], refused) from None
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
+        """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
+        local = self._local()
+        try:
+            return self._table(spec).delete(local.conn, self._transaction(local), before, change)
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    # reading
+
+    def _read(self, sql: str, bound: Sequence[Any]) -> list[Any]:
+        try:
+            found: list[Any] = self._connections.local().conn.execute(sql, bound).fetchall()
+        except (sqlite3.Error, OverflowError) as refused:
+            raise translated(refused, self.path) from refused
+        return found
+
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
+        """Return the live rows of that type with these ids, in the order asked."""
+        sql = self._table(spec).by_id
+        try:
+            execute = self._connections.local().conn.execute
+            return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
+        """Return what is known of each id."""
+        sql = "SELECT id, type, state FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
+        return {ident: Identity(name, state) for ident, name, state in self._read(sql, (encode(list(ids)),))}
+
+    def select(self, spec: TypeSpec, query: Query) -> list[Row]:
+        """Return the rows of a bound query in its order."""
+        return self._read(*statements.select(spec, query, self._table(spec).qualified, self._spec))
+
+    def _spec(self, name: str) -> TypeSpec | None:
+        if name not in self._latest:
+            self.specs(name)
+        return self._latest.get(name)
+
+    def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+        """Return one tuple per group: its values, then its measures."""
+        rows = self._read(*statements.aggregate(spec, query, by, measures, self._spec))
+        return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
+
+    def closure(self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
+        """Return every link reachable from ``start`` (or, backwards, leading to it) in one statement."""
+        if depth == 0:
+            return []
+        only = [] if field is None else [field]
+        sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
+        found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
+        return _by_depth(start, found, backwards=backwards)
+
+    def explain(self, spec: TypeSpec, query: Query) -> Explanation:
+        """Return the statement, its bindings and its plan, without running it."""
+        sql, bound = statements.select(spec, query, self._table(spec).qualified, self._spec)
+        steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
+        return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
+
+    # the whole
+
+    def check(self) -> Iterator[str]:
+        """Yield a sentence per disagreement between rows and what is derived from them."""
+        try:
+            yield from audit(self._connections.local().conn, self.specs())
+        except sqlite3.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def stats(self) -> dict[str, Any]:
+        """Return figures: artifacts per type, changes, transactions, bytes, the longest wait for the write lock in seconds."""
+        counts = self._read("SELECT type, count(*) FROM _identity WHERE state = 'live' GROUP BY type ORDER BY type", ())
+        one = "SELECT (SELECT count(*) FROM _changes), (SELECT count(*) FROM _transactions), (SELECT count(*) FROM _identity WHERE state = 'deleted')"
+        changes, transactions, deleted = self._read(one, ())[0]
+        return {
+            "artifacts": dict(counts),
+            "changes": changes,
+            "transactions": transactions,
+            "deleted": deleted,
+            "bytes": os.path.getsize(self.path),
+            "longest_wait": self._connections.longest_wait(),
+            "sqlite": sqlite3.sqlite_version,
+        }
+
+    def close(self) -> None:
+        """Give every connection back; statistics for the planner are brought up to date first."""
+        if self._connections.open and not self.read_only:
+            self._optimize()
+        self._connections.close()
+
+    def _optimize(self) -> None:
+        try:
+            conn = self._connections.local().conn
+            conn.execute("PRAGMA busy_timeout = 0")
+            conn.execute("PRAGMA analysis_limit = 400")
+            conn.execute("PRAGMA optimize")
+        except sqlite3.Error:
+            return
+
+
+def _uuid(ident: bytes) -> str:
+    return str(UUID(bytes=ident))
+
+
+def _holds(spec: TypeSpec, row: Row) -> str:
+    scope = ", ".join(f"{name} {row[spec.position[name]]!r}" for name in spec.unique)
+    return f"another of {spec.name} already has {scope}; change one, or update the other"
+
+
+def _merged(by: Sequence[Path], row: Sequence[Any]) -> tuple[Any, ...]:
+    """Kind and value of a free JSON path come as one value."""
+    values, rest = [], list(row)
+    for path in by:
+        first = rest.pop(0)
+        if path.kind == "json":
+            value = rest.pop(0)
+            first = bool(value) if first == 1 else value
+        values.append(first)
+    return (*values, *rest)
+
+
+def _by_depth(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+    """Breadth first over the links found: each at its least depth."""
+    ways: dict[bytes, list[Any]] = {}
+    for link in found:
+        ways.setdefault(link[2] if backwards else link[0], []).append(link)
+    edges, depths, queue = [], dict.fromkeys(start, 0), deque(dict.fromkeys(start))
+    while queue:
+        here = queue.popleft()
+        for source, field, target in ways.get(here, ()):
+            edges.append(Edge(source, field, target, depths[here] + 1))
+            there = source if backwards else target
+            if there not in depths:
+                depths[there] = depths[here] + 1
+                queue.append(there)
+    return sorted(edges, key=lambda edge: (edge.depth, edge.source, edge.field, edge.target))

@@ -1,0 +1,184 @@
+"""Rows in and out of one type's tables: the SQL is written once per spec, then only bound.
+
+Look-up tables follow the row: what is derived from a column that did not change is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from metastore.backend import Change, FieldSpec, Row, TypeSpec, entries, items, references, search_words, targets
+from metastore_sqlite._layout import look_ups, quoted, searched
+
+__all__ = ["TypeTable"]
+
+Execute = Callable[..., Any]
+
+_ADD_CHANGE = (
+    "INSERT INTO _changes (tx, kind, artifact, revision, spec, digest, parents, before, after, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_KNOW = (
+    "INSERT INTO _identity (id, type, state) VALUES (?, ?, 'live') ON CONFLICT (id) DO UPDATE SET type = excluded.type, state = 'live' WHERE state = 'foreign'"
+)
+_FOREIGN = "INSERT OR IGNORE INTO _identity (id, type, state) VALUES (?, '', 'foreign')"
+_ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
+_ADD_REFERENCE = "INSERT INTO _references (value, id, field) VALUES (?, ?, ?)"
+
+Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
+
+
+def _links(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
+    return [(ident, field.name, target) for target in targets(field, value)]
+
+
+def _references(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
+    return [(found, ident, field.name) for found in references(field, value)]
+
+
+def _items(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
+    return [(item, ident) for item in items(value)]
+
+
+def _entries(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
+    return [(key, kind, "" if found is None else found, ident) for key, kind, found in entries(value)]
+
+
+class _Derived:
+    """One column and the look-up that follows it: how to derive entries, add them, take them away."""
+
+    __slots__ = ("add", "at", "derive", "drop", "empty", "field")
+
+    def __init__(self, spec: TypeSpec, field: FieldSpec, derive: Derive, add: str, drop: str) -> None:
+        self.field, self.at = field, spec.position[field.name]
+        self.derive, self.add, self.drop = derive, add, drop
+        self.empty = {"list": "[]", "dict": "{}", "folder": "{}"}.get(field.kind)
+
+
+def _derived(spec: TypeSpec) -> Iterable[_Derived]:
+    for field in spec.fields:
+        if field.links:
+            yield _Derived(spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?")
+        elif field.kind in ("blob", "folder"):
+            yield _Derived(spec, field, _references, _ADD_REFERENCE, "DELETE FROM _references WHERE value = ? AND id = ? AND field = ?")
+    for field in look_ups(spec):
+        table = quoted(f"{spec.name}:{field.name}")
+        if field.kind == "list":
+            yield _Derived(spec, field, _items, f"INSERT INTO {table} VALUES (?, ?)", f"DELETE FROM {table} WHERE value = ? AND id = ?")
+        else:
+            drop = f"DELETE FROM {table} WHERE key = ? AND kind = ? AND value = ? AND id = ?"
+            yield _Derived(spec, field, _entries, f"INSERT INTO {table} VALUES (?, ?, ?, ?)", drop)
+
+
+class TypeTable:
+    """The statements of one type by one spec."""
+
+    def __init__(self, spec: TypeSpec) -> None:
+        self.spec, self.derived = spec, tuple(_derived(spec))
+        self.table = quoted(spec.name)
+        names = [quoted(each.name) for each in spec.columns]
+        self.columns = ", ".join(names)
+        self.qualified = ", ".join(f"t.{name}" for name in names)
+        self.by_id = f"SELECT {self.columns} FROM {self.table} WHERE id = ?"
+        self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
+        self._insert = f"INSERT INTO {self.table} ({self.columns}, doc__n) VALUES ({', '.join('?' * len(names))}, ?)"
+        self._updates: dict[tuple[int, ...], str] = {}
+        self._revision = spec.position["revision"]
+        self._searched = tuple((each, spec.position[each.name]) for each in searched(spec))
+        self._name_search()
+
+    def _name_search(self) -> None:
+        name = self.spec.name
+        text, docs = quoted(f"{name}:text"), quoted(f"{name}:docs")
+        fields = ", ".join(quoted(each.name) for each, _ in self._searched)
+        marks = ", ".join("?" * len(self._searched))
+        self.text, self.docs = text, docs
+        self._last_doc = f"SELECT coalesce(max(n), 0) FROM {docs}"
+        self._add_doc = f"INSERT INTO {docs} (n, id) VALUES (?, ?)"
+        self._add_text = f"INSERT INTO {text} (rowid, {fields}) VALUES (?, {marks})"
+        self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
+        self._doc_of = f"SELECT doc__n FROM {self.table} WHERE id = ?"
+
+    def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]]) -> None:
+        """Write rows, what is derived from them, and their history; identities are known already."""
+        many, rows = conn.executemany, [row for row, _ in added]
+        first = conn.execute(self._last_doc).fetchone()[0] + 1 if self._searched else 0
+        many(self._insert, [(*row, number) for number, row in enumerate(rows, first)])
+        for each in self.derived:
+            found = [entry for row in rows if (value := row[each.at]) is not None and value != each.empty for entry in each.derive(each.field, value, row[0])]
+            if found:
+                self._add(many, each, found)
+        if self._searched:
+            many(self._add_doc, [(number, row[0]) for number, row in enumerate(rows, first)])
+            many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, first)])
+        many(_ADD_CHANGE, [_change(tx, change) for _, change in added])
+
+    def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
+        if each.derive is _links:
+            many(_FOREIGN, [(target,) for _, _, target in found])
+        many(each.add, found)
+
+    def _texts(self, row: Row) -> list[str]:
+        return [" ".join(search_words(field, row[at])) for field, at in self._searched]
+
+    def replace(self, conn: Any, tx: int, before: Row, after: Row, change: Change) -> bool:
+        """Write what changed, if the stored revision still is that of ``before``."""
+        changed = tuple([at for at, value in enumerate(after) if value != before[at]])
+        values = [after[at] for at in changed]
+        if conn.execute(self._update(changed), (*values, before[0], before[self._revision])).rowcount != 1:
+            return False
+        self._follow(conn, set(changed), before, after)
+        conn.execute(_ADD_CHANGE, _change(tx, change))
+        return True
+
+    def _update(self, changed: tuple[int, ...]) -> str:
+        found = self._updates.get(changed)
+        if found is None:
+            names = ", ".join(f"{quoted(self.spec.columns[at].name)} = ?" for at in changed)
+            found = self._updates[changed] = f"UPDATE {self.table} SET {names} WHERE id = ? AND revision = ?"
+        return found
+
+    def _follow(self, conn: Any, changed: set[int], before: Row, after: Row) -> None:
+        for each in self.derived:
+            if each.at in changed:
+                self._move(conn, each, before, after)
+        if any(at in changed for _, at in self._searched):
+            number = conn.execute(self._doc_of, (before[0],)).fetchone()[0]
+            conn.execute(self._drop_text, (number, *self._texts(before)))
+            conn.execute(self._add_text, (number, *self._texts(after)))
+
+    def _move(self, conn: Any, each: _Derived, before: Row, after: Row) -> None:
+        old = {tuple(entry) for entry in each.derive(each.field, before[each.at], before[0])}
+        new = {tuple(entry) for entry in each.derive(each.field, after[each.at], after[0])}
+        conn.executemany(each.drop, old - new)
+        self._add(conn.executemany, each, list(new - old))
+
+    def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
+        """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
+        number = conn.execute(self._doc_of, (before[0],)).fetchone() if self._searched else None
+        if conn.execute(self.delete_row, (before[0], before[self._revision])).rowcount != 1:
+            return False
+        for each in self.derived:
+            conn.executemany(each.drop, list(each.derive(each.field, before[each.at], before[0])))
+        if number is not None:
+            conn.execute(self._drop_text, (number[0], *self._texts(before)))
+            conn.execute(f"DELETE FROM {self.docs} WHERE n = ?", number)
+        conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
+        conn.execute(_ADD_CHANGE, _change(tx, change))
+        return True
+
+    def search_again(self, conn: Any, rows: Sequence[Row]) -> None:
+        """Number the rows anew and fill empty full-text tables from them."""
+        conn.executemany(f"UPDATE {self.table} SET doc__n = ? WHERE id = ?", [(number, row[0]) for number, row in enumerate(rows, 1)])
+        conn.executemany(self._add_doc, [(number, row[0]) for number, row in enumerate(rows, 1)])
+        conn.executemany(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, 1)])
+
+    def know(self, conn: Any, rows: Sequence[Row]) -> bool:
+        """Make ids live; return whether none of them was ever used."""
+        return bool(conn.executemany(_KNOW, [(row[0], self.spec.name) for row in rows]).rowcount == len(rows))
+
+
+def _change(tx: int, change: Change) -> tuple[Any, ...]:
+    return (
+        tx, change.kind, change.id, change.revision, change.spec, change.digest, change.parents, change.before, change.after, change.checkpoint,
+    )  # fmt: skip

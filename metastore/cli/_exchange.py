@@ -1,0 +1,153 @@
+"""Commands that carry a catalogue elsewhere: export and import, as JSON Lines.
+
+The first line says what the file is, then comes a line per type with its spec, then a line per artifact as
+`metastore.Catalog.dump` gives it. So an empty catalogue can be filled without the Python classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import IO, Any
+
+import click
+
+from metastore import Catalog, TypeSpec, make_type, spec_from_json, spec_to_json
+from metastore.cli import _output as output
+from metastore.cli._fields import complete_type, spec_named, type_named
+from metastore.cli._session import Command, opened
+from metastore.errors import MetastoreError, UnknownTypeError, ValidationError
+
+__all__ = ["COMMANDS"]
+
+FORMAT = 1
+TOGETHER = 500
+_Numbered = tuple[int, dict[str, Any]]
+
+
+@click.command("export", cls=Command)
+@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.option("--type", "type_names", multiple=True, shell_complete=complete_type, help="Only this type; may be given again.")
+def export(file: IO[str], type_names: tuple[str, ...]) -> None:
+    """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
+    catalog = opened()
+    specs = [spec_named(catalog, name) for name in type_names] or catalog.types()
+    _line(file, {"metastore": "export", "format": FORMAT})
+    for spec in specs:
+        _line(file, {"spec": spec_to_json(spec)})
+    number = 0
+    for spec in specs:
+        for artifact in catalog.find(type_named(catalog, spec.name)):
+            _line(file, catalog.dump(artifact))
+            number += 1
+    output.note(f"{number} artifacts of {len(specs)} types")
+
+
+def _line(file: IO[str], value: Any) -> None:
+    file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+@click.command("import", cls=Command)
+@click.argument("file", type=click.File("rb"), default="-")
+def import_(file: IO[bytes]) -> None:
+    """Read what export wrote from FILE (standard input unless given): all of it, or nothing.
+
+    Ids, times, owners and revisions come as they are. A line that does not fit is told with its number.
+    """
+    catalog = opened(write=True)
+    with catalog.transaction(message="import"):
+        number = sum(_load(catalog, name, records) for name, records in _runs(catalog, file))
+    output.note(f"{number} artifacts")
+
+
+def _runs(catalog: Catalog, file: Iterable[bytes]) -> Iterator[tuple[str, Iterator[_Numbered]]]:
+    """Register the specs and yield the artifacts, those of one type that follow each other together."""
+    specs: list[TypeSpec] = []
+    ahead = _artifacts(file, specs)
+    first = next(ahead, None)
+    _register(catalog, specs)
+    if first is not None:
+        known = len(specs)
+        yield from groupby(_chain(first, ahead), key=lambda entry: str(entry[1]["type"]))
+        if len(specs) > known:
+            raise ValidationError("a spec stands after the first artifact; specs come first")
+
+
+def _chain(first: _Numbered, ahead: Iterator[_Numbered]) -> Iterator[_Numbered]:
+    yield first
+    yield from ahead
+
+
+def _artifacts(file: Iterable[bytes], specs: list[TypeSpec]) -> Iterator[_Numbered]:
+    for number, line in enumerate(file, 1):
+        record = _record(number, line)
+        if "metastore" in record and record.get("format") != FORMAT:
+            raise ValidationError(f"line {number}: expected an export of format {FORMAT}, found {record.get('format')!r}")
+        if "spec" in record and "type" not in record:
+            specs.append(_spec(number, record["spec"]))
+        elif "metastore" not in record:
+            if not isinstance(record.get("type"), str):
+                raise ValidationError(f"line {number}: expected an artifact with its type, found none")
+            yield number, record
+
+
+def _record(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise ValidationError(f"line {number}: no JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")
+    return record
+
+
+def _spec(number: int, data: Any) -> TypeSpec:
+    try:
+        return spec_from_json(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValidationError(f"line {number}: a spec that cannot be read: {error!r}") from error
+
+
+def _register(catalog: Catalog, specs: list[TypeSpec]) -> None:
+    known = {spec.name: spec.digest for spec in catalog.types()}
+    made: dict[str, type[Any]] = {}
+
+    def resolve(name: str) -> type[Any]:
+        return made[name] if name in made else catalog.artifact_type(name)
+
+    new = [spec for spec in specs if known.get(spec.name) != spec.digest]
+    made.update({spec.name: make_type(spec, resolve) for spec in new})
+    catalog.register(*made.values())
+
+
+def _load(catalog: Catalog, name: str, records: Iterator[_Numbered]) -> int:
+    try:
+        kind = catalog.artifact_type(name)
+    except UnknownTypeError as error:
+        raise UnknownTypeError(f"line {next(records)[0]}: {error}") from error
+    loaded = 0
+    while some := list(islice(records, TOGETHER)):
+        loaded += _load_some(catalog, kind, some)
+    return loaded
+
+
+def _load_some(catalog: Catalog, kind: type[Any], some: list[_Numbered]) -> int:
+    try:
+        with catalog.transaction():
+            return catalog.load(kind, (record for _number, record in some))
+    except MetastoreError:
+        for number, record in some:
+            _load_one(catalog, kind, number, record)
+        raise
+
+
+def _load_one(catalog: Catalog, kind: type[Any], number: int, record: dict[str, Any]) -> None:
+    """Load one record of those that were refused together, so that the refusal names its line."""
+    try:
+        catalog.load(kind, [record])
+    except MetastoreError as error:
+        raise type(error)(f"line {number}: {error}") from error
+
+
+COMMANDS: tuple[click.Command, ...] = (export, import_)

@@ -1,0 +1,158 @@
+"""Types, fields and artifacts by the names that a user types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import click
+from click.shell_completion import CompletionItem
+
+from metastore import Blob, Catalog, FieldSpec, Record, TypeSpec
+from metastore.cli._session import url
+from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, VersionError, nearest
+
+__all__ = ["ANY", "artifact_of", "columns_of",
+    "complete_type", "expression", "order_of", "spec_named", "type_named", "value_at"]
+
+ANY = "any"
+"""Stands for every type at once."""
+
+_SCALARS = {"bool", "int", "float", "str", "datetime"}
+
+
+def complete_type(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the type names that a shell may complete to; none where there is no catalogue."""
+    try:
+        with ctx, Catalog.open(url(), mode="ro") as catalog:
+            names = [spec.name for spec in catalog.types()]
+    except MetastoreError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def type_named(catalog: Catalog, name: str) -> type[Any]:
+    """Return the class of a type. Raises UnknownTypeError."""
+    return Record if name == ANY else catalog.artifact_type(name)
+
+
+def spec_named(catalog: Catalog, name: str) -> TypeSpec:
+    """Return the spec of a type. Raises UnknownTypeError."""
+    specs = {spec.name: spec for spec in catalog.types()}
+    if name not in specs:
+        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(name, specs)}")
+    return specs[name]
+
+
+def _spec_of(catalog: Catalog, name: str) -> Mapping[str, FieldSpec]:
+    if name != ANY:
+        return spec_named(catalog, name).by_name
+    # What all types share.
+    shared = [set(spec.by_name) for spec in catalog.types()]
+    common = set.intersection(*shared) if shared else set()
+    return {each: spec.by_name[each] for spec in catalog.types()[:1] for each in spec.by_name if each in common}
+
+
+def expression(catalog: Catalog, name: str, text: str) -> Any:
+    """Return the expression of a field of the type ``name``; dots lead into links, blobs, folders and dicts.
+
+    Under a dict everything after the dot is one key. Raises UnknownFieldError.
+    """
+    head, _, rest = text.partition(".")
+    fields = _spec_of(catalog, name)
+    if head not in fields:
+        raise UnknownFieldError(f"{name} has no field {head!r}: {nearest(head, fields)}")
+    found = getattr(type_named(catalog, name), head)
+    return _inside(found, fields[head].kind, rest, text) if rest else found
+
+
+def _inside(found: Any, kind: str, rest: str, text: str) -> Any:
+    if kind in ("dict", "json", "object"):
+        return found[rest]
+    if kind == "folder":
+        key, _, part = rest.rpartition(".")
+        return _inside(found[key], "blob", part, text) if key and part in _BLOB_PARTS else found[rest]
+    if kind == "blob" and rest in _BLOB_PARTS:
+        return getattr(found, rest)
+    if kind == "link":
+        return getattr(found, rest)
+    known = _BLOB_PARTS if kind == "blob" else ()
+    raise UnknownFieldError(f"there is no {rest!r} inside {text!r}, which is of kind {kind}: {nearest(rest, known)}")
+
+
+_BLOB_PARTS = ("size", "url", "media_type", "sha256")
+
+
+def order_of(catalog: Catalog, name: str, text: str | None) -> list[Any]:
+    """Return the sort keys of a text like ``-version,name``; a minus sorts descending."""
+    keys = [each.strip() for each in (text or "").split(",") if each.strip()]
+    return [-expression(catalog, name, key[1:]) if key.startswith("-") else expression(catalog, name, key) for key in keys]
+
+
+def columns_of(catalog: Catalog, name: str) -> list[str]:
+    """Return the fields that are shown where nobody chose: identity, then up to four indexed ones of its own."""
+    fields = _spec_of(catalog, name)
+    first = [each for each in ("id", "name", "version") if each in fields]
+    system = set(_system_fields())
+    own = [
+        each.name for each in fields.values()
+        if each.index and each.kind in _SCALARS and each.name not in system and not each.name.startswith("scan_")
+    ]  # fmt: skip
+    return [*first, *own[:4]] if own else [*first, *(each for each in ("status", "updated_at") if each in fields)]
+
+
+def _system_fields() -> tuple[str, ...]:
+    return ("id", "name", "version", "owner", "status", "visibility", "description", "tags", "properties",
+            "created_at", "updated_at", "revision")  # fmt: skip
+
+
+def value_at(artifact: Any, text: str) -> Any:
+    """Return what lies at a dotted name in an artifact, ``None`` where there is nothing."""
+    head, _, rest = text.partition(".")
+    value = getattr(artifact, head)
+    return _within(value, rest) if rest else value
+
+
+def _within(value: Any, rest: str) -> Any:
+    if isinstance(value, Mapping):
+        key, _, part = rest.rpartition(".")
+        return value.get(rest) if rest in value or key not in value else _within(value[key], part)
+    if isinstance(value, Blob):
+        return getattr(value, rest)
+    return getattr(value, rest, None)
+
+
+def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]:
+    """Return the artifact that the first words name, and the words left.
+
+    One word is a full id, two are a type and ``name`` or ``name@version`` (the latest without one).
+    """
+    if not words:
+        raise click.UsageError("name an artifact: a full id, or TYPE NAME[@VERSION]")
+    if (ident := _uuid(words[0])) is not None:
+        return catalog.get(Record, ident), list(words[1:])
+    if len(words) < 2 or _is_change(words[1]):
+        raise click.UsageError(f"{words[0]!r} is no full id; name the artifact as TYPE NAME[@VERSION]")
+    return _named(catalog, type_named(catalog, words[0]), words[1]), list(words[2:])
+
+
+def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
+    name, mark, version = text.rpartition("@")
+    if name and mark:
+        try:
+            return catalog.get(kind, name=name, version=version)
+        except (NotFoundError, VersionError):  # names may hold an @, too
+            pass
+    return catalog.get(kind, name=text)
+
+
+def _is_change(word: str) -> bool:
+    return word[:1] in "+-" or "=" in word
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

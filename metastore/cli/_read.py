@@ -1,0 +1,197 @@
+"""Commands that read: types, find, show, count, facets, stats, check, schema, explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+import metastore
+from metastore import Catalog
+from metastore.cli import _output as output
+from metastore.cli._fields import (
+    ANY,
+    artifact_of,
+    columns_of,
+    complete_type,
+    expression,
+    order_of,
+    spec_named,
+    type_named,
+    value_at,
+)
+from metastore.cli._session import Command, asked, opened
+
+__all__ = ["COMMANDS"]
+
+AT_ONCE = 50
+"""Artifacts that a terminal shows unless told otherwise; a pipe gets them all."""
+
+TYPE = click.argument("type_name", metavar="TYPE", shell_complete=complete_type)
+FILTER = click.argument("filter_", metavar="[FILTER]", required=False)
+
+
+def _where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
+    if not text:
+        return []
+    # Over every type a filter can only ask for what all of them have, so each reads it alike.
+    names = [spec.name for spec in catalog.types()][:1] if type_name == ANY else [type_name]
+    return [catalog.parse(name, text) for name in names]
+
+
+@click.command(cls=Command)
+def types() -> None:
+    """List the types: name, artifacts, fields, description."""
+    catalog = opened()
+    output.rows(
+        ("type", "artifacts", "fields", "description"),
+        (
+            (spec.name, catalog.count(catalog.artifact_type(spec.name)), len(spec.fields), spec.description.partition("\n")[0])
+            for spec in catalog.types()
+        ),
+    )
+
+
+@click.command(cls=Command)
+@TYPE
+@FILTER
+@click.option("--order-by", metavar="KEYS", help="Sort keys with commas between, a minus for descending: -version,name.")
+@click.option("--limit", type=click.IntRange(min=0), help=f"At most so many; on a terminal {AT_ONCE} unless given.")
+@click.option("--after", metavar="ID", help="Go on after this artifact, the last one of the page before.")
+@click.option("--select", metavar="FIELDS", help="The fields to show, with commas between.")
+@click.option("--latest", is_flag=True, help="Only the highest version of each name and owner.")
+def find(
+    type_name: str, filter_: str | None, order_by: str | None, limit: int | None, after: str | None, select: str | None, latest: bool
+) -> None:
+    """Find artifacts of TYPE (any: of every type) for which FILTER holds, a condition in CQL2 text.
+
+    \b
+    metastore find images "min_ram <= 2048 AND tags_contain('lts')" --order-by name,-version
+    """
+    catalog = opened()
+    kind = type_named(catalog, type_name)
+    limit = AT_ONCE if limit is None and output.on_terminal() else limit
+    found = catalog.find(
+        kind, *_where(catalog, type_name, filter_), order_by=order_of(catalog, type_name, order_by), limit=limit, after=after, latest=latest
+    )  # fmt: skip
+    more: list[Any] = []
+    artifacts = found if limit is None else _page(found, more)
+    _show(catalog, type_name, artifacts, select)
+    if more:
+        output.note(f"there are more: --after {more[0]}")
+
+
+def _page(found: Any, more: list[Any]) -> Iterator[Any]:
+    """Yield one page; where it is not the last one, put the id it ends with into ``more``."""
+    page = found.page()
+    yield from page.items
+    if page.next is not None and page.items:
+        more.append(page.items[-1].id)
+
+
+def _show(catalog: Catalog, type_name: str, artifacts: Any, select: str | None) -> None:
+    if select is None and asked("json"):
+        for artifact in artifacts:
+            click.echo(json.dumps(catalog.dump(artifact), ensure_ascii=False))
+        return
+    names = [each.strip() for each in select.split(",")] if select else columns_of(catalog, type_name)
+    for name in names:
+        expression(catalog, type_name, name)
+    output.rows(names, ([value_at(each, name) for name in names] for each in artifacts))
+
+
+@click.command(cls=Command)
+@click.argument("ref", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]")
+def show(ref: tuple[str, ...]) -> None:
+    """Show one artifact, by its full id or by type, name and version (the latest without one)."""
+    catalog = opened()
+    artifact, rest = artifact_of(catalog, ref)
+    if rest:
+        raise click.UsageError(f"one artifact at a time; what is {rest[0]!r}?")
+    shown(catalog, artifact)
+
+
+def shown(catalog: Catalog, artifact: Any) -> None:
+    """Show an artifact, field by field; what is empty only with ``--json``."""
+    values = catalog.dump(artifact)
+    if not asked("json"):
+        values = {name: value for name, value in values.items() if value not in (None, [], {})}
+    output.object_(values)
+
+
+@click.command(cls=Command)
+@TYPE
+@FILTER
+def count(type_name: str, filter_: str | None) -> None:
+    """Count the artifacts of TYPE (any: of every type) for which FILTER holds."""
+    catalog = opened()
+    kind = type_named(catalog, type_name)
+    output.lines([str(catalog.count(kind, *_where(catalog, type_name, filter_)))], "count")
+
+
+@click.command(cls=Command)
+@TYPE
+@click.argument("fields", nargs=-1, required=True)
+@click.option("--where", "filter_", metavar="FILTER", help="Only artifacts for which it holds.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many values of each field.")
+def facets(type_name: str, fields: tuple[str, ...], filter_: str | None, limit: int | None) -> None:
+    """Count how often each value of FIELDS occurs, the most frequent first."""
+    catalog = opened()
+    kind = type_named(catalog, type_name)
+    found = catalog.find(kind, *_where(catalog, type_name, filter_))
+    rows = []
+    for name in fields:
+        (counts,) = found.facets(expression(catalog, type_name, name)).values()
+        rows += [(name, value, number) for value, number in sorted(counts.items(), key=_by_count)[:limit]]
+    output.rows(("field", "value", "count"), rows)
+
+
+def _by_count(entry: tuple[Any, int]) -> tuple[int, str]:
+    return -entry[1], output.cell(entry[0])
+
+
+@click.command(cls=Command)
+def stats() -> None:
+    """Show figures of the catalogue and its store."""
+    output.object_(opened().stats())
+
+
+@click.command(cls=Command)
+def check() -> int:
+    """Audit every index and side table against the rows; exit code 1 if something disagrees."""
+    found = opened().check()
+    output.lines(found, "problem")
+    if not found:
+        output.note("all is well")
+    return 1 if found else 0
+
+
+@click.command(cls=Command)
+@TYPE
+def schema(type_name: str) -> None:
+    """Print the JSON Schema (2020-12) of TYPE."""
+    spec = spec_named(opened(), type_name)
+    click.echo(json.dumps(metastore.json_schema(spec), ensure_ascii=False, indent=None if asked("json") else 2))
+
+
+@click.command(cls=Command)
+@TYPE
+@FILTER
+@click.option("--order-by", metavar="KEYS", help="Sort keys, as for find.")
+@click.option("--limit", type=click.IntRange(min=0), help="As for find.")
+def explain(type_name: str, filter_: str | None, order_by: str | None, limit: int | None) -> None:
+    """Show how a find is answered: the statement, what is bound to it, and the plan."""
+    catalog = opened()
+    kind = type_named(catalog, type_name)
+    order = order_of(catalog, type_name, order_by)
+    told = catalog.find(kind, *_where(catalog, type_name, filter_), order_by=order, limit=limit).explain()
+    if asked("json"):
+        output.object_({"sql": told.sql, "bindings": [repr(each) for each in told.bindings], "plan": told.plan})
+        return
+    bindings = ", ".join(repr(each) for each in told.bindings)
+    output.lines([told.sql, f"bindings: {bindings}", "plan:", told.plan])
+
+
+COMMANDS: tuple[click.Command, ...] = (types, find, show, count, facets, stats, check, schema, explain)
