@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, cycle, islice
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 from uuid import UUID
 
@@ -45,14 +45,25 @@ class Entrant:
     connections: list[sqlite3.Connection]
 
 
+Series = dict[str, dict[str, list[Any]]]
+
+
+def series() -> Series:
+    """Return an empty collection of figures by operation and contender."""
+    return defaultdict(lambda: defaultdict(list))
+
+
 @dataclass
 class Run:
-    """Everything measured: seconds per call by operation and contender, statements per call, seconds to load."""
+    """Everything measured, by operation and contender: seconds per call by the clock and by the processor, seconds per
+    call round by round, statements per call; seconds to load and megabytes by contender.
 
-    timings: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    rounds: dict[str, dict[str, list[list[float]]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
-    )
+    The processor's seconds leave out what other programs took, and waiting for the disk.
+    """
+
+    timings: Series = field(default_factory=series)
+    cpu: Series = field(default_factory=series)
+    rounds: Series = field(default_factory=series)
     statements: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     loading: dict[str, float] = field(default_factory=dict)
     megabytes: dict[str, float] = field(default_factory=dict)
@@ -68,11 +79,11 @@ def recorded() -> Iterator[list[sqlite3.Connection]]:
         opened.append(real(*args, **kwargs))
         return opened[-1]
 
-    sqlite3.connect = connect  # type: ignore[assignment]  # stands in for both overloads
     try:
+        sqlite3.connect = sqlite3.dbapi2.connect = connect  # type: ignore[assignment]  # stands in for the overloads
         yield opened
     finally:
-        sqlite3.connect = real
+        sqlite3.connect = sqlite3.dbapi2.connect = real
 
 
 @contextmanager
@@ -88,17 +99,18 @@ def counted(connections: Sequence[sqlite3.Connection]) -> Iterator[list[str]]:
             connection.set_trace_callback(None)
 
 
-def timed(made: Sequence[Call]) -> tuple[list[float], list[Any]]:
-    """Make the calls with the collector off; return the seconds each took, and the answers."""
-    seconds, answers = [], []
+def timed(made: Sequence[Call]) -> tuple[list[float], list[float], list[Any]]:
+    """Make the calls with the collector off; return the seconds each took by the clock, by the processor, and the answers."""
+    wall, cpu, answers = [], [], []
     gc.disable()
     for call in made:
-        start = perf_counter()
+        used, start = thread_time(), perf_counter()
         answer = call()
-        seconds.append(perf_counter() - start)
+        wall.append(perf_counter() - start)
+        cpu.append(thread_time() - used)
         answers.append(answer)
     gc.enable()
-    return seconds, answers
+    return wall, cpu, answers
 
 
 class Bench:
@@ -147,8 +159,8 @@ class Bench:
             self._round(operation, number, keep=True)
 
     def _count(self, operation: str) -> None:
+        batch = self._batch(operation)[:1]
         for entrant in self.entrants:
-            batch = self._batch(operation)[:1]
             (call,) = calls(operation, entrant.contender, batch)
             with counted(entrant.connections) as seen:
                 answer = call()
@@ -160,11 +172,15 @@ class Bench:
         turn = number % len(self.entrants)
         for entrant in self.entrants[turn:] + self.entrants[:turn]:
             made = calls(operation, entrant.contender, batch)
-            seconds, answers = timed(made)
+            wall, cpu, answers = timed(made)
             if keep:
-                self.run.timings[operation][entrant.contender.name] += seconds
-                self.run.rounds[operation][entrant.contender.name].append(seconds)
+                self._keep(operation, entrant.contender.name, wall, cpu)
             self._check(operation, entrant.contender, batch, answers, deep=not keep)
+
+    def _keep(self, operation: str, name: str, wall: list[float], cpu: list[float]) -> None:
+        self.run.timings[operation][name] += wall
+        self.run.cpu[operation][name] += cpu
+        self.run.rounds[operation][name].append(wall)
 
     def _batch(self, operation: str) -> list[Any]:
         """Return what one round works on: questions, items to create, lists of them, or items to change."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -113,14 +114,14 @@ class Scale:
         """Return the calls of one round."""
         method = getattr(self.contender, operation)
         if operation in READS:
-            return [lambda args=args: method(*args) for args, _ in self.reads[operation]]
+            return [partial(method, *args) for args, _ in self.reads[operation]]
         if operation == "create":
             self.fresh += CHANGED
             items = [self.workload.fresh(self.fresh + n) for n in range(CHANGED)]
-            return [lambda item=item: method(item) for item in items]
+            return [partial(method, item) for item in items]
         rows = [self.contender.get(self._key(item_id(self.workload.seed, n))) for n in islice(self.victims, CHANGED)]
         rest = (77,) if operation == "update" else ()
-        return [lambda row=row: method(row, *rest) for row in rows]
+        return [partial(method, row, *rest) for row in rows]
 
     def check(self, operation: str, answers: Sequence[Any]) -> None:
         """Raise unless each read gave what the generator says."""
@@ -147,7 +148,7 @@ def _compared(operation: str, scales: Sequence[Scale]) -> list[float]:
     found: list[list[float]] = [[] for _ in scales]
     for number in range(ROUNDS + 1):
         for scale, kept in zip(scales, found, strict=True):
-            seconds, answers = timed(scale.asked(operation))
+            seconds, _, answers = timed(scale.asked(operation))
             scale.check(operation, answers)
             kept += seconds if number else []
     return [1000 * median(kept) for kept in found]

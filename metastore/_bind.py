@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -90,7 +91,7 @@ class Binder:
         inner = self._inside(top, path)
         if path.folded and not (top.folded and not path.keys):
             raise QueryError(f"{_shown(path)} of {self._spec.name} keeps no case-folded form: declare it with folded=True")
-        return evolve(path, kind=inner.kind), inner
+        return Path(path.field, path.keys, path.folded, inner.kind), inner
 
     def _inside(self, spec: FieldSpec, path: Path) -> FieldSpec:
         keys = path.keys
@@ -167,7 +168,7 @@ class Binder:
             if path.keys:
                 raise QueryError(f"{_shown(path)} is a version inside an object: only == and in can be asked of it")
             value = (Version.trusted(value, spec.scheme or "semver").key, value)
-        return evolve(predicate, path=path, value=value)
+        return Compare(path, predicate.op, value)
 
     def _in(self, predicate: In, path: Path, spec: FieldSpec) -> Predicate:
         self._needs(path, spec, _RANGES | {"id", "link"}, "in")
@@ -220,12 +221,16 @@ def _folded(path: Path, value: str) -> str:
     return fold(value) if path.folded else value
 
 
+@lru_cache(maxsize=64)
+def _unbounded(kind: Any, scheme: str) -> FieldSpec:
+    """A field of that kind without constraints: a query may ask for what could not be stored."""
+    return FieldSpec(kind=kind, scheme=scheme)
+
+
 def _value(spec: FieldSpec, value: Any, path: Path) -> Any:
     if spec.kind == "json":
         return json_value(_bare(value), _shown(path))
-    if spec.kind == "link":
-        spec = FieldSpec(kind="id")
-    free = FieldSpec(kind=spec.kind, scheme=spec.scheme)
+    free = _unbounded("id" if spec.kind == "link" else spec.kind, spec.scheme)
     form = to_plain if path.keys else to_column
     plain = form(free, _bare(value), _shown(path))
     return _folded(path, plain) if spec.kind == "str" else plain

@@ -77,6 +77,18 @@ def _checked_media_type(media_type: Any) -> str | None:
     return media_type
 
 
+def _plain_locations(places: list[Location]) -> list[dict[str, Any]]:
+    for place in places:
+        _checked_url(place.url)
+        if type(place.priority) is not int:
+            raise ValidationError(f"expected a location's priority as an int, got {type(place.priority).__name__}")
+    ordered = sorted(dict.fromkeys(places), key=lambda place: place.priority)
+    return [{"priority": place.priority, "url": place.url} if place.priority else {"url": place.url} for place in ordered]
+
+
+_new, _put = object.__new__, object.__setattr__
+
+
 class Blob:
     """A reference to bytes: their content (size, digests, media type) and where they lie (0 to n locations).
 
@@ -88,11 +100,9 @@ class Blob:
     ('s3://images/debian.qcow2', 345, '9f9f')
     """
 
-    __slots__ = ("_digests", "locations", "media_type", "size")
+    __slots__ = ("_plain",)
 
-    size: int | None
-    media_type: str | None
-    locations: tuple[Location, ...]
+    _plain: dict[str, Any]
 
     def __init__(
         self,
@@ -107,60 +117,61 @@ class Blob:
         proofs = {**(digests or {}), **({"sha256": sha256} if sha256 is not None else {})}
         places = [Location(url)] if url is not None else []
         places += [place if isinstance(place, Location) else Location(place) for place in locations]
-        for place in places:
-            _checked_url(place.url)
-        put = object.__setattr__
-        put(self, "size", _checked_size(size))
-        put(self, "media_type", _checked_media_type(media_type))
-        put(self, "_digests", tuple(sorted(_checked_digest(*proof) for proof in proofs.items())))
-        put(self, "locations", tuple(sorted(set(places), key=lambda place: (place.priority, places.index(place)))))
+        plain = {
+            "digests": dict(sorted(_checked_digest(*proof) for proof in proofs.items())),
+            "locations": _plain_locations(places),
+            "media_type": _checked_media_type(media_type),
+            "size": _checked_size(size),
+        }
+        object.__setattr__(self, "_plain", {name: value for name, value in plain.items() if value not in (None, {}, [])})
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Blob:
-        """Return the blob of a plain mapping that was checked when it was written (see `metastore.backend`)."""
-        blob = object.__new__(cls)
-        put, get = object.__setattr__, plain.get
-        put(blob, "size", get("size"))
-        put(blob, "media_type", get("media_type"))
-        digests, places = get("digests"), get("locations")
-        put(blob, "_digests", tuple(digests.items()) if digests else ())
-        put(blob, "locations", tuple([Location(**place) for place in places]) if places else ())
+        """Return the blob of a plain mapping that was checked when it was written; it must not be changed any more."""
+        blob = _new(cls)
+        _put(blob, "_plain", plain)
         return blob
 
     def to_plain(self) -> dict[str, Any]:
-        """Return it as JSON types, what is not known left out."""
-        plain: dict[str, Any] = {}
-        if self._digests:
-            plain["digests"] = dict(self._digests)
-        if self.locations:
-            plain["locations"] = [
-                {"url": place.url, "priority": place.priority} if place.priority else {"url": place.url} for place in self.locations
-            ]
-        if self.media_type is not None:
-            plain["media_type"] = self.media_type
-        if self.size is not None:
-            plain["size"] = self.size
-        return plain
+        """Return it as JSON types, what is not known left out (see `metastore.backend`); not to be changed."""
+        return self._plain
+
+    @property
+    def size(self) -> int | None:
+        """Size in bytes, or ``None`` while it is not known."""
+        return self._plain.get("size")
+
+    @property
+    def media_type(self) -> str | None:
+        """Media type, or ``None`` while it is not known."""
+        return self._plain.get("media_type")
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where the bytes lie, in the order they are tried."""
+        return tuple(Location(place["url"], place.get("priority", 0)) for place in self._plain.get("locations", ()))
 
     @property
     def url(self) -> str | None:
         """The url tried first, or ``None`` where no location is known."""
-        return self.locations[0].url if self.locations else None
+        places = self._plain.get("locations")
+        return places[0]["url"] if places else None
 
     @property
     def urls(self) -> tuple[str, ...]:
         """Every url, in the order they are tried."""
-        return tuple(place.url for place in self.locations)
+        return tuple(place["url"] for place in self._plain.get("locations", ()))
 
     @property
     def digests(self) -> dict[str, str]:
         """Digests by algorithm; a new dict."""
-        return dict(self._digests)
+        return dict(self._plain.get("digests", {}))
 
     @property
     def sha256(self) -> str | None:
         """The SHA-256 digest, or ``None`` while it is not known."""
-        return self.digests.get("sha256")
+        found: str | None = self._plain.get("digests", {}).get("sha256")
+        return found
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Blob cannot be changed ({name}); make a new one")
@@ -169,13 +180,10 @@ class Blob:
         raise AttributeError(f"a Blob cannot be changed ({name}); make a new one")
 
     def __eq__(self, other: object) -> bool:
-        return self._state() == other._state() if isinstance(other, Blob) else NotImplemented
+        return self._plain == other._plain if isinstance(other, Blob) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._state())
-
-    def _state(self) -> tuple[Any, ...]:
-        return (self.size, self.media_type, self._digests, self.locations)
+        return hash((self.size, self.media_type, frozenset(self.digests.items()), self.locations))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Blob.from_plain, (self.to_plain(),))
@@ -183,5 +191,5 @@ class Blob:
     def __repr__(self) -> str:
         known = [repr(url) for url in self.urls]
         known += [f"{name}={value!r}" for name in ("size", "media_type") if (value := getattr(self, name)) is not None]
-        known += [f"{name}={digest[:12]}…" for name, digest in self._digests]
+        known += [f"{name}={digest[:12]}…" for name, digest in self.digests.items()]
         return f"Blob({', '.join(known)})"

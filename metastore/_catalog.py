@@ -27,15 +27,13 @@ from metastore._version import Version
 from metastore.backend import CHECKPOINT_EVERY, Backend, Change, Commit, Row, StoredSpec
 from metastore.errors import (
     ClosedError,
-    DuplicateError,
-    IdTakenError,
     NotFoundError,
     QueryError,
-    ReadOnlyError,
     StaleRevisionError,
     ValidationError,
 )
-from metastore.query import Compare, Order, Path, Predicate, Query
+from metastore._values import text
+from metastore.query import Absent, Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
     from metastore._expr import Expr
@@ -366,18 +364,29 @@ class Catalog:
         return NotFoundError(f"no {shelf.spec.name} {ident}")
 
     def _by_name(self, type: Any, name: str, version: Any, owner: Any) -> Any:
+        if type.__type_name__ is None or owner is not _ANY_OWNER:
+            return self._by_owner(type, name, version, owner)
+        shelf = self._types.shelf(type)
+        text = None if version is None else shelf.codec.version_text(version)
+        rows = self._backend.named(shelf.spec, _name(shelf, name), text, 1 if text is None else 2)
+        return self._only(type, name, version, [shelf.codec.decode(row) for row in rows])
+
+    def _by_owner(self, type: Any, name: str, version: Any, owner: Any) -> Any:
         wanted: list[Predicate] = [Compare(Path("name"), "eq", name)]
         if version is not None:
             wanted.append(Compare(Path("version"), "eq", version))
         if owner is not _ANY_OWNER:
-            wanted.append(_owned_by(owner))
+            wanted.append(Absent(Path("owner")) if owner is None else Compare(Path("owner"), "eq", owner))
         order = () if version is not None else (Order(Path("version"), descending=True),)
-        found = list(self.find(type, *wanted, order_by=order, limit=2 if version is not None else 1))
+        return self._only(type, name, version, list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2)))
+
+    def _only(self, type: Any, name: str, version: Any, found: list[Any]) -> Any:
+        if len(found) == 1:
+            return found[0]
+        what, which = type.__type_name__ or "artifact", name if version is None else f"{name} {version}"
         if not found:
-            raise NotFoundError(f"no {type.__type_name__ or 'artifact'} {name!r}{f' {version}' if version is not None else ''}")
-        if len(found) > 1:
-            raise QueryError(f"several {type.__type_name__ or 'artifacts'} are {name!r} {version}: say which by owner=…, or get it by id")
-        return found[0]
+            raise NotFoundError(f"no {what} {which!r}")
+        raise QueryError(f"several of {what} are {which!r}: say which by owner=…, or get it by id")
 
     def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
         """Return artifacts by id, in the order asked; missing ones are left out."""
@@ -400,11 +409,11 @@ class Catalog:
 
     def latest(self, type: type[A], name: str, *predicates: Predicate) -> A:
         """Return the highest version of a name among what fits. Raises NotFoundError."""
+        if not predicates and type.__type_name__ is not None:
+            return self._by_name(type, name, None, _ANY_OWNER)  # type: ignore[no-any-return]
         order = (Order(Path("version"), descending=True),)
-        found = self.find(type, Compare(Path("name"), "eq", name), *predicates, order_by=order, limit=1).first()
-        if found is None:
-            raise NotFoundError(f"no {type.__type_name__ or 'artifact'} {name!r} fits")
-        return found
+        found = self.find(type, Compare(Path("name"), "eq", name), *predicates, order_by=order, limit=1)
+        return self._only(type, name, None, list(found))  # type: ignore[no-any-return]
 
     def find(
         self,
@@ -546,10 +555,11 @@ def _whole(shelf: Shelf, row: Row) -> str:
     return encode(dict(zip(names, row, strict=False)))
 
 
-def _owned_by(owner: str | None) -> Predicate:
-    from metastore.query import Absent
-
-    return Absent(Path("owner")) if owner is None else Compare(Path("owner"), "eq", owner)
+def _name(shelf: Shelf, name: Any) -> str:
+    field = shelf.spec.by_name.get("name")
+    if field is None:
+        raise QueryError(f"{shelf.spec.name} has no name; get it by id, or find it")
+    return text(name, "$.name")
 
 
 def _artifact_class(given: Any) -> Any:

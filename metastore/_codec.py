@@ -7,8 +7,10 @@ needs the truth columns only. Reading its own row back is how a stored artifact 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache, partial
 from typing import Any, get_args, get_origin
 from uuid import UUID, SafeUUID
 
@@ -22,15 +24,16 @@ from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
 from metastore._values import EPOCH, to_column
-from metastore._version import Version
+from metastore._version import Version, sort_key
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
 __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
 
-_PLAIN = {"int": int, "float": float, "str": str}
+_NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
+_new, _put = object.__new__, object.__setattr__
 _MADE_BY_DECODE = frozenset({"id", "version", "created_at", "updated_at"})
 
 
@@ -44,7 +47,7 @@ class Codec:
     def __init__(self, cls: type[Record], spec: TypeSpec) -> None:
         self.cls, self.spec = cls, spec
         known = cls.__fields_by_name__
-        self._writers = {each.name: _writer(each) for each in spec.fields if each.name not in SET_BY_CATALOG}
+        self._writers = {each.name: _writer(each, spec) for each in spec.fields if each.name not in SET_BY_CATALOG}
         self._all = tuple(self._writers.values())
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self._names = tuple(each.name for each in spec.fields)
@@ -80,17 +83,22 @@ class Codec:
         return self._writers[name]
 
     def _write(self, row: list[Any], writers: Iterable[Any], values: Mapping[str, Any]) -> None:
-        at = self._at
-        for name, exact, longest, choices, spec in writers:
+        # the usual values pass here without a call; to_column judges the others and words every refusal
+        for name, at, exact, low, high, choices, spec in writers:
             value = values[name]
-            if exact is str and type(value) is str and len(value) <= longest and value.isascii() and "\0" not in value:
-                if choices is None or value in choices:
-                    row[at[name]] = value
+            if type(value) is exact:
+                if exact is str:
+                    if len(value) <= high and value.isascii() and "\0" not in value and (choices is None or value in choices):
+                        row[at] = value
+                        continue
+                elif exact is dict:
+                    if not value:
+                        row[at] = "{}"
+                        continue
+                elif low <= value <= high:
+                    row[at] = value + 0  # a float of -0.0 is stored as 0.0
                     continue
-            elif value is None and spec.optional:
-                row[at[name]] = None
-                continue
-            row[at[name]] = to_column(spec, value, f"$.{name}")
+            row[at] = None if value is None and spec.optional else to_column(spec, value, f"$.{name}")
 
     def _finish(self, row: list[Any]) -> list[Any]:
         for target, source, derive in self._derived:
@@ -122,10 +130,9 @@ class Codec:
     def decode(self, row: Sequence[Any]) -> Any:
         """Return the artifact of a row, frozen, of the codec's class."""
         values = dict(zip(self._names, row, strict=False))
-        put = object.__setattr__
-        ident = object.__new__(UUID)
-        put(ident, "int", int.from_bytes(values["id"], "big"))
-        put(ident, "is_safe", _UNKNOWN)
+        ident = _new(UUID)
+        _put(ident, "int", int.from_bytes(values["id"], "big"))
+        _put(ident, "is_safe", _UNKNOWN)
         values["id"] = ident
         values["version"] = Version.trusted(values["version"], self._scheme)
         values["created_at"] = EPOCH + timedelta(0, 0, values["created_at"])
@@ -136,9 +143,14 @@ class Codec:
                 values[name] = read(value)
         for name in self._lost:
             del values[name]
-        made = object.__new__(self.cls)
-        put(made, "__dict__", values)
+        made = _new(self.cls)
+        _put(made, "__dict__", values)
         return made
+
+    def version_text(self, version: Any) -> str:
+        """Return the canonical text of a version of this type. Raises VersionError."""
+        found: str = to_column(self.spec.by_name["version"], version, "$.version")
+        return found
 
     def hint(self, spec: FieldSpec) -> Any:
         """Return what the class, or else the spec, says a field's values are."""
@@ -174,10 +186,21 @@ def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError
     return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")
 
 
-def _writer(spec: FieldSpec) -> tuple[str, Any, int, Any, FieldSpec]:
-    simple = spec.kind == "str" and spec.pattern is None and not spec.min_length
-    longest = 2**63 if spec.max_length is None else spec.max_length
-    return (spec.name, str if simple else None, longest, frozenset(spec.choices) or None, spec)
+def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
+    """Name, place, the exact type that passes without a call, and the bounds within which it does."""
+    exact, low, high = _quick(spec)
+    return (spec.name, of.position[spec.name], exact, low, high, frozenset(spec.choices) or None, spec)
+
+
+def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
+    if spec.kind == "str" and spec.pattern is None and not spec.min_length:
+        return str, None, 2**63 if spec.max_length is None else spec.max_length
+    if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
+        widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
+        return _NUMBERS[spec.kind], -widest if spec.ge is None else spec.ge, widest if spec.le is None else spec.le
+    if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
+        return dict, None, None
+    return None, None, None
 
 
 def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
@@ -190,13 +213,14 @@ def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
 def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:
     for each in spec.fields:
         if each.kind == "version":
-            yield spec.position[f"{each.name}__key"], spec.position[each.name], _key_maker(each.scheme)
+            yield spec.position[f"{each.name}__key"], spec.position[each.name], partial(_sort_key, each.scheme)
         if each.folded:
             yield spec.position[f"{each.name}__folded"], spec.position[each.name], fold
 
 
-def _key_maker(scheme: str) -> Callable[[str], str]:
-    return lambda text: Version.trusted(text, scheme).key
+@lru_cache(maxsize=4096)
+def _sort_key(scheme: str, text: str) -> str:
+    return sort_key(text, scheme)
 
 
 def _readers(cls: type[Record], spec: TypeSpec) -> Iterable[tuple[str, Callable[[Any], Any]]]:
@@ -224,7 +248,10 @@ def _blob(text: str) -> Blob:
 
 
 def _folder(text: str) -> dict[str, Blob]:
-    return {name: Blob.from_plain(plain) for name, plain in decode(text).items()} if text != "{}" else {}
+    blobs = decode(text)
+    for name, plain in blobs.items():
+        blobs[name] = Blob.from_plain(plain)
+    return blobs  # type: ignore[no-any-return]
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

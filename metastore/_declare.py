@@ -87,7 +87,7 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     where = f"{owner}.{name}"
     if not FIELD_NAME.fullmatch(name):
         raise DeclarationError(f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore")
-    said = {key: value for key, value in options.items() if value not in (None, "", (), False) or key == "default"}
+    said = {key: value for key, value in options.items() if value is not False and value not in (None, "", ())}
     shape = _shape(where, hint)
     if "choices" in said:
         shape["choices"] = tuple(said.pop("choices"))
@@ -181,7 +181,7 @@ def check_options(where: str, spec: FieldSpec) -> None:
     _check_inside(where, spec)
     for option, kinds in _APPLIES.items():
         value = getattr(spec, option)
-        if value not in (None, "", (), False, 0) and kind not in kinds:
+        if value is not False and value not in (None, "", ()) and not (option == "search" and value == 0) and kind not in kinds:
             raise DeclarationError(f"{where}: {option} does not apply to {kind}, only to {', '.join(sorted(kinds))}")
     _check_bounds(where, spec)
     if kind == "str" and spec.index and not (spec.choices or 0 < (spec.max_length or 0) <= INDEXED_LENGTH):

@@ -7,18 +7,29 @@ as the shortest text that reads back, no NaN, no infinity; bytes as lower-case h
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["decode", "encode"]
 
-encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=bytes.hex
-).encode
-"""Return the canonical text of a value of JSON types (and bytes)."""
 
-_decoder = json.JSONDecoder()
+
+def _encoder() -> Callable[[Any], str]:
+    made = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=bytes.hex)
+    build = getattr(json.encoder, "c_make_encoder", None)
+    if build is None:
+        return made.encode
+    # JSONEncoder.encode builds this C encoder anew for every call, which costs more than using it
+    parts = build(None, made.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
+    return lambda value: "".join(parts(value, 0))
+
+
+encode: Callable[[Any], str] = _encoder()
+"""Return the canonical text of a value of JSON types (and bytes). Raises ValueError for NaN and infinities."""
+
+_scan = json.JSONDecoder().scan_once
 
 
 def decode(text: str) -> Any:
     """Return the value of a canonical text; dicts are new and belong to the caller."""
-    return _decoder.decode(text)
+    return _scan(text, 0)[0]

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import cattrs
 
-from metastore._blob import Blob
+from metastore._blob import Blob, Location
 from metastore._json import decode
 from metastore._link import Link
 from metastore._version import Version
@@ -28,11 +28,8 @@ def _blob(plain: Any, _: Any) -> Blob:
     unknown = plain.keys() - {"size", "media_type", "digests", "locations"}
     if unknown:
         raise ValidationError(f"a blob has no {', '.join(sorted(unknown))}; it has size, media_type, digests, locations")
-    return Blob.from_plain(Blob(**{**plain, "locations": [place["url"] for place in plain.get("locations", ())]}).to_plain() | _places(plain))
-
-
-def _places(plain: dict[str, Any]) -> dict[str, Any]:
-    return {"locations": plain["locations"]} if plain.get("locations") else {}
+    places = [Location(**place) if isinstance(place, dict) else place for place in plain.get("locations", ())]
+    return Blob(**{**plain, "locations": places})
 
 
 def _moment(text: Any, _: Any) -> datetime:

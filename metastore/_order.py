@@ -27,7 +27,7 @@ def _value(spec: TypeSpec, row: Sequence[Any], key: Path | Rank) -> Any:
     value = row[spec.position[f"{key.field}__folded" if key.folded else key.field]]
     if key.kind == "version" and not key.keys:
         return None if value is None else (row[spec.position[f"{key.field}__key"]], value)
-    return _inside(value, key) if key.keys else value
+    return _inside(value, key) if key.keys or key.kind == "json" else value
 
 
 def _rank(spec: TypeSpec, row: Sequence[Any], asked: Sequence[str]) -> int:

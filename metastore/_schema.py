@@ -10,7 +10,7 @@ import hashlib
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from attrs import Attribute, asdict, fields, frozen
+from attrs import Attribute, asdict, field, fields, frozen
 
 from metastore._json import encode
 
@@ -58,7 +58,7 @@ class FieldSpec:
     kind: Kind
     optional: bool = False
     required: bool = True
-    default: Any = None
+    default: Any = field(default=None, hash=False)
     hook: bool = False
     item: FieldSpec | None = None
     fields: tuple[FieldSpec, ...] = ()

@@ -35,4 +35,5 @@ def words(text: str) -> list[str]:
     >>> words("Debian-12, Debian RESCUE")
     ['debian', '12', 'debian', 'rescue']
     """
-    return [word[:WORD_LENGTH] for word in _word(fold(text))]
+    found = _word(fold(text))
+    return found if len(text) <= WORD_LENGTH // 4 or all(len(word) <= WORD_LENGTH for word in found) else [word[:WORD_LENGTH] for word in found]

@@ -222,17 +222,18 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if type(value) is not list:
         _refuse("list", where, _kind(value))
     item = spec.item or _ANY
-    plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
+    if item == _TEXT and all(type(each) is str and each.isascii() and "\0" not in each for each in value):
+        plain = value
+    else:
+        plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
     _counted(spec, plain, where)
-    if spec.unique_items or spec.index:
-        _distinct(spec, plain, where)
+    if spec.unique_items:
+        _distinct(plain, where)
     return plain
 
 
-def _distinct(spec: FieldSpec, plain: list[Any], where: str) -> None:
-    if not spec.unique_items:
-        return
-    seen = {encode(each) for each in plain}
+def _distinct(plain: list[Any], where: str) -> None:
+    seen = {each if type(each) is str else encode(each) for each in plain}
     if len(seen) < len(plain):
         twice = next(each for at, each in enumerate(plain) if each in plain[:at])
         _refuse("each item once", where, f"{twice!r} twice")
@@ -266,6 +267,7 @@ def json_value(value: Any, where: str, depth: int = DEPTH) -> Any:
 
 
 _ANY = FieldSpec(kind="json")
+_TEXT = FieldSpec(kind="str")
 
 _CHECKS: dict[str, Callable[[FieldSpec, Any, str], Any]] = {
     "id": _id, "bool": _bool, "int": _int, "float": _float, "str": _str, "datetime": _datetime, "version": _version,

@@ -141,7 +141,7 @@ class Backend(Protocol):
     Truth
         Two-valued: a comparison with an absent value is false; `Not` is the exact complement.
         Text compares by code point, without padding; numbers by value; JSON values only within one JSON type
-        (`json_kind`; ``true`` is not ``1``).
+        (`json_kind`; ``true`` is not ``1``): ``ne`` holds for any present value that is not that one, of whatever type.
     Paths
         A bound path carries the kind of the value it leads to. Without keys it is a column: the field's, or for
         ``folded`` the derived ``<field>__folded``; the engine itself also asks by ``unique_key``. With keys: into a *dict* nested keys (values of any
@@ -161,7 +161,7 @@ class Backend(Protocol):
     Writers
         ``transaction`` takes the write lock at its start, waits for it boundedly and fairly (`BusyError`),
         nests (an inner one that raises undoes itself only), sees its own writes, and is all or nothing.
-        Every write method is called inside one.
+        Every write method is called inside one, after ``stamp``; else ConflictError.
     Failure
         Only errors of `metastore.errors` leave a method; after one, the transaction can be rolled back and the
         object used again.
@@ -183,7 +183,10 @@ class Backend(Protocol):
         """
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
-        """Store ``spec`` as a breaking number and put ``rows`` in the place of all rows of the type."""
+        """Store ``spec`` as a breaking number and put ``rows`` in the place of all rows of the type.
+
+        Each row gets a change of kind *migrate* in the stamped transaction; an id that has no row any more is deleted.
+        """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which writes are one; it takes the write lock on entering."""
@@ -214,6 +217,12 @@ class Backend(Protocol):
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
         """Return the live rows of that type with these ids, in the order asked; missing ones are left out."""
 
+    def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
+        """Return the live rows of a name (and of a canonical version), the highest version first.
+
+        The catalogue's commonest question, so it is one of its own: a backend answers it without compiling a query.
+        """
+
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id; unknown ones are left out."""
 
@@ -223,7 +232,7 @@ class Backend(Protocol):
     def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures; groups in ascending order of their values.
 
-        Order, limit and position of the query do not count. Without ``by`` there is exactly one group. A list of
+        At a free JSON path null, lists and dicts go with the absent. Order, limit and position of the query do not count. Without ``by`` there is exactly one group. A list of
         scalars in ``by`` groups by each distinct element (artifacts with an empty list are in no group). A measure other than
         count over no values is ``None``. Sums of integers beyond 64 bits raise QueryError.
         """

@@ -22,12 +22,12 @@ from metastore.errors import (
     UnknownTypeError,
     nearest,
 )
-from metastore.query import Measure, Path, Query
+from metastore.query import And, Compare, Measure, Order, Path, Query
 from metastore_memory._answers import aggregated, closed, links_of, selected
 from metastore_memory._check import disagreements
-from metastore_memory._defaults import new_columns
 from metastore_memory._store import Store
 from metastore_memory._values import RowMap
+from metastore_memory._widen import widening
 
 __all__ = ["MemoryBackend", "open_backend"]
 
@@ -50,8 +50,8 @@ def open_backend(
     >>> open_backend("memory:").stats()
     {'artifacts': {}, 'changes': 0}
     """
-    scheme, _, name = url.partition(":")
-    if scheme != "memory":
+    scheme, colon, name = url.partition(":")
+    if scheme + colon != "memory:":
         raise CatalogUrlError(f"Expected 'memory:' or 'memory:name', found {url!r}")
     if mode not in ("rw", "ro"):
         raise CatalogUrlError(f"Expected mode 'rw' or 'ro', found {mode!r}")
@@ -124,11 +124,10 @@ class MemoryBackend:
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and give existing rows its new columns."""
         with self._writing() as store:
-            added = new_columns(_latest(store, spec.name), spec)
+            known = store.specs.get(spec.name)
             _store_spec(store, StoredSpec(number, spec))
-            rows = store.rows[spec.name]
-            for id, row in list(rows.items()):
-                store.put(rows, id, {**added, **row})
+            if known is not None:
+                _widen(store, known[-1].spec, spec)
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of its type."""
@@ -197,6 +196,14 @@ class MemoryBackend:
             rows = store.rows.get(spec.name, {})
             return [_row(spec, rows[id]) for id in ids if id in rows]
 
+    def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
+        """Return the live rows of a name (and of a canonical version), the highest version first."""
+        wanted = [Compare(Path("name", kind="str"), "eq", name)]
+        if version is not None:
+            wanted.append(Compare(Path("version", kind="version"), "eq", version))
+        order = (Order(Path("version", kind="version"), descending=True),)
+        return self.select(spec, Query(spec.name, And(tuple(wanted)), order, limit))
+
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
         with self._reading() as store:
@@ -246,9 +253,10 @@ def _known(store: Store, name: str) -> None:
         raise UnknownTypeError(f"The catalogue holds no type {name!r}: {nearest(name, store.specs)}")
 
 
-def _latest(store: Store, name: str) -> TypeSpec | None:
-    stored = store.specs.get(name)
-    return stored[-1].spec if stored else None
+def _widen(store: Store, old: TypeSpec, new: TypeSpec) -> None:
+    rows, widen = store.rows[new.name], widening(old, new)
+    for id, row in list(rows.items()):
+        store.put(rows, id, widen(row))
 
 
 def _store_spec(store: Store, entry: StoredSpec) -> None:

@@ -126,6 +126,8 @@ class Conditions:
             return f"({alias}.{quoted(f'{name}__key')}, {alias}.{quoted(name)}) {operator} (?, ?)", list(leaf.value)
         if leaf.op == "eq" and (found := self._referenced(leaf, spec, alias)):
             return found
+        if leaf.op == "ne" and leaf.path.kind == "json":
+            return self._other(leaf, spec, alias)
         return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [_bound(leaf.value)]))
 
     def _referenced(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment | None:
@@ -135,6 +137,11 @@ class Conditions:
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
         return f"{alias}.id IN (SELECT id FROM _references WHERE value = ? AND field = ?)", [value, leaf.path.field]
+
+    def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
+        """Present, and of another JSON type or value."""
+        found = f"{alias}.id IN (SELECT id FROM {side(spec, leaf.path)} WHERE key = ? AND NOT (kind = ? AND value = ?))"
+        return found, [pointer(leaf.path.keys), json_kind(leaf.value), _bound(leaf.value)]
 
     def _tested(self, path: Path, spec: TypeSpec, alias: str, values: list[Any], test: Callable[[str], Fragment]) -> Fragment:
         """A test of the value at a path, or of any where there are several."""

@@ -318,6 +318,13 @@ class SqliteStore:
         except sqlite3.Error as refused:
             raise translated(refused, self.path) from refused
 
+    def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
+        """Return the live rows of a name (and of a canonical version), the highest version first."""
+        table = self._table(spec)
+        if version is None:
+            return self._read(table.named, (name, limit))
+        return self._read(table.named_version, (name, version, limit))
+
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
         sql = "SELECT id, type, state FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"

@@ -80,6 +80,9 @@ class TypeTable:
         self.columns = ", ".join(names)
         self.qualified = ", ".join(f"t.{name}" for name in names)
         self.by_id = f"SELECT {self.columns} FROM {self.table} WHERE id = ?"
+        named = f"SELECT {self.columns} FROM {self.table} WHERE name = ?"
+        self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
+        self.named_version = f"{named} AND version = ? ORDER BY id DESC LIMIT ?"
         self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, doc__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._updates: dict[tuple[int, ...], str] = {}

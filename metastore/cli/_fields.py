@@ -9,9 +9,9 @@ from uuid import UUID
 import click
 from click.shell_completion import CompletionItem
 
-from metastore import Blob, Catalog, FieldSpec, Record, TypeSpec
+from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, spec_of
 from metastore.cli._session import url
-from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, VersionError, nearest
+from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
 __all__ = ["ANY", "artifact_of", "columns_of",
     "complete_type", "expression", "order_of", "spec_named", "type_named", "value_at"]
@@ -48,10 +48,8 @@ def spec_named(catalog: Catalog, name: str) -> TypeSpec:
 def _spec_of(catalog: Catalog, name: str) -> Mapping[str, FieldSpec]:
     if name != ANY:
         return spec_named(catalog, name).by_name
-    # What all types share.
-    shared = [set(spec.by_name) for spec in catalog.types()]
-    common = set.intersection(*shared) if shared else set()
-    return {each: spec.by_name[each] for spec in catalog.types()[:1] for each in spec.by_name if each in common}
+    specs = catalog.types()
+    return {each: specs[0].by_name[each] for each in _SYSTEM if specs and all(each in spec.by_name for spec in specs)}
 
 
 def expression(catalog: Catalog, name: str, text: str) -> Any:
@@ -63,7 +61,7 @@ def expression(catalog: Catalog, name: str, text: str) -> Any:
     fields = _spec_of(catalog, name)
     if head not in fields:
         raise UnknownFieldError(f"{name} has no field {head!r}: {nearest(head, fields)}")
-    found = getattr(type_named(catalog, name), head)
+    found = getattr(Artifact if name == ANY else catalog.artifact_type(name), head)
     return _inside(found, fields[head].kind, rest, text) if rest else found
 
 
@@ -93,22 +91,24 @@ def order_of(catalog: Catalog, name: str, text: str | None) -> list[Any]:
 def columns_of(catalog: Catalog, name: str) -> list[str]:
     """Return the fields that are shown where nobody chose: identity, then up to four indexed ones of its own."""
     fields = _spec_of(catalog, name)
+    if name == ANY:
+        return ["type", *(each for each in ("id", "name", "version", "status") if each in fields)]
     first = [each for each in ("id", "name", "version") if each in fields]
-    system = set(_system_fields())
     own = [
         each.name for each in fields.values()
-        if each.index and each.kind in _SCALARS and each.name not in system and not each.name.startswith("scan_")
+        if each.index and each.kind in _SCALARS and each.name not in _SYSTEM and not each.name.startswith("scan_")
     ]  # fmt: skip
     return [*first, *own[:4]] if own else [*first, *(each for each in ("status", "updated_at") if each in fields)]
 
 
-def _system_fields() -> tuple[str, ...]:
-    return ("id", "name", "version", "owner", "status", "visibility", "description", "tags", "properties",
-            "created_at", "updated_at", "revision")  # fmt: skip
+_SYSTEM = ("id", "name", "version", "owner", "status", "visibility", "description", "tags", "properties",
+           "created_at", "updated_at", "revision")  # fmt: skip
 
 
 def value_at(artifact: Any, text: str) -> Any:
-    """Return what lies at a dotted name in an artifact, ``None`` where there is nothing."""
+    """Return what lies at a dotted name in an artifact, ``None`` where there is nothing; ``type`` is its type's name."""
+    if text == "type" and not hasattr(artifact, "type"):
+        return spec_of(type(artifact)).name
     head, _, rest = text.partition(".")
     value = getattr(artifact, head)
     return _within(value, rest) if rest else value
@@ -139,12 +139,12 @@ def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]
 
 def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
     name, mark, version = text.rpartition("@")
-    if name and mark:
-        try:
-            return catalog.get(kind, name=name, version=version)
-        except (NotFoundError, VersionError):  # names may hold an @, too
-            pass
-    return catalog.get(kind, name=text)
+    if not name or not mark:
+        return catalog.get(kind, name=text)
+    try:
+        return catalog.get(kind, name=text)  # names may hold an @, too
+    except NotFoundError:
+        return catalog.get(kind, name=name, version=version)
 
 
 def _is_change(word: str) -> bool:

@@ -59,7 +59,7 @@ def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
 
 
 def _scanner(what: str, target: str | None, options: Options) -> Scanner:
-    if what in scanners():
+    if what in scanners() and (what != "tree" or target is not None):
         return open_scanner(what, target, options)
     if Path(what).is_dir() and target is None:
         return open_scanner("tree", what, options)
@@ -69,7 +69,7 @@ def _scanner(what: str, target: str | None, options: Options) -> Scanner:
 
 def _own_files(address: str) -> Iterator[str]:
     path = address.removeprefix("sqlite://")
-    return (os.path.realpath(path + ending) for ending in ("", "-wal", "-shm", "-journal"))
+    return (os.path.realpath(path + ending) for ending in ("", "-wal", "-shm", "-journal", "-lock"))
 
 
 @contextmanager

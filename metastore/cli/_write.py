@@ -12,7 +12,7 @@ from metastore.cli._fields import artifact_of, complete_type, spec_named
 from metastore.cli._read import shown
 from metastore.cli._session import Command, asked, opened
 from metastore.cli._values import assignments
-from metastore.errors import StaleRevisionError
+from metastore.errors import StaleRevisionError, ValidationError
 
 __all__ = ["COMMANDS"]
 
@@ -40,7 +40,11 @@ def add(type_name: str, values: tuple[str, ...]) -> None:
     """
     catalog = opened(write=True)
     spec = spec_named(catalog, type_name)
-    _done(catalog, catalog.add(catalog.artifact_type(type_name)(**assignments(spec, values))))
+    given = assignments(spec, values)
+    missing = [each.name for each in spec.fields if each.required and each.name not in given]
+    if missing:
+        raise ValidationError(f"{type_name} needs {', '.join(missing)}: give {missing[0]}=VALUE")
+    _done(catalog, catalog.add(catalog.artifact_type(type_name)(**given)))
 
 
 @click.command("set", cls=Command)
@@ -58,7 +62,7 @@ def set_(words: tuple[str, ...], revision: int | None) -> None:
     _done(catalog, catalog.update(artifact, **assignments(spec, rest, artifact)))
 
 
-@click.command(cls=Command, letters=False, context_settings={"ignore_unknown_options": True})
+@click.command(cls=Command, letters=False, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar=f"{REF} +TAG -TAG...")
 def tag(words: tuple[str, ...]) -> None:
     """Add tags (+lts) to one artifact and take tags away (-old); prints those it has then."""

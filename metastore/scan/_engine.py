@@ -128,6 +128,14 @@ class _Scan:
         held = self.catalog.find(kind, kind.scan_key.in_(list(names)))
         return {names[each.scan_key]: each for each in held if each.scan_source == self.source}
 
+    def known_ids(self, kind: type[Scanned], keys: Sequence[str]) -> Iterator[tuple[str, UUID]]:
+        """Yield key and id of what the catalogue holds, without reading the rest of it."""
+        names = {short(key): key for key in keys}
+        found = self.catalog.find(kind, kind.scan_key.in_(list(names)))
+        for key, identity, source in found.select(kind.scan_key, kind.id, kind.scan_source):
+            if source == self.source:
+                yield names[key], identity
+
     def write(self, batch: list[Found]) -> None:
         with self.catalog.transaction(message=short(f"scan {self.source}")):
             held = self.held(batch)
@@ -149,7 +157,7 @@ class _Scan:
         wanted = dict.fromkeys(key for found in batch for keys in found.links.values() for key in _several(keys))
         unknown = [key for key in wanted if key not in self.ids]
         for kind in self.scanner.types:
-            self.ids.update({key: each.id for key, each in self.known(kind, unknown).items()} if unknown else {})
+            self.ids.update(self.known_ids(kind, unknown) if unknown else {})
         for key in unknown:
             self.ids.setdefault(key, make_id())
         self.ids.update({key: each.id for key, each in held.items() if key in wanted})

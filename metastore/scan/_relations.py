@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 from attrs import Factory, define, frozen
 
@@ -23,7 +23,7 @@ _RELATION = re.compile(
 )
 
 
-@frozen
+@frozen(cache_hash=True)
 class Relation:
     """One alternative: a name, perhaps for one architecture, perhaps only in some versions."""
 
@@ -87,6 +87,9 @@ class Index:
     packages: dict[str, list[Candidate]] = Factory(lambda: defaultdict(list))
     providers: dict[str, list[tuple[Candidate, str]]] = Factory(lambda: defaultdict(list))
 
+    answers: dict[tuple[Any, ...], Candidate | None] = Factory(dict)
+    """What `resolve` found before: a quarter of the questions are new ones in bookworm's main."""
+
     def add(self, name: str, candidate: Candidate, provides: str) -> None:
         """Take in a package and the text of its Provides field."""
         self.packages[name].append(candidate)
@@ -94,16 +97,19 @@ class Index:
             for each in alternatives:
                 self.providers[each.name].append((candidate, each.version))
 
-    def resolve(self, alternatives: Iterable[Relation], asking: Candidate) -> Candidate | None:
+    def resolve(self, alternatives: tuple[Relation, ...], asking: Candidate) -> Candidate | None:
         """Return what meets the first alternative that can be met, as apt prefers it.
 
         A real package goes before one that provides the name, an installed one (for an installed asker: in any
         alternative) before others, then the highest version.
         """
-        found = [best for each in alternatives if (best := self.best(each, asking)) is not None]
-        if asking.installed:
-            found.sort(key=lambda candidate: not candidate.installed)
-        return found[0] if found else None
+        question = (alternatives, asking.architecture, asking.installed)
+        if question not in self.answers:
+            found = [best for each in alternatives if (best := self.best(each, asking)) is not None]
+            if asking.installed:
+                found.sort(key=lambda candidate: not candidate.installed)
+            self.answers[question] = found[0] if found else None
+        return self.answers[question]
 
     def best(self, relation: Relation, asking: Candidate) -> Candidate | None:
         """Return the best package for one alternative, ``None`` if there is none."""

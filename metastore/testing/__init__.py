@@ -15,7 +15,8 @@ pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in (
 )))  # fmt: skip
 
 from metastore.testing import strategies  # noqa: E402 - after the rewrite is asked for
+from metastore.testing._catalog import CatalogSuite  # noqa: E402
 from metastore.testing._machine import BackendMachine, run_machine  # noqa: E402
 from metastore.testing._suite import BackendSuite  # noqa: E402
 
-__all__ = ["BackendMachine", "BackendSuite", "run_machine", "strategies"]
+__all__ = ["BackendMachine", "BackendSuite", "CatalogSuite", "run_machine", "strategies"]

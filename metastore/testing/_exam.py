@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from metastore.backend import Backend, Row, TypeSpec
 from metastore.query import And, Predicate, Query
@@ -29,7 +29,8 @@ _UNHEEDED = (
 def few(examples: int) -> settings:
     """Return settings for so many examples under hypothesis' default profile, in proportion under another."""
     share = settings.default.max_examples if settings.default is not None else 100
-    return settings(max_examples=max(1, examples * share // 100), deadline=None, suppress_health_check=_UNHEEDED)
+    phases = [each for each in Phase if each is not Phase.explain]  # explaining a failure takes longer than finding it
+    return settings(max_examples=max(1, examples * share // 100), deadline=None, phases=phases, suppress_health_check=_UNHEEDED)
 
 
 def filled(backend: Backend, world: World) -> Backend:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from attrs import evolve
 
+from metastore._version import sort_key
 from metastore.backend import FieldSpec
 from metastore.errors import (
     BusyError,
@@ -151,6 +152,18 @@ def _everything(store: MemoryBackend) -> dict[str, object]:
     }
 
 
+def test_a_widened_type_gives_old_rows_defaults_and_what_is_derived_from_them(store: MemoryBackend) -> None:
+    insert(store, one := thing(SPEC, description="A B"))
+    fields = [evolve(each, folded=True) if each.name == "description" else each for each in SPEC.fields]
+    word = FieldSpec(name="word", kind="str", required=False, default="Ä", folded=True)
+    build = FieldSpec(name="build", kind="version", required=False, default="2024.1", scheme="calver")
+    wide = evolve(SPEC, fields=(*fields, word, build))
+    store.ensure(wide, 2)
+    stored = dict(zip(wide.position, store.fetch(wide, [one.id])[0], strict=True))
+    assert (stored["description__folded"], stored["word"], stored["word__folded"]) == ("a b", "Ä", "ä")
+    assert (stored["build"], stored["build__key"]) == ("2024.1", sort_key("2024.1", "calver"))
+
+
 def test_a_spec_number_that_is_not_the_next_is_a_conflict(store: MemoryBackend) -> None:
     with pytest.raises(ConflictError, match="Expected spec 2 of type 'images', found 1"):
         store.ensure(SPEC, 1)
@@ -178,6 +191,7 @@ def test_the_audit_says_what_disagrees(store: MemoryBackend) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that there are threads is the point here
 def test_a_forked_child_does_not_keep_what_another_thread_had_not_committed(store: MemoryBackend) -> None:
     entered, leave = threading.Event(), threading.Event()
 

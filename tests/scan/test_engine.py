@@ -25,9 +25,10 @@ def part(name, size=1, needs=()):
     return Found(Part, name, {"name": name, "size": size}, {"needs": list(needs)})
 
 
-@pytest.fixture
-def catalog():
-    with Catalog.open("memory:") as catalog:
+@pytest.fixture(params=["memory:", "catalog.db"])
+def catalog(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Catalog.open(request.param) as catalog:
         yield catalog
 
 

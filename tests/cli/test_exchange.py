@@ -1,0 +1,88 @@
+"""export and import."""
+
+import json
+
+import pytest
+
+from metastore import Catalog, Record
+
+
+def exported(metastore):
+    return metastore("export").out
+
+
+def test_an_export_begins_with_its_format_and_the_specs(metastore, images):
+    head, spec, *artifacts = map(json.loads, exported(metastore).splitlines())
+    assert head == {"metastore": "export", "format": 1}
+    assert (spec["spec"]["name"], [each["name"] for each in artifacts]) == ("images", ["debian", "debian", "alpine"])
+
+
+def test_an_empty_catalogue_is_rebuilt_as_it_was(metastore, images, tmp_path):
+    text = exported(metastore)
+    assert metastore("-c", "copy.db", "import", input=text).code == 0
+    assert metastore("-c", "copy.db", "export").out == text
+    with Catalog.open(str(tmp_path / "copy.db")) as catalog:
+        assert catalog.check() == []
+        assert catalog.get(Record, images.alpine.id).parent.id == images.old.id
+
+
+def test_files_are_written_and_read(metastore, images):
+    assert metastore("export", "all.jsonl").code == 0
+    assert "3 artifacts" in metastore("import", "all.jsonl", "-c", "copy.db").err
+
+
+def test_a_second_import_writes_nothing(metastore, images):
+    text = exported(metastore)
+    metastore("-c", "copy.db", "import", input=text)
+    before = metastore("-c", "copy.db", "stats", "--json").json[0]["changes"]
+    assert metastore("-c", "copy.db", "import", input=text).code == 0
+    assert metastore("-c", "copy.db", "stats", "--json").json[0]["changes"] == before
+
+
+def test_one_type_is_exported_on_request(metastore, images):
+    assert len(metastore("export", "--type", "images").out.splitlines()) == 5
+    assert metastore("export", "--type", "none").code == 2
+
+
+def spoilt(text, number, change):
+    lines = text.splitlines(keepends=True)
+    lines[number - 1] = change(lines[number - 1])
+    return "".join(lines)
+
+
+def with_value(name, value):
+    return lambda line: json.dumps({**json.loads(line), name: value}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _line: "{nonsense\n", "no JSON"),
+        (lambda _line: "[1]\n", "expected a JSON object"),
+        (lambda _line: "\n", "no JSON"),
+        (with_value("type", None), "expected an artifact with its type"),
+        (with_value("type", "strange"), "no type 'strange'"),
+        (with_value("min_ram", "many"), "min_ram"),
+        (with_value("sise", 3), "'sise'"),
+        (with_value("revision", 0), "revision"),
+        (with_value("id", "nonsense"), "id"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_number_and_nothing_is_written(metastore, images, change, words):
+    found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 4, change))
+    assert (found.code in (1, 2), "line 4: " in found.err, words in found.err) == (True, True, True), found.err
+    assert metastore("-c", "copy.db", "count", "any").out in ("0\n", "")
+
+
+def test_a_newer_format_is_refused(metastore, images):
+    found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 1, with_value("format", 2)))
+    assert (found.code, "format 1" in found.err) == (1, True)
+
+
+def test_a_spec_that_cannot_be_read_is_refused(metastore, images):
+    found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 2, with_value("spec", {"name": "x"})))
+    assert (found.code, "line 2: " in found.err) == (1, True)
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(metastore):
+    assert metastore("import", "none.jsonl").code == 2

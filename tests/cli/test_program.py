@@ -1,0 +1,146 @@
+"""The program as processes see it: exit codes, pipes, signals, completion, missing packages."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from metastore import errors
+from metastore.cli import main
+from metastore.cli._app import program
+from metastore.cli._session import EXIT_CODES, exit_code
+
+
+def process(*arguments, **options):
+    command = [sys.executable, "-m", "metastore", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_python_m_metastore_works(images, path):
+    found = process("count", "images", cwd=path.parent)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "3\n", "")
+
+
+def test_a_pipe_that_closes_ends_quietly(images, metastore, path):
+    for number in range(40):
+        metastore("add", "images", f"name=many{number}", f"description={'x' * 8000}")
+    command = f"{sys.executable} -m metastore find images --json | head -c 10; echo ${{PIPESTATUS[0]}}"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=path.parent)
+    assert (found.stdout.splitlines()[-1].rpartition('"')[2][-3:], found.stderr) == ("141", "")
+
+
+def test_an_interrupt_ends_in_130(metastore, images, monkeypatch):
+    def interrupted(*_told):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("metastore.Catalog.count", interrupted)
+    found = metastore("count", "images")
+    assert (found.code, found.err) == (130, "metastore: interrupted\n")
+
+
+def test_a_signal_ends_a_running_program_in_130(path):
+    os.mkfifo(path.parent / "pipe")
+    command = [sys.executable, "-m", "metastore", "import", "pipe"]
+    with subprocess.Popen(command, cwd=path.parent, stderr=subprocess.PIPE, text=True) as running:
+        with (path.parent / "pipe").open("w") as pipe:  # opens only once the program reads
+            pipe.write("\n" if False else "")
+            running.send_signal(signal.SIGINT)
+            _out, err = running.communicate()
+    assert (running.returncode, "Traceback" in err) == (130, False)
+
+
+def test_the_catalogue_comes_from_option_then_environment_then_default(metastore, images, monkeypatch):
+    assert metastore("count", "images").out == "3\n"
+    monkeypatch.setenv("METASTORE_CATALOG", "none.db")
+    assert metastore("count", "images").code == 4
+    assert metastore("-c", "catalog.db", "count", "images").out == "3\n"
+    assert metastore("count", "images", "--catalog", "catalog.db").out == "3\n"
+
+
+def test_debug_adds_the_traceback(metastore, images):
+    found = metastore("find", "imagse", "--debug")
+    assert found.err.startswith("Traceback")
+    assert found.err.splitlines()[-1].startswith("metastore: ")
+
+
+def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):
+    monkeypatch.setattr("metastore.Catalog.count", lambda *_told: 1 / 0)
+    found = metastore("count", "images")
+    assert (found.code, "mistake in metastore itself" in found.err, "Traceback" in found.err) == (70, True, False)
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_every_error_has_a_documented_code(name):
+    error = getattr(errors, name)
+    if isinstance(error, type):
+        assert exit_code(error("x")) in EXIT_CODES
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.NotFoundError, 1),
+        (errors.ValidationError, 1),
+        (errors.UnknownFieldError, 2),
+        (errors.QuerySyntaxError, 2),
+        (errors.StaleRevisionError, 3),
+        (errors.DamagedError, 4),
+    ],
+)
+def test_errors_end_in_their_code(kind, code):
+    assert exit_code(kind("x")) == code
+
+
+def test_a_file_that_is_no_catalogue_is_told(metastore, path):
+    path.write_bytes(b"no database at all" * 500)
+    found = metastore("types")
+    assert (found.code, found.err.count("\n")) == (4, 1)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(metastore, shell):
+    assert "_METASTORE_COMPLETE" in metastore("completion", shell).out
+
+
+def completed(words, path):
+    env = {**os.environ, "_METASTORE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
+    return process(cwd=path.parent, env=env).stdout.split()
+
+
+def test_commands_types_and_scanners_are_completed(images, path):
+    assert "plain,find" in completed("metastore ", path)
+    assert completed("metastore find", path) == ["plain,images"]
+    assert "plain,python" in completed("metastore scan", path)
+
+
+def test_types_of_no_catalogue_complete_to_nothing(path):
+    assert completed("metastore find", path) == []
+
+
+def test_help_shows_every_command_and_every_exit_code(metastore):
+    text = metastore("--help").out
+    assert all(f"\n  {name} " in text for name in program.commands)
+    assert all(f"\n  {code} " in text for code in EXIT_CODES)
+
+
+@pytest.mark.parametrize("name", sorted(program.commands))
+def test_every_command_explains_itself(metastore, name):
+    found = metastore(name, "--help")
+    assert (found.code, found.out.startswith(f"Usage: metastore {name}")) == (0, True)
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "click", None)
+    for name in [each for each in sys.modules if each.startswith("metastore.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SystemExit) as ended:
+        main(["types"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "metastore: the command line needs the package 'click': pip install 'metastore-engine[cli]'\n"
+
+
+def test_importing_the_command_line_needs_no_extra():
+    code = "import sys, metastore.cli; sys.exit(any(name in sys.modules for name in ('click', 'rich')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,138 @@
+"""The command scan."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def tree(path):
+    (path.parent / "tree" / "sub").mkdir(parents=True)
+    (path.parent / "tree" / "a.txt").write_text("hello")
+    (path.parent / "tree" / "sub" / "b.json").write_text("{}")
+    return path.parent / "tree"
+
+
+def test_a_scan_ends_with_a_summary_and_what_to_try_next(metastore, tree):
+    found = metastore("scan", "tree")
+    assert (found.code, found.err) == (0, "")
+    assert "2 found" in found.out
+    assert "files: 2 artifacts, 7 bytes" in found.out
+    assert "\n  metastore find files " in found.out
+
+
+def test_what_the_summary_says_to_try_works(metastore, tree):
+    import shlex
+
+    lines = metastore("scan", "tree").out.splitlines()
+    commands = [line.strip() for line in lines if line.startswith("  metastore ")]
+    assert len(commands) >= 3
+    for command in commands:
+        assert metastore(*shlex.split(command)[1:]).code == 0, command
+
+
+@pytest.mark.parametrize("what", ["python", "debian"])
+def test_what_the_other_summaries_say_to_try_works(metastore, path, what):
+    import shlex
+    from pathlib import Path
+
+    target = [str(Path(__file__).parent.parent / "scan" / "Packages")] if what == "debian" else []
+    lines = metastore("scan", what, *target).out.splitlines()
+    for line in lines:
+        if line.startswith("  metastore "):
+            assert metastore(*shlex.split(line)[1:]).code == 0, line
+
+
+def test_a_second_scan_writes_nothing(metastore, tree):
+    metastore("scan", "tree")
+    changes = metastore("stats", "--json").json[0]["changes"]
+    (report,) = metastore("scan", "tree", "--json").json
+    assert (report["unchanged"], report["added"], metastore("stats", "--json").json[0]["changes"]) == (2, 0, changes)
+
+
+def test_gone_is_told_and_pruned_on_request(metastore, tree):
+    metastore("scan", "tree")
+    (tree / "a.txt").unlink()
+    assert "(delete with --prune):\n  a.txt" in metastore("scan", "tree").out
+    assert metastore("count", "files").out == "2\n"
+    assert "Gone and deleted:\n  a.txt" in metastore("scan", "tree", "--prune").out
+    assert metastore("count", "files").out == "1\n"
+
+
+def test_problems_are_told_with_examples(metastore, tree):
+    os.mkfifo(tree / "pipe")
+    assert "  1 x neither a file, a directory nor a symbolic link; passed over\n      pipe\n" in metastore("scan", "tree").out
+
+
+def test_the_catalogue_does_not_catalogue_itself(metastore, path, tree):
+    (report,) = metastore("scan", ".", "--json").json
+    assert report["found"] == 2
+    assert "catalog.db" in report["problems"][0]["examples"] or not report["problems"]
+
+
+def test_quiet_says_nothing(metastore, tree):
+    assert (metastore("scan", "tree", "--quiet").out, metastore("count", "files").out) == ("", "2\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["scan", "nowhere"], 2, "neither a directory nor a scanner"),
+        (["scan", "python", "there"], 1, "takes no target"),
+        (["scan", "debian", "nowhere"], 1, "no package list"),
+        (["scan"], 2, "Missing argument"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_scanned_is_told_and_makes_no_catalogue(metastore, path, arguments, code, words):
+    found = metastore(*arguments)
+    assert (found.code, words in found.err, path.exists()) == (code, True, False)
+
+
+def on_terminal(*arguments, cwd):
+    """Run the program with a terminal for its output and return what it wrote there."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "metastore", *arguments]
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**os.environ, "COLUMNS": "200"}) as process:
+        os.close(slave)
+        written = b""
+        while chunk := _read(master):
+            written += chunk
+    os.close(master)
+    return process.returncode, written.decode()
+
+
+def _read(descriptor):
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux says so at the end of a terminal
+        return b""
+
+
+def test_a_terminal_gets_a_table_with_a_head(tree, metastore):
+    metastore("scan", "tree")
+    code, written = on_terminal("find", "files", "--select", "name,size", cwd=tree.parent)
+    assert code == 0
+    assert [line.split() for line in _plain(written).splitlines()] == [["name", "size"], ["a.txt", "5"], ["sub/b.json", "2"]]
+
+
+def test_a_terminal_is_safe_from_names(tree, metastore):
+    (tree / "a.txt").rename(tree / "\x1b[2Jevil")
+    metastore("scan", "tree")
+    _code, written = on_terminal("find", "files", "--select", "name", cwd=tree.parent)
+    assert "\\x1b[2Jevil" in written
+    assert "\x1b[2J" not in written
+
+
+def test_progress_is_shown_on_a_terminal_only(tree, metastore):
+    _code, written = on_terminal("scan", "tree", cwd=tree.parent)
+    assert "2 found" in written
+    assert metastore("scan", "tree").err == ""
+
+
+def _plain(written):
+    import re
+
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)

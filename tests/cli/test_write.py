@@ -1,0 +1,108 @@
+"""add, set, tag, rm."""
+
+import pytest
+
+from metastore import Catalog
+
+
+@pytest.fixture
+def shown(metastore):
+    return lambda *ref: metastore("show", *ref, "--json").json[0]
+
+
+def test_add_prints_the_new_id(metastore, images, shown):
+    added = metastore("add", "images", "name=fedora", "version=42.0.0", "min_ram=2048", "bootable=false", "ratio=0.5")
+    found = shown(added.out.strip())
+    assert (found["name"], found["min_ram"], found["bootable"], found["ratio"]) == ("fedora", 2048, False, 0.5)
+
+
+def test_add_reads_values_by_their_kind(metastore, images, shown):
+    ident = metastore(
+        "add", "images", "name=x", "tags=a,b", "disk=s3://b/k", f"parent={images.old.id}", "properties.cpus=4", "properties.os.name=linux",
+        'layers:={"base": {"url": "s3://b/l", "size": 7}}', 'authors:=["A, B", "C"]', "properties.list=[1,2]",
+    ).out.strip()  # fmt: skip
+    found = shown(ident)
+    assert (found["tags"], found["parent"], found["authors"]) == (["a", "b"], str(images.old.id), ["A, B", "C"])
+    assert found["properties"] == {"cpus": 4, "os.name": "linux", "list": [1, 2]}
+    assert (found["disk"]["locations"], found["layers"]["base"]["size"]) == ([{"url": "s3://b/k"}], 7)
+
+
+def test_an_equals_sign_in_a_value_is_part_of_it(metastore, images, shown):
+    assert shown(metastore("add", "images", "name=a=b:=c").out.strip())["name"] == "a=b:=c"
+
+
+def test_add_shows_the_artifact_as_json(metastore, images):
+    assert metastore("add", "images", "name=x", "--json").json[0]["revision"] == 1
+
+
+def test_set_changes_fields(metastore, images, shown):
+    assert metastore("set", "images", "debian@12.0.0", "min_ram=64", "disk:=null").code == 0
+    found = shown(images.old.id)
+    assert (found["min_ram"], found["disk"], found["revision"]) == (64, None, 2)
+
+
+def test_set_of_one_key_keeps_the_others(metastore, images, shown):
+    metastore("set", images.new.id, "properties.a=1", "properties.b=two")
+    assert shown(images.new.id)["properties"] == {"os.name": "trixie", "a": 1, "b": "two"}
+
+
+def test_set_with_an_older_revision_is_a_conflict(metastore, images):
+    metastore("set", images.old.id, "min_ram=1")
+    lost = metastore("set", images.old.id, "min_ram=2", "--revision", "1")
+    assert (lost.code, "revision 2, not 1" in lost.err) == (3, True)
+    assert metastore("set", images.old.id, "min_ram=2", "--revision", "2").code == 0
+
+
+def test_tags_are_added_and_taken_away(metastore, images):
+    assert metastore("tag", images.old.id, "+new", "-lts", "+old").out.split() == ["new", "old"]
+    assert metastore("tag", "images", "debian@12.0.0").out.split() == ["new", "old"]
+
+
+@pytest.mark.parametrize("tag", ["c", "q", "cq", "json-x", "h"])
+def test_a_tag_may_look_like_an_option(metastore, images, tag):
+    assert metastore("tag", images.old.id, f"+{tag}").out.split() == ["lts", tag]
+    assert metastore("tag", images.old.id, f"-{tag}").out.split() == ["lts"]
+
+
+def test_rm_deletes_and_frees_the_name(metastore, images):
+    assert metastore("rm", images.old.id, "images", "debian@13.0.0").code == 0
+    assert metastore("count", "images").out == "1\n"
+    assert metastore("show", images.old.id).code == 1
+    assert metastore("add", "images", "name=debian", "version=12.0.0").code == 0
+
+
+def test_rm_is_all_or_none(metastore, images):
+    assert metastore("rm", images.old.id, "images", "none").code == 1
+    assert metastore("count", "images").out == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["add", "images", "name=debian", "version=12.0.0"], 3, "debian"),
+        (["add", "images", "name=x", "min_ram=many"], 1, "expected a whole number"),
+        (["add", "images", "name=x", "min_ram:=true"], 1, "expected int"),
+        (["add", "images", "name=x", "bootable=yes"], 1, "true or false"),
+        (["add", "images", "name=x", "min_rma=3"], 2, "did you mean 'min_ram'"),
+        (["add", "images", "name=x", "arch=risc"], 1, "arch"),
+        (["add", "images", "name=x", "disk:={"], 1, "expected JSON"),
+        (["add", "images", "name=x", "layers=plain"], 1, "expected JSON"),
+        (["add", "images", "name=x", "min_ram.k=3"], 1, "no keys"),
+        (["add", "images", "name=x", "parent=base"], 1, "id"),
+        (["add", "images", "x"], 1, "field=value"),
+        (["add", "images", "name=x", "version=1"], 1, "semver"),
+        (["add", "images"], 1, "name"),
+        (["add", "imges", "name=x"], 2, "did you mean 'images'"),
+        (["set", "images", "debian"], 2, "nothing to set"),
+        (["tag", "images", "debian", "lts"], 2, "+TAG"),
+        (["rm"], 2, "Missing argument"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_one_sentence_and_writes_nothing(metastore, images, path, arguments, code, words):
+    with Catalog.open(str(path), mode="ro") as catalog:
+        before = catalog.stats()["changes"]
+    found = metastore(*arguments)
+    assert (found.code, found.out) == (code, "")
+    assert words in found.err
+    with Catalog.open(str(path), mode="ro") as catalog:
+        assert catalog.stats()["changes"] == before
