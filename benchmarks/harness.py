@@ -30,7 +30,7 @@ OPERATIONS = READS + WRITES
 BATCH = {"create": 10, "update": 10, "delete": 10, "add_many": 1}
 BULK = 1_000
 # FTS5 keeps its own tables by statements of its own on the same connection; those are not ours.
-INTERNAL = re.compile(r"--|.*\b(?:INTO|FROM|UPDATE)\s+(['\"])main\1\.", re.DOTALL)
+INTERNAL = re.compile(r"--|.*\b(?:INTO|FROM|UPDATE|PRAGMA)\s+(['\"])main\1\.", re.DOTALL)
 
 Call = Callable[[], Any]
 Check = Callable[[Contender, Any, Any], None]

@@ -15,8 +15,9 @@ OURS = "metastore"
 RESULTS = Path(__file__).parent / "results"
 DURABILITY = "WAL, synchronous=FULL, 64 MB page cache, BEGIN IMMEDIATE"
 CROWDED = (
-    "**The machine was crowded**: a call longer than a turn of the scheduler is charged for other programs, a short one is not, so "
-    "the clock's ratios flatter neither side evenly; those of CPU time stand."
+    "**The machine was crowded.** A call longer than a turn of the scheduler is charged for other programs, a shorter one is not, "
+    "and a write mostly waits for its turn: ratios by the clock prove little here. For reads take those of CPU; for writes they "
+    "leave out the disk, and so are the worst case."
 )
 
 Table = Sequence[Sequence[Any]]

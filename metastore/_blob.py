@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from attrs import frozen
 
@@ -43,6 +42,8 @@ def _checked_url(url: Any) -> str:
 
 
 def _without_secrets(url: str) -> str:
+    from urllib.parse import parse_qsl, urlsplit  # here, as only writing a new reference needs it
+
     try:
         parts = urlsplit(url)
     except ValueError as broken:

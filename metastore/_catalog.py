@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -107,7 +107,7 @@ class Catalog:
         self._types = Types(backend)
         self._local = threading.local()
         self._actor = actor
-        self._cursor_key = (cursor_key or secrets.token_bytes(32))[:64]
+        self._cursor_key = (cursor_key or os.urandom(32))[:64]
         self._open = True
 
     @classmethod

@@ -287,7 +287,7 @@ def _without_none(hint: Any) -> Any:
 def _structured(hint: Any, spec: FieldSpec) -> Callable[[Any], Any]:
     if hint is None or _all_plain(spec):
         return decode
-    from metastore._nested import reader
+    from metastore._nested import reader  # cattrs, at first use
 
     return reader(hint)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from metastore._codec import Codec
 from metastore._json import decode
-from metastore._nested import from_json
 from metastore._schema import FieldSpec
 from metastore._values import instant, iso, micros
 from metastore.errors import UnknownFieldError, ValidationError, nearest
@@ -64,6 +63,8 @@ def _values(codec: Codec, given: Mapping[str, Any]) -> dict[str, Any]:
 def _value(codec: Codec, spec: FieldSpec, value: Any) -> Any:
     if spec.kind in ("version", "bool", "int", "float", "str", "json", "id") and not spec.choices:
         return value
+    from metastore._nested import from_json  # cattrs, at first use
+
     return from_json(codec.hint(spec), value, f"$.{spec.name}")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from metastore.errors import CatalogUrlError, nearest
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from metastore.backend import Backend
 
 __all__ = ["GROUP", "open_backend", "scheme_of"]
@@ -28,6 +29,8 @@ def scheme_of(url: str) -> str:
 
 
 def _installed() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # here, as it costs as much as half the engine to import
+
     found: dict[str, EntryPoint] = {}
     for each in entry_points(group=GROUP):
         if found.setdefault(each.name, each).value != each.value:

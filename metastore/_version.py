@@ -189,7 +189,7 @@ class _Pep440(_Scheme):
 
     def read(self, text: str) -> str | None:
         read = _packaging_version()
-        if not text.isascii() or text.split() != [text]:  # packaging trims white space
+        if not text.isascii() or text.split() != [text]:  # packaging trims, and 23 lets \u017f pass for s
             return None
         try:
             return str(read(text))

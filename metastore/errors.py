@@ -32,7 +32,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -186,6 +185,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("sise", ["name", "size"])
     "did you mean 'size'?"
     """
+    from difflib import get_close_matches  # here, as it costs a fifth of importing the engine and only errors need it
+
     names = sorted(known)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

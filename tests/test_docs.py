@@ -15,6 +15,7 @@ from metastore.cli._app import program
 ROOT = Path(__file__).parents[1]
 PAGES = [path for path in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))] if path.exists()]
 FENCE = re.compile(r"(?P<before>[^\n]*)\n+```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"(?:^\s*(?:\$ )?|&& |\| )(?:\S*/)?metastore ((?!-)[^|#>&\n]+)", re.MULTILINE)
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
 PLAIN = {"console", "ini", "json", "jsonl", "sh", "sql", "text", "toml"}
 MENTIONED = [
@@ -101,7 +102,7 @@ def test_every_command_line_shown_exists(page):
         if language in ("sh", "console") and run
         for line in body.splitlines()
     ]
-    for words in re.findall(r"(?:^|[\s/])metastore ((?!-)[^|#>&]+)", "\n".join(lines)):
+    for words in SHOWN.findall("\n".join(lines)):
         name = words.split()[0]
         assert (name,) in COMMANDS, words
         known = {word for each in (program, COMMANDS[(name,)]) for option in each.params for word in option.opts}

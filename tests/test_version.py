@@ -26,7 +26,7 @@ from metastore.errors import MetastoreError, MissingExtraError, VersionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-often = settings(max_examples=200, deadline=None)
+often = settings(max_examples=150, deadline=None)
 
 # --- texts of every scheme: few signs and near numbers, so that two of them often begin alike ------------------------
 
@@ -103,17 +103,17 @@ ANY = st.sampled_from(SCHEMES).flatmap(lambda scheme: st.tuples(TEXTS[scheme], s
 
 
 def sign(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@settings(max_examples=300, deadline=None)
+@often
 @given(data=st.data())
 def test_keys_order_and_tie_as_the_independent_library_does(scheme: str, data: st.DataObject) -> None:
-    texts = data.draw(st.lists(TEXTS[scheme], min_size=2, max_size=6))
+    texts = data.draw(st.lists(TEXTS[scheme], min_size=2, max_size=5))
     for one, other in combinations(texts, 2):
         keys = [sort_key(canonical(text, scheme), scheme) for text in (one, other)]
         assert sign(*keys) == sign(ORACLES[scheme](one), ORACLES[scheme](other)), (one, other, keys)
@@ -151,14 +151,14 @@ def test_equal_precedence_is_an_equal_key_and_the_text_breaks_the_tie(scheme: st
     assert first != second
 
 
+def is_plain(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key and 0 < len(key) <= MAX_KEY
+
+
 @often
 @given(ANY)
 def test_a_key_is_short_printable_ascii_without_spaces(pair: tuple[str, str]) -> None:
-    key = Version(*pair).key
-    assert key.isascii()
-    assert key.isprintable()
-    assert " " not in key
-    assert 0 < len(key) <= MAX_KEY
+    assert is_plain(Version(*pair).key)
 
 
 LONGEST = [
@@ -169,8 +169,8 @@ LONGEST = [
 
 
 @pytest.mark.parametrize(("text", "scheme"), LONGEST)
-def test_the_longest_texts_have_keys_within_the_bound(text: str, scheme: str) -> None:
-    assert len(Version(text, scheme).key) <= MAX_KEY
+def test_the_longest_texts_have_plain_keys_within_the_bound(text: str, scheme: str) -> None:
+    assert is_plain(Version(text, scheme).key)
 
 
 # --- canonical texts -------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_semver_accepts_what_the_semver_package_accepts(text: str) -> None:
 @given(st.one_of(PEP440, st.text("019abcdevrpost!-_.+V \u017f\u0663", max_size=12)))
 def test_pep440_accepts_what_packaging_accepts_but_for_white_space(text: str) -> None:
     try:
-        expected = bool(PackagingVersion(text)) and text == text.strip()
+        expected = bool(PackagingVersion(text)) and text == text.strip() and text.isascii()
     except InvalidVersion:
         expected = False
     assert accepted(text, "pep440") == expected
@@ -316,7 +316,9 @@ def test_a_refusal_says_what_was_found_and_what_is_expected(text: Any, words: st
     assert words in str(error.value)
 
 
-def test_a_text_that_grows_too_long_by_normalisation_is_refused() -> None:
+def test_a_text_too_long_before_or_after_normalisation_is_refused() -> None:
+    with pytest.raises(VersionError, match="it has 131 characters"):
+        canonical("0" * 128 + "1.0", "pep440")
     with pytest.raises(VersionError, match="it has 129 characters"):
         canonical("1" * 127 + "a", "pep440")
 

@@ -12,8 +12,7 @@ from typing import Any
 from metastore._json import encode
 from metastore._lookups import entry_value
 from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
-from metastore.errors import QueryError
-from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text
+from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text, negations_down
 from metastore_sqlite._layout import quoted, searched
 
 __all__ = ["Conditions", "Fragment", "Specs", "column", "match", "nullable", "one_value", "side"]
@@ -112,7 +111,7 @@ class Conditions:
 
     def _negated(self, leaf: Predicate, spec: TypeSpec, alias: str) -> Fragment:
         if isinstance(leaf, And | Or | Not):
-            raise QueryError("a bound query has negation on its leaves only")
+            return self.of(negations_down(Not(leaf)), spec, alias)
         if isinstance(leaf, Compare) and not leaf.path.keys:
             text, bound = self._compare(Compare(leaf.path, _COMPLEMENT[leaf.op], leaf.value), spec, alias)
             return (f"({text} OR {column(leaf.path, alias)} IS NULL)" if nullable(spec, leaf.path) else text), bound

@@ -49,10 +49,10 @@ def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
     """The FROM clause; a search that is ranked by its own words joins its hits instead of testing for them."""
     table = f"{quoted(spec.name)} AS t"
     ranks = [order.key for order in query.order if isinstance(order.key, Rank)]
-    if not ranks or not searched(spec):
+    if not ranks or not _ranks(spec, ranks[0]):
         return table, [], query.where
-    hits, bound = _hits(spec, ranks[0])
     rest = _without(query.where, Matches(ranks[0].words))
+    hits, bound = _hits(spec, ranks[0], "" if rest is None else f" AND ({match(ranks[0].words)})")
     if rest is None:
         return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.doc__n", bound, query.where
     return f"({hits}) AS r JOIN {quoted(f'{spec.name}:docs')} AS d ON d.n = r.n JOIN {table} ON t.id = d.id", bound, rest
@@ -66,15 +66,18 @@ def _without(where: Predicate, part: Matches) -> Predicate | None:
     return None
 
 
-def _hits(spec: TypeSpec, rank: Rank) -> Fragment:
-    """Documents that have every word, with their rank: one indexed search per word and field, then a sum."""
+def _ranks(spec: TypeSpec, rank: Rank) -> bool:
+    return bool(rank.words and searched(spec))
+
+
+def _hits(spec: TypeSpec, rank: Rank, also: str) -> Fragment:
+    """Documents with their rank: one indexed search per word and field, then a sum."""
     table = quoted(f"{spec.name}:text")
-    every = match(rank.words)
     parts, bound = [], []
     for field in searched(spec):
         for word in rank.words:
             parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {table} WHERE {table} MATCH ?")
-            bound.append(f'({{"{field.name}"}} : "{word}") AND ({every})')
+            bound.append(f'({{"{field.name}"}} : "{word}"){also}')
     return f"SELECT n, sum(weight) AS hits FROM ({' UNION ALL '.join(parts)}) GROUP BY n", bound
 
 
@@ -88,8 +91,7 @@ def _terms(spec: TypeSpec, query: Query) -> list[_Term]:
 def _term(spec: TypeSpec, order: Order) -> list[_Term]:
     down = order.descending
     if isinstance(order.key, Rank):
-        ranked = bool(searched(spec))
-        return [_Term("coalesce(r.hits, 0)" if ranked else "0", [], down, False)]
+        return [_Term("coalesce(r.hits, 0)" if _ranks(spec, order.key) else "abs(0)", [], down, False)]
     path: Path = order.key
     empty = nullable(spec, path)
     if path.kind == "version":
@@ -152,6 +154,7 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
     conditions = Conditions(specs)
     source, inside = f"{quoted(spec.name)} AS t", []
     groups: list[Fragment] = []
+    order: list[str] = []
     for number, path in enumerate(by):
         if path.kind == "list" and not path.keys:
             source += f" JOIN ({_elements(spec, path)}) AS g{number} ON g{number}.id = t.id"
@@ -160,6 +163,9 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
             groups += [(term.sql, term.bound) for term in _term(spec, Order(path))]
         else:
             groups.append(one_value(spec, path, "t"))
+        place = len(groups)
+        keyed = path.kind == "version" and not path.keys
+        order += [f"max(t.{quoted(f'{path.field}__key')})", str(place)] if keyed else [str(place - 1), str(place)] if path.kind == "json" else [str(place)]
     figures = [_figure(spec, measure) for measure in measures]
     text, values = conditions.of(query.where, spec, "t")
     if query.latest:
@@ -170,7 +176,7 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
     if not groups:
         return sql, bound
     places = ", ".join(str(at) for at in range(1, len(groups) + 1))
-    return f"{sql} GROUP BY {places} ORDER BY {places}", bound
+    return f"{sql} GROUP BY {places} ORDER BY {', '.join(order)}", bound
 
 
 def _elements(spec: TypeSpec, path: Path) -> str:

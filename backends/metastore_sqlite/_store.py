@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -32,6 +32,7 @@ from metastore.errors import (
     DuplicateError,
     IdTakenError,
     NotACatalogError,
+    QueryError,
     ReadOnlyError,
 )
 from metastore.query import Measure, Path, Query
@@ -113,6 +114,24 @@ class _Scope:
     def _end_badly(self, local: Local) -> None:
         if local.depth == 0 and local.conn.in_transaction:
             local.conn.rollback()
+
+
+class _Savepoint:
+    """Several statements that are one, without the turn-taking of a transaction."""
+
+    __slots__ = ("_conn",)
+
+    def __init__(self, conn: Any) -> None:
+        self._conn = conn
+
+    def __enter__(self) -> None:
+        self._conn.execute("SAVEPOINT several")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None and self._conn.in_transaction:
+            self._conn.execute("ROLLBACK TO several")
+        if self._conn.in_transaction:
+            self._conn.execute("RELEASE several")
 
 
 class SqliteStore:
@@ -255,11 +274,14 @@ class SqliteStore:
 
     def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:
         """Add rows; all or none."""
+        if not entries:
+            return
         local, table = self._local(), self._table(spec)
         try:
-            if not table.know(local.conn, [row for row, _ in entries]):
-                raise self._taken(spec, entries)
-            table.insert(local.conn, self._transaction(local), entries)
+            with _Savepoint(local.conn):
+                if not table.know(local.conn, [row for row, _ in entries]):
+                    raise self._taken(spec, entries)
+                table.insert(local.conn, self._transaction(local), entries)
         except sqlite3.IntegrityError as refused:
             raise self._duplicate(spec, entries, refused) from None
         except sqlite3.Error as refused:
@@ -332,7 +354,13 @@ class SqliteStore:
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
-        return self._read(*statements.select(spec, query, self._table(spec).qualified, self._spec))
+        return self._read(*self._compiled(statements.select, spec, query, self._table(spec).qualified))
+
+    def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
+        try:
+            return compile(*asked, self._spec)
+        except RecursionError:
+            raise QueryError("the query nests too deeply to be answered; ask in parts") from None
 
     def _spec(self, name: str) -> TypeSpec | None:
         if name not in self._latest:
@@ -341,7 +369,7 @@ class SqliteStore:
 
     def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
-        rows = self._read(*statements.aggregate(spec, query, by, measures, self._spec))
+        rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
         return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
     def closure(self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
@@ -355,7 +383,7 @@ class SqliteStore:
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
-        sql, bound = statements.select(spec, query, self._table(spec).qualified, self._spec)
+        sql, bound = self._compiled(statements.select, spec, query, self._table(spec).qualified)
         steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
         return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
 
@@ -363,8 +391,11 @@ class SqliteStore:
 
     def check(self) -> Iterator[str]:
         """Yield a sentence per disagreement between rows and what is derived from them."""
+        conn = self._connections.local().conn
         try:
-            yield from audit(self._connections.local().conn, self.specs())
+            conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
+            yield from audit(conn, self.specs())
+            conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except sqlite3.Error as refused:
             raise translated(refused, self.path) from refused
 

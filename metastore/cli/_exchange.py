@@ -41,7 +41,11 @@ def export(file: IO[str], type_names: tuple[str, ...]) -> None:
         for artifact in catalog.find(type_named(catalog, spec.name)):
             _line(file, catalog.dump(artifact))
             number += 1
-    output.note(f"{number} artifacts of {len(specs)} types")
+    output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _line(file: IO[str], value: Any) -> None:
@@ -58,7 +62,7 @@ def import_(file: IO[bytes]) -> None:
     catalog = opened(write=True)
     with catalog.transaction(message="import"):
         number = sum(_load(catalog, name, records) for name, records in _runs(catalog, file))
-    output.note(f"{number} artifacts")
+    output.note(_counted(number, "artifact"))
 
 
 def _runs(catalog: Catalog, file: Iterable[bytes]) -> Iterator[tuple[str, Iterator[_Numbered]]]:
@@ -95,7 +99,9 @@ def _artifacts(file: Iterable[bytes], specs: list[TypeSpec]) -> Iterator[_Number
 def _record(number: int, line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
+    except (UnicodeDecodeError, RecursionError) as error:
         raise ValidationError(f"line {number}: no JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")

@@ -33,7 +33,7 @@ def assignments(spec: TypeSpec, words: Iterable[str], before: Any = None) -> dic
             raise UnknownFieldError(f"{spec.name} has no field {name!r}: {nearest(name, spec.by_name)}")
         field = spec.by_name[name]
         if key is None:
-            values[name] = _value(field, text, f"{name}{sign}", as_json=sign == ":=")
+            values[name] = _value(field, text, name, as_json=sign == ":=")
         else:
             values[name] = _with_key(field, values.get(name, getattr(before, name, {})), key, text, as_json=sign == ":=")
     return values
@@ -43,7 +43,7 @@ def _with_key(field: FieldSpec, known: Mapping[str, Any], key: str, text: str, *
     if field.kind not in ("dict", "folder"):
         raise ValidationError(f"{field.name}.{key}: {field.name} is of kind {field.kind}, which has no keys to set")
     item = FieldSpec(kind="blob") if field.kind == "folder" else field.item or FieldSpec(kind="json")
-    return {**known, key: _value(item, text, f"{field.name}.{key}=", as_json=as_json)}
+    return {**known, key: _value(item, text, f"{field.name}.{key}", as_json=as_json)}
 
 
 def _value(field: FieldSpec, text: str, where: str, *, as_json: bool) -> Any:
@@ -56,7 +56,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValidationError(f"{where}: expected JSON, found {text[:60]!r} ({error})") from error
+        raise ValidationError(f"{where}: expected JSON, found {text[:60]!r}") from error
 
 
 def _text(_field: FieldSpec, text: str, _where: str) -> Any:
@@ -130,7 +130,7 @@ def _from_json(field: FieldSpec, value: Any, where: str) -> Any:
     if field.kind == "blob":
         return _blob_from_json(value, where)
     if field.kind == "folder" and isinstance(value, dict):
-        return {key: _blob_from_json(each, f"{where}{key}") for key, each in value.items()}
+        return {key: _blob_from_json(each, f"{where}.{key}") for key, each in value.items()}
     if field.item is not None and isinstance(value, list):
         return [_from_json(field.item, each, where) for each in value]
     if field.item is not None and isinstance(value, dict):

@@ -148,7 +148,7 @@ class TreeScanner:
 
     def link(self, entry: _Entry, values: dict[str, Any]) -> Iterator[Problem]:
         try:
-            target = os.readlink(entry.full)  # noqa: PTH115 - a Path costs, and reads the same
+            target = os.readlink(entry.full)
         except OSError as error:
             yield Problem("a symbolic link cannot be read", f"{entry.path}: {error.strerror}")
             target = None

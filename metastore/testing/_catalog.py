@@ -1,5 +1,7 @@
 """The exam at the level of the face: every method of `Catalog` and its errors, on the store of any URL."""
 
+
+
 from __future__ import annotations
 
 import enum
@@ -42,6 +44,7 @@ from metastore.testing._hostile import KEYS, TEXTS
 
 __all__ = ["CatalogSuite"]
 
+NAN = float("nan")
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -91,6 +94,16 @@ class Note(Record, type_name="exam_notes"):
 def image(**values: Any) -> Image:
     """Return an image that is not stored; its name is ``base`` unless given."""
     return Image(**{"name": "base", **values})
+
+
+def a_disk(name: str) -> Disk:
+    """Return a disk that is not stored."""
+    return Disk(name=name, version="0.0.0")
+
+
+def a_note(text: str = "") -> Note:
+    """Return a note that is not stored."""
+    return Note(text=text, version="0.0.0")
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -183,10 +196,10 @@ class CatalogSuite:
         assert stored.created_at.tzinfo is UTC
         assert catalog.get(Image, stored.id) == stored
         with pytest.raises(NotStoredError):
-            given_.created_at
+            _ = given_.created_at
 
     def test_every_kind_of_value_comes_back(self, catalog: Catalog) -> None:
-        disk = catalog.add(Disk(name="d"))
+        disk = catalog.add(a_disk("d"))
         values: dict[str, Any] = {
             "size": 2**63 - 1,
             "arch": "aarch64",
@@ -200,7 +213,7 @@ class CatalogSuite:
             "layers": {"": Blob(size=1), "a.b": Blob("file:///x")},
             "disks": [Link(disk), Link(uuid4())],
             "limits": {"cpu": 1},
-            "properties": {key: text for key, text in zip(KEYS, TEXTS, strict=False)},
+            "properties": dict(zip(KEYS, TEXTS, strict=False)),
             "description": "'; DROP TABLE exam_images; --",
             "version": Version("1.0.0-rc.1+b"),
         }
@@ -261,7 +274,7 @@ class CatalogSuite:
         assert catalog.get(Image, name="base", version="1.9.0") == catalog.latest(Image, "base", Image.version < "1.10.0") == old
 
     def test_what_is_not_there_is_not_found(self, catalog: Catalog) -> None:
-        disk = catalog.add(Disk(name="d"))
+        disk = catalog.add(a_disk("d"))
         for ask in (
             lambda: catalog.get(Image, uuid4()),
             lambda: catalog.get(Record, uuid4()),
@@ -278,13 +291,13 @@ class CatalogSuite:
 
     def test_get_many_keeps_the_order_and_leaves_out_what_is_missing(self, catalog: Catalog) -> None:
         one, two = catalog.add(image(name="1")), catalog.add(image(name="2"))
-        disk = catalog.add(Disk(name="d"))
+        disk = catalog.add(a_disk("d"))
         assert catalog.get_many(Image, [two.id, uuid4(), str(one.id), disk.id]) == [two, one]
         assert catalog.get_many(Record, [disk.id, one.id]) == [disk, one]
 
     def test_add_many_streams_any_types_and_tells_its_progress(self, catalog: Catalog) -> None:
         told: list[int] = []
-        some = (image(name=f"n{at}") if at % 3 else Disk(name=f"n{at}") for at in range(1200))
+        some = (image(name=f"n{at}") if at % 3 else a_disk(f"n{at}") for at in range(1200))
         assert catalog.add_many(some, progress=told.append) == 1200
         assert told == sorted(told)
         assert told[-1] == 1200
@@ -324,7 +337,7 @@ class CatalogSuite:
         assert catalog.get(Image, other.id) == other
 
     def test_records_without_a_scope_are_never_duplicates(self, catalog: Catalog) -> None:
-        catalog.add_many([Note(text="same"), Note(text="same")])
+        catalog.add_many([a_note("same"), a_note("same")])
         assert catalog.count(Note) == 2
 
     def test_after_a_delete_the_name_is_free_and_the_id_is_not(self, catalog: Catalog) -> None:
@@ -364,7 +377,7 @@ class CatalogSuite:
         with pytest.raises(UnknownFieldError, match="size"):
             catalog.update(stored, sise=1)
         with pytest.raises(UnknownFieldError, match="size"):
-            Image.sise  # type: ignore[attr-defined]
+            getattr(Image, "sise")  # noqa: B009 - a checker would refuse the attribute
 
     @pytest.mark.parametrize("name", ["id", "revision", "created_at", "updated_at"])
     def test_what_the_catalogue_sets_cannot_be_updated(self, catalog: Catalog, name: str) -> None:
@@ -380,7 +393,7 @@ class CatalogSuite:
         assert first.id == same.id == third.id
         assert catalog.stats()["changes"] == 2
         with pytest.raises(ValidationError):
-            catalog.upsert(Note())
+            catalog.upsert(a_note())
 
     def test_update_many_and_delete_many_change_what_fits(self, catalog: Catalog) -> None:
         catalog.add_many(image(name=f"n{at}", size=at) for at in range(10))
@@ -393,20 +406,20 @@ class CatalogSuite:
         with pytest.raises(KeyError), catalog.transaction(message="never", actor="ann"):
             catalog.add(image())
             with catalog.transaction():
-                catalog.add(Disk(name="d"))
+                catalog.add(a_disk("d"))
             raise KeyError("x")
         assert catalog.count(Record) == 0
         with catalog.transaction():
             kept = catalog.add(image())
             with pytest.raises(DuplicateError), catalog.transaction():
-                catalog.add(Disk(name="d"))
+                catalog.add(a_disk("d"))
                 catalog.add(image())
         assert catalog.find(Record).all() == [kept]
 
     # --- finding ---
 
     def test_predicates_of_every_kind(self, catalog: Catalog) -> None:
-        disk = catalog.add(Disk(name="d1"))
+        disk = catalog.add(a_disk("d1"))
         base = catalog.add(image(name="Base", size=1, tags=["lts", "a b"], properties={"a.b": 1, "k": None}, description="Debian rescue"))
         child = catalog.add(
             image(name="child", size=5, version="1.2.3", firmware=Firmware.BIOS, parent=Link(base), disks=[Link(disk)], hardware=Hardware(2))
@@ -465,7 +478,8 @@ class CatalogSuite:
 
     def test_pages_go_on_where_the_last_one_ended(self, catalog: Catalog) -> None:
         catalog.add_many(image(name=f"n{at:02}", size=at // 4, properties={"k": (None, True, 1, "x")[at % 4]}) for at in range(23))
-        for order in ([Image.size], [-Image.size, Image.name], [], [Image.properties["k"]], [-Image.version], [Image.name.folded]):
+        orders: tuple[list[Any], ...] = ([Image.size], [-Image.size, Image.name], [], [Image.properties["k"]], [-Image.version], [Image.name.folded])
+        for order in orders:
             expected = [each.id for each in catalog.find(Image, order_by=order)]
             assert self._walked(catalog, order) == expected, order
 
@@ -499,7 +513,7 @@ class CatalogSuite:
             catalog.find(Disk, order_by=[Disk.name], limit=2, after=cursor).page()
 
     def test_one_query_over_all_types(self, catalog: Catalog) -> None:
-        made = [catalog.add(each) for each in (image(name="b"), Disk(name="a"), Disk(name="c"), Note(text="words"))]
+        made = [catalog.add(each) for each in (image(name="b"), a_disk("a"), a_disk("c"), a_note("words"))]
         assert {each.id for each in catalog.find(Record)} == {each.id for each in made}
         assert [each.name for each in catalog.find(Artifact, order_by=[Artifact.name])] == ["a", "b", "c"]
         assert catalog.count(Record, matches("words")) == 1
@@ -535,25 +549,28 @@ class CatalogSuite:
                 use()
 
     def test_a_query_that_the_type_cannot_answer_is_refused_at_once(self, catalog: Catalog) -> None:
-        for ask in (
-            lambda: catalog.find(Image, Image.size > "x"),
-            lambda: catalog.find(Image, Image.size == float("nan")),
-            lambda: catalog.find(Image, Image.size < 2**70),
-            lambda: catalog.find(Image, Image.built > datetime(2024, 1, 1)),  # noqa: DTZ001 - that is what is refused
-            lambda: catalog.find(Image, Image.name == "\ud800"),
-            lambda: catalog.find(Image, Image.name == "a\0"),
-            lambda: catalog.find(Image, Image.size.startswith("x")),
-            lambda: catalog.find(Image, Image.properties["\ud800"] == 1),
-            lambda: catalog.find(Image, Image.label.folded == "x"),
-            lambda: catalog.find(Image, Image.version > "no version"),
-            lambda: catalog.find(Image, "size > 1"),
-            lambda: catalog.find(Image, order_by=[Image.tags]),
-            lambda: catalog.find(Image, order_by=["name"]),
-            lambda: catalog.find(Image, limit=-1),
-            lambda: catalog.find(Image, limit="1"),
-            lambda: catalog.find("exam_images"),
-            lambda: catalog.find(Disk, Image.size > 1),
-        ):
+        anything: Any = Image  # a checker would refuse some of these
+        find: Callable[..., Any] = catalog.find
+        calls: tuple[Callable[[], Any], ...] = (
+            lambda: find(Image, anything.size > "x"),
+            lambda: find(Image, anything.size == NAN),
+            lambda: find(Image, Image.size < 2**70),
+            lambda: find(Image, anything.built > datetime(2024, 1, 1)),  # noqa: DTZ001 - that is what is refused
+            lambda: find(Image, Image.name == "\ud800"),
+            lambda: find(Image, Image.name == "a\0"),
+            lambda: find(Image, anything.size.startswith("x")),
+            lambda: find(Image, Image.properties["\ud800"] == 1),
+            lambda: find(Image, Image.label.folded == "x"),
+            lambda: find(Image, Image.version > "no version"),
+            lambda: find(Image, "size > 1"),
+            lambda: find(Image, order_by=[Image.tags]),
+            lambda: find(Image, order_by=["name"]),
+            lambda: find(Image, limit=-1),
+            lambda: find(Image, limit="1"),
+            lambda: find("exam_images"),
+            lambda: find(Disk, Image.size > 1),
+        )
+        for ask in calls:
             with pytest.raises((QueryError, ValidationError)):
                 ask()
 
@@ -642,7 +659,7 @@ class CatalogSuite:
         stored = catalog.add(image())
         for call in (
             lambda: catalog.add("x"),  # type: ignore[type-var]
-            lambda: catalog.add(Artifact(name="abstract")),
+            lambda: catalog.add(Artifact(name="abstract", version="0.0.0")),
             lambda: catalog.get(Image, "no id"),
             lambda: catalog.get(Image),
             lambda: catalog.get_many(Image, ["no id"]),

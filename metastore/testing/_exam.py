@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from metastore.backend import Backend, Row, TypeSpec
+from metastore.backend import Backend, TypeSpec
 from metastore.query import And, Predicate, Query
 from metastore.testing import _oracle as oracle
 from metastore.testing._model import Thing, World, insert, row, thing, type_spec
 
 __all__ = ["Exam", "agree", "few", "filled", "found", "world_of"]
+
+ALL = And(())
 
 _UNHEEDED = (
     HealthCheck.too_slow,
@@ -47,7 +49,7 @@ def world_of(*things: Thing) -> World:
     return World({each.spec.name: each.spec for each in things}, {each.id: each for each in things})
 
 
-def found(backend: Backend, spec: TypeSpec, where: Predicate = And(()), **words: Any) -> set[bytes]:
+def found(backend: Backend, spec: TypeSpec, where: Predicate = ALL, **words: Any) -> set[bytes]:
     """Return the ids for which a bound predicate holds."""
     at = spec.position["id"]
     return {each[at] for each in backend.select(spec, Query(spec.name, where, **words))}

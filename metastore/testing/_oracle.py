@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from metastore._version import sort_key
-from metastore.backend import Edge, FieldSpec
+from metastore.backend import Edge
 from metastore.query import (
     Absent,
     And,
@@ -394,7 +394,8 @@ def closure(world: World, start: Iterable[bytes], depth: int | None, *, backward
         if spec.links is not None and field in (None, spec.name)
         for target in _linked(each, spec.name)
     }
-    front, seen, hop, found = set(start), set(start), 0, []
+    front: set[Any] = set(start)
+    seen, hop, found = set(front), 0, []
     while front and (depth is None or hop < depth):
         hop += 1
         new = {link for link in links if link[2 if backwards else 0] in front}

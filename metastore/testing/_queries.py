@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from attrs import evolve, frozen
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from metastore.query import (
     Absent,
     And,
     Compare,
+    Comparison,
     Contains,
     Follow,
     HasKey,
@@ -37,7 +38,7 @@ from metastore.testing._worlds import DIGESTS, URLS, json_values, keys, specs, t
 
 __all__ = ["Case", "Place", "cases", "orders", "pages", "places", "predicates", "queries", "sortable"]
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+Draw = st.DrawFn
 
 
 @frozen
@@ -108,11 +109,11 @@ def _wanted(world: World, type_name: str, place: Place) -> st.SearchStrategy[Any
     return st.one_of(near, near, near, _fitting(place.spec))
 
 
-_RANGED = ("lt", "le", "gt", "ge")
+_RANGED: tuple[Comparison, ...] = ("lt", "le", "gt", "ge")
 _COMPARED = ("bool", "int", "float", "str", "datetime", "version", "id", "link", "json")
 
 
-def _ops(place: Place, value: Any) -> tuple[str, ...]:
+def _ops(place: Place, value: Any) -> tuple[Comparison, ...]:
     if place.spec.kind in ("id", "link") or value is None:
         return ("eq", "ne")
     return ("eq", "ne", *_RANGED)
@@ -132,10 +133,13 @@ def _ins(draw: Draw, world: World, type_name: str, place: Place) -> Predicate:
     return In(place.path, tuple(draw(st.lists(_wanted(world, type_name, place), max_size=4))))
 
 
+_HOWS: tuple[Literal["starts", "ends", "contains"], ...] = ("starts", "ends", "contains")
+
+
 @st.composite
 def _texts(draw: Draw, world: World, type_name: str, place: Place) -> Predicate:
     there = [value for value in _present(world, type_name, place) if isinstance(value, str)]
-    how = draw(st.sampled_from(("starts", "ends", "contains")))
+    how = draw(st.sampled_from(_HOWS))
     part = draw(st.sampled_from(there) | texts() if there else texts())
     low, high = sorted((draw(st.integers(0, len(part))), draw(st.integers(0, len(part)))))
     return Text(place.path, how, part[low:high] if draw(st.booleans()) else part)
@@ -239,9 +243,10 @@ def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
 
 @st.composite
 def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Order, ...]:
-    """Draw sort keys over the scalar places of a type, and the rank of some words."""
-    key = st.one_of(st.sampled_from(sortable(spec, draw(keys))), _words(world, spec.name).map(Rank))
-    return tuple(draw(st.lists(st.builds(Order, key, st.booleans()), max_size=most)))
+    """Draw sort keys over the scalar places of a type, perhaps after the rank of some words (one, as the engine asks)."""
+    paths = st.lists(st.builds(Order, st.sampled_from(sortable(spec, draw(keys))), st.booleans()), max_size=most)
+    ranks = st.lists(st.builds(Order, _words(world, spec.name).map(Rank), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1))))
+    return (*draw(ranks), *draw(paths))
 
 
 @st.composite

@@ -71,7 +71,7 @@ class OrderSuite(Exam):
     @pytest.mark.parametrize("descending", [False, True])
     def test_json_scalars_order_by_type_then_value_and_the_rest_is_absent(self, backend: Backend, descending: bool) -> None:
         spec = type_spec("free")
-        values = [None, True, False, 1, 0.5, -3, "", "a", "B", "1", [], ["a"], {}]
+        values: list[Any] = [None, True, False, 1, 0.5, -3, "", "a", "B", "1", [], ["a"], {}]
         world = world_of(thing(spec), thing(spec), *(thing(spec, properties={"a.b": value}) for value in values))
         filled(backend, world)
         query = Query("free", order=(Order(Path("properties", ("a.b",), kind="json"), descending),))
@@ -180,7 +180,7 @@ class OrderSuite(Exam):
         world = world_of(*(thing(spec, size=at % 4 or None, ratio=at / 3, name="aAb"[at % 3], owner=(None, "x")[at % 2]) for at in range(24)))
         filled(backend, world)
         size, ratio, name = Path("size", kind="int"), Path("ratio", kind="float"), Path("name", kind="str")
-        some = [Measure("count"), *(Measure(what, path) for what in ("min", "max", "sum", "avg") for path in (size, ratio))]  # type: ignore[arg-type]
+        some = [Measure("count"), *(Measure(what, path) for what in ("min", "max", "sum", "avg") for path in (size, ratio))]
         for by in ((), (name,), (Path("owner", kind="str"),), (size, name), (Path("name", folded=True, kind="str"),)):
             self._figures(backend, world, Query("numbers"), by, *some, Measure("min", name), Measure("max", name))
             self._figures(backend, world, Query("numbers", Compare(size, "gt", 1), (), 1), by, *some)
@@ -202,7 +202,7 @@ class OrderSuite(Exam):
     def test_no_artifacts_are_one_group_without_by_and_none_with(self, backend: Backend) -> None:
         spec = type_spec("numbers", _SIZE)
         backend.ensure(spec, 1)
-        measures = (Measure("count"), *(Measure(what, Path("size", kind="int")) for what in ("min", "max", "sum", "avg")))  # type: ignore[arg-type]
+        measures = (Measure("count"), *(Measure(what, Path("size", kind="int")) for what in ("min", "max", "sum", "avg")))
         assert backend.aggregate(spec, Query("numbers"), (), measures) == [(0, None, None, None, None)]
         assert backend.aggregate(spec, Query("numbers"), (Path("name", kind="str"),), measures) == []
 

@@ -15,18 +15,18 @@ from metastore.backend import Backend, FieldSpec, TypeSpec
 from metastore.query import Query
 from metastore.testing._exam import Exam, few, filled
 from metastore.testing._hostile import FLOATS, INTS, KEYS, MAX_INT, TEXTS, VERSIONS
-from metastore.testing._model import EPOCH, Thing, World, insert, new_id, row, thing, type_spec
+from metastore.testing._model import EPOCH, Thing, World, commit, insert, new_id, row, thing, type_spec
 from metastore.testing._queries import Case, cases
 
 __all__ = ["ValuesSuite"]
 
-_BLOBS = (
+_BLOBS: tuple[dict[str, Any], ...] = (
     {},
     {"size": MAX_INT},
     {"locations": [{"url": "s3://a/'"}, {"priority": 3, "url": "s3://b/%"}], "media_type": "a/b"},
     {"digests": {"md5": "0" * 32, "sha256": "f" * 64}, "size": 0},
 )
-_JSON = (True, False, 0, 1, 1.0, -0.5, MAX_INT, 2**53 + 1, "", "1", [], {}, [None], [[1, "a"], {}], {"": {"a.b": [None, True]}}, *TEXTS[:40])
+_JSON: tuple[Any, ...] = (True, False, 0, 1, 1.0, -0.5, MAX_INT, 2**53 + 1, "", "1", [], {}, [None], [[1, "a"], {}], {"": {"a.b": [None, True]}}, *TEXTS[:40])
 
 SAMPLES: dict[str, tuple[FieldSpec, tuple[Any, ...]]] = {
     "bool": (FieldSpec(kind="bool"), (False, True)),
@@ -43,7 +43,7 @@ SAMPLES: dict[str, tuple[FieldSpec, tuple[Any, ...]]] = {
     "id": (FieldSpec(kind="id"), (b"\0" * 16, b"\xff" * 16, b"'\";--\0%_\n abcdef"[:16])),
     "link": (FieldSpec(kind="link"), (b"\0" * 16, b"\xff" * 16)),
     "blob": (FieldSpec(kind="blob"), _BLOBS),
-    "folder": (FieldSpec(kind="folder"), ({}, *({key: blob} for key in KEYS for blob in _BLOBS[:2]), dict.fromkeys(KEYS, {"size": 1}))),
+    "folder": (FieldSpec(kind="folder"), ({}, *({key: blob} for key in KEYS for blob in _BLOBS[:2]), {key: {"size": 1} for key in KEYS})),
     "list": (FieldSpec(kind="list", item=FieldSpec(kind="str")), ([], ["", ""], list(TEXTS))),
     "links": (FieldSpec(kind="list", item=FieldSpec(kind="link")), ([], [b"\1" * 16, b"\1" * 16, b"\2" * 16])),
     "dict": (FieldSpec(kind="dict", item=FieldSpec(kind="json")), ({}, dict.fromkeys(KEYS), {"a": {"b": {"c": 1}}, "a.b": 2})),
@@ -150,7 +150,9 @@ class ValuesSuite(Exam):
         made = self.one(backend, spec, description="old words")
         other = type_spec("images", FieldSpec(name="size", kind="int"))
         kept = Thing(other, {**made.values, "size": 1})
-        backend.rebuild(other, 2, iter([row(kept)]))
+        with backend.transaction():
+            backend.stamp(commit())
+            backend.rebuild(other, 2, iter([row(kept)]))
         assert backend.fetch(other, [made.id]) == [row(kept)]
         assert [each.breaking for each in backend.specs("images")] == [False, True]
 

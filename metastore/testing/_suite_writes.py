@@ -1,5 +1,7 @@
 """Duties *Writers* and *Failure*: unique keys, ids for ever, compare-and-set, transactions, history, the audit."""
 
+
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -20,7 +22,7 @@ __all__ = ["WritesSuite"]
 KEY = b"k" * 32
 
 
-class Undo(Exception):  # noqa: N818 - not an error: it asks for a rollback
+class Undo(Exception):
     """Raised by tests to make a transaction undo itself."""
 
 
@@ -203,7 +205,10 @@ class WritesSuite(Exam):
 
     def test_an_empty_insert_and_an_empty_transaction_do_nothing(self, backend: Backend, spec: TypeSpec) -> None:
         with backend.transaction():
+            backend.stamp(commit())
             backend.insert(spec, [])
+        with backend.transaction():
+            pass
         assert backend.stats()["changes"] == 0
 
     # --- history ---
@@ -306,7 +311,8 @@ class WritesSuite(Exam):
         spec = world.specs["images"]
         assert reading.read_only is True
         assert len(found(reading, spec)) == len(list(world.of("images")))
-        for write in (lambda: insert(reading, thing(spec)), lambda: reading.ensure(type_spec("others"), 1)):
+        writes: tuple[Callable[[], None], ...] = (lambda: insert(reading, thing(spec)), lambda: reading.ensure(type_spec("others"), 1))
+        for write in writes:
             with pytest.raises(ReadOnlyError):
                 write()
         assert list(reading.check()) == []

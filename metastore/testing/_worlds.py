@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -12,12 +12,23 @@ from attrs import evolve
 from hypothesis import strategies as st
 
 from metastore.backend import FieldSpec, TypeSpec
-from metastore.testing._hostile import FIELD_NAMES, FLOATS, INTS, KEYS, MAX_INT, MIN_INT, TEXTS, TYPE_NAMES, VERSIONS, WILD
+from metastore.testing._hostile import (
+    FIELD_NAMES,
+    FLOATS,
+    INTS,
+    KEYS,
+    MAX_INT,
+    MIN_INT,
+    TEXTS,
+    TYPE_NAMES,
+    VERSIONS,
+    WILD,
+)
 from metastore.testing._model import SYSTEM, Thing, World, thing, type_spec
 
 __all__ = ["DIGESTS", "URLS", "field_specs", "json_values", "keys", "specs", "texts", "things", "values", "worlds"]
 
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+Draw = st.DrawFn
 
 URLS = ("s3://a/b", "s3://a/b%20c", "s3://a/B", "file:///a'b", 'http://h/"?x=1&y=%25', "s3://a/[b]*_", "swift://é/\U0001f9ea")
 DIGESTS = {"md5": ("0" * 32, "a" * 32), "sha256": ("0" * 64, "9f" * 32), "sha512": ("1" * 128,)}
@@ -168,7 +179,7 @@ _scalar_specs = st.sampled_from(
 )
 
 _element_specs = st.sampled_from(
-    tuple(FieldSpec(kind=kind) for kind in ("str", "int", "float", "bool", "datetime", "link"))  # type: ignore[arg-type]
+    tuple(FieldSpec(kind=kind) for kind in ("str", "int", "float", "bool", "datetime", "link"))
 )
 
 _object_spec = FieldSpec(
@@ -232,7 +243,7 @@ _few: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def things(draw: Draw, spec: TypeSpec, ids: Sequence[bytes] = (), **fixed: Any) -> Thing:
+def things(draw: Draw, /, spec: TypeSpec, ids: Sequence[bytes] = (), **fixed: Any) -> Thing:
     """Draw an artifact of a type; its links lead to ``ids``."""
     settled = {"id", "revision", *fixed}
     drawn = {each.name: draw(_few[each.name] if each.name in _few else values(each, ids)) for each in spec.fields if each.name not in settled}

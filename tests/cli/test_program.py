@@ -43,11 +43,10 @@ def test_an_interrupt_ends_in_130(metastore, images, monkeypatch):
 def test_a_signal_ends_a_running_program_in_130(path):
     os.mkfifo(path.parent / "pipe")
     command = [sys.executable, "-m", "metastore", "import", "pipe"]
-    with subprocess.Popen(command, cwd=path.parent, stderr=subprocess.PIPE, text=True) as running:
-        with (path.parent / "pipe").open("w") as pipe:  # opens only once the program reads
-            pipe.write("\n" if False else "")
-            running.send_signal(signal.SIGINT)
-            _out, err = running.communicate()
+    running = subprocess.Popen(command, cwd=path.parent, stderr=subprocess.PIPE, text=True)
+    with running, (path.parent / "pipe").open("w"):  # opens only once the program reads
+        running.send_signal(signal.SIGINT)
+        _out, err = running.communicate()
     assert (running.returncode, "Traceback" in err) == (130, False)
 
 

@@ -73,6 +73,35 @@ def test_dependencies_lead_to_what_meets_them(catalog):
     assert package(catalog, "app").depends_on == [Link(base), Link(libone), Link(agent)]
 
 
+@pytest.mark.parametrize(
+    ("relation", "version", "architecture"),
+    [
+        ("libone", "1.3+b1", "amd64"),
+        ("libone (<< 1.3)", "1.0", "amd64"),
+        ("libone (= 1.0)", "1.0", "amd64"),
+        ("libone:i386", "1.3+b1", "i386"),
+        ("libone:any (>= 1.2)", "1.3+b1", "amd64"),
+        ("nothing | libone (<= 1.0) [amd64] <!nocheck>", "1.0", "amd64"),
+    ],
+)
+def test_a_relation_leads_to_the_best_that_it_allows(catalog, tmp_path, relation, version, architecture):
+    more = f"\nPackage: asker\nVersion: 1\nArchitecture: amd64\nStatus: a\nDepends: {relation}\n"
+    (tmp_path / "Packages").write_text(SMALL.read_text() + more)
+    scanned(catalog, tmp_path / "Packages")
+    found = catalog.get(DebianPackage, package(catalog, "asker").depends_on[0].id)
+    assert (str(found.version), found.architecture) == (version, architecture)
+
+
+def test_an_installed_package_leads_to_an_installed_one(catalog, machine):
+    status = machine / "var/lib/dpkg/status"
+    old, asker = "Package: libone\nVersion: 1.0\nArchitecture: amd64\n", "Package: own\nVersion: 1\nArchitecture: amd64\n"
+    installed = "Status: install ok installed\n"
+    status.write_text(f"{status.read_text()}\n{old}{installed}\n{asker}{installed}Depends: app | libone\n")
+    run(catalog, DebianScanner.of_machine(machine))
+    target = catalog.get(DebianPackage, package(catalog, "own").depends_on[0].id)
+    assert (target.name, str(target.version)) == ("libone", "1.0")
+
+
 def test_a_provided_version_meets_a_dependency(catalog):
     report = scanned(catalog)
     assert package(catalog, "agent").depends_on == [Link(package(catalog, "base"))]

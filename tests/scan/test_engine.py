@@ -115,6 +115,15 @@ def test_links_reach_over_batches(catalog, monkeypatch):
     assert run(catalog, Listed(*ring)).unchanged == 9
 
 
+def test_links_stay_within_their_source(catalog, monkeypatch):
+    monkeypatch.setattr("metastore.scan._engine.BATCH", 1)
+    shelves = [Listed(part("a"), part("b", needs=["a"]), source=source) for source in ("one", "two")]
+    for shelf in (*shelves, *shelves):
+        run(catalog, shelf)
+    for b in catalog.find(Part, Part.name == "b"):
+        assert catalog.get(Part, b.needs[0].id).scan_source == b.scan_source
+
+
 def test_a_batch_is_one_transaction(catalog, monkeypatch):
     messages = []
     whole = catalog.transaction

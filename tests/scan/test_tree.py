@@ -86,6 +86,14 @@ def test_a_changed_file_is_updated(catalog, root):
     assert (named(catalog, "data.json").size, named(catalog, "data.json").revision) == (6, 2)
 
 
+def test_a_newer_time_makes_it_read_again(catalog, root):
+    scanned(catalog, root)
+    (root / "data.json").write_bytes(b"[]")
+    os.utime(root / "data.json", ns=(0, 1_000))
+    scanned(catalog, root)
+    assert named(catalog, "data.json").content.sha256 == hashlib.sha256(b"[]").hexdigest()
+
+
 def test_bytes_that_changed_under_the_same_size_and_time_are_found_by_rehash(catalog, root):
     scanned(catalog, root)
     stamp = (root / "data.json").stat().st_mtime_ns
