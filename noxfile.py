@@ -97,4 +97,4 @@ def check_contents(session: nox.Session, built: Path) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks; arguments go to them."""
     tools(session)
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "-m", "benchmarks.run", *(session.posargs or ["--n", "10000"]))

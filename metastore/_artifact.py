@@ -24,7 +24,7 @@ from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._version import SCHEMES, Version, default
 from metastore.errors import DeclarationError, NotStoredError, UnknownFieldError, nearest
-from metastore.query import Path
+from metastore.query import Path, Predicate
 
 if TYPE_CHECKING:
     from typing import Never
@@ -103,7 +103,7 @@ class LinksExpr(Expr["list[Link[A]]"], Generic[A]):
 
     if TYPE_CHECKING:
 
-        def any(self, predicate: Any) -> Any: ...
+        def any(self, predicate: Predicate) -> Predicate: ...
 
 
 class SystemVersion(Field[Version]):
@@ -117,6 +117,19 @@ class SystemVersion(Field[Version]):
         def __get__(self, obj: Any, owner: Any) -> Version: ...
         def __get__(self, obj: Any, owner: Any) -> Any: ...
         def __set__(self, obj: Never, value: Version | str) -> None: ...
+
+
+class Properties(Field[dict[str, Any]]):
+    """Free-form properties; a class of its own, because to checkers ``Any`` fits every overload of `Field`."""
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, obj: None, owner: Any) -> Expr[dict[str, Any]]: ...
+        @overload
+        def __get__(self, obj: Any, owner: Any) -> dict[str, Any]: ...
+        def __get__(self, obj: Any, owner: Any) -> Any: ...
+        def __set__(self, obj: Never, value: dict[str, Any]) -> None: ...
 
 
 def field(
@@ -196,13 +209,13 @@ class Record(_Declared, metaclass=_Meta):
     __fields_by_name__: ClassVar[dict[str, Any]] = {}
 
     id: Field[UUID] = field(factory=make_id, description="Identity for ever; a UUIDv7 unless given.")
-    version: SystemVersion = field(description="Ordered by the type's scheme.")
+    version: SystemVersion = field(default="", description="Ordered by the type's scheme.")
     owner: Field[str | None] = field(default=None, max_length=255, min_length=1, description="Project or user it belongs to.")
     status: Field[str] = field(default="drafted", max_length=32, pattern="[a-z][a-z0-9_]*", description="Life-cycle state.")
     visibility: Field[str] = field(default="private", choices=VISIBILITIES, description="Who may see it.")
     description: Field[str | None] = field(default=None, search=1, description="Words for people.")
     tags: Field[list[str]] = field(factory=list, index=True, unique_items=True, search=2, description="Labels; each once.")
-    properties: Field[dict[str, Any]] = field(factory=dict, description="Free-form JSON values.")
+    properties: Properties = field(factory=dict, description="Free-form JSON values.")
     created_at: Field[datetime] = field(init=False, description="When it was added, UTC.")
     updated_at: Field[datetime] = field(init=False, description="When it was last changed, UTC.")
     revision: Field[int] = field(default=0, init=False, ge=0, description="Counts its changes, from 1; 0 before it is stored.")
@@ -254,13 +267,16 @@ def _declare_own(cls: Any, module: Any, local: Any) -> None:
             raise DeclarationError(f"{cls.__name__}.{name}: give the field a type: {name}: Field[int] = field(…)")
 
 
+_SYSTEM: dict[type, Any] = {SystemVersion: Version, Properties: dict[str, Any]}
+
+
 def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
     if cls.__module__ != __name__ and name in Record.__fields_by_name__:
         raise DeclarationError(f"{cls.__name__}.{name}: {name} is a system field; choose another name")
-    system = hint is SystemVersion
-    if not system and get_origin(hint) is not Field:
+    plain = _SYSTEM.get(hint) if isinstance(hint, type) else None
+    if plain is None and get_origin(hint) is not Field:
         raise DeclarationError(f"{cls.__name__}.{name}: declare it as {name}: Field[…] = field(…)")
-    given.owner, given.hint = cls, Version if system else get_args(hint)[0]
+    given.owner, given.hint = cls, get_args(hint)[0] if plain is None else plain
     if given.spec is not None:
         return
     options = {key: value for key, value in given.options.items() if not key.startswith("_")}

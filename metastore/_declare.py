@@ -6,6 +6,7 @@ A hint is the Python side of a field (the enum class, the nested attrs class), i
 
 from __future__ import annotations
 
+import builtins
 import enum
 import re
 import types
@@ -67,7 +68,7 @@ class _Names(dict[str, Any]):
         self.module = module
 
     def __missing__(self, name: str) -> Any:
-        if name in self.module or hasattr(__import__("builtins"), name):
+        if name in self.module or hasattr(builtins, name):
             raise KeyError(name)
         return type(name, (Unresolved,), {})
 

@@ -90,29 +90,37 @@ class Expr(Generic[T]):
         """Hold where low <= value <= high."""
         return self._make(And((Compare(self._path, "ge", low), Compare(self._path, "le", high))))
 
-    def startswith(self: Expr[str] | Expr[str | None] | Expr[Any], text: str) -> Predicate:
+    def startswith(self: Expr[str] | Expr[str | None], text: str) -> Predicate:
         """Hold where the text starts so, case and all."""
         return self._make(Text(self._path, "starts", text))
 
-    def endswith(self: Expr[str] | Expr[str | None] | Expr[Any], text: str) -> Predicate:
+    def endswith(self: Expr[str] | Expr[str | None], text: str) -> Predicate:
         """Hold where the text ends so, case and all."""
         return self._make(Text(self._path, "ends", text))
 
     @overload
     def contains(self: Expr[str] | Expr[str | None], item: str) -> Predicate: ...
     @overload
-    def contains(self: Expr[list[X]] | Expr[list[X] | None], item: X) -> Predicate: ...
+    def contains(self: Expr[list[X]], item: X) -> Predicate: ...
     @overload
-    def contains(self: Expr[Any], item: Any) -> Predicate: ...
-    def contains(self, item: Any) -> Predicate:
+    def contains(self: Expr[list[X] | None], item: X) -> Predicate: ...
+    def contains(self: Expr[Any], item: Any) -> Predicate:
         """Hold where the text has this part, or the list this element."""
         return self._make(Contains(self._path, (item,)))
 
-    def contains_all(self: Expr[list[X]] | Expr[list[X] | None], items: Iterable[X]) -> Predicate:
+    @overload
+    def contains_all(self: Expr[list[X]], items: Iterable[X]) -> Predicate: ...
+    @overload
+    def contains_all(self: Expr[list[X] | None], items: Iterable[X]) -> Predicate: ...
+    def contains_all(self: Expr[Any], items: Iterable[Any]) -> Predicate:
         """Hold where the list has every one of the elements."""
         return self._make(Contains(self._path, tuple(items)))
 
-    def contains_any(self: Expr[list[X]] | Expr[list[X] | None], items: Iterable[X]) -> Predicate:
+    @overload
+    def contains_any(self: Expr[list[X]], items: Iterable[X]) -> Predicate: ...
+    @overload
+    def contains_any(self: Expr[list[X] | None], items: Iterable[X]) -> Predicate: ...
+    def contains_any(self: Expr[Any], items: Iterable[Any]) -> Predicate:
         """Hold where the list has at least one of the elements."""
         return self._make(Contains(self._path, tuple(items), every=False))
 
@@ -121,7 +129,9 @@ class Expr(Generic[T]):
         return self._make(HasKey(self._path, key))
 
     @overload
-    def __getitem__(self: Expr[dict[str, X]] | Expr[dict[str, X] | None], key: str) -> Expr[X]: ...
+    def __getitem__(self: Expr[dict[str, X]], key: str) -> Expr[X]: ...
+    @overload
+    def __getitem__(self: Expr[dict[str, X] | None], key: str) -> Expr[X]: ...
     @overload
     def __getitem__(self, key: str) -> Expr[Any]: ...
     def __getitem__(self, key: str) -> Expr[Any]:

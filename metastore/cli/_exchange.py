@@ -28,7 +28,9 @@ _Numbered = tuple[int, dict[str, Any]]
 
 @click.command("export", cls=Command)
 @click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
-@click.option("--type", "type_names", multiple=True, shell_complete=complete_type, help="Only this type; may be given again.")
+@click.option(
+    "--type", "type_names", multiple=True, shell_complete=complete_type, help="Only this type; may be given again."
+)
 def export(file: IO[str], type_names: tuple[str, ...]) -> None:
     """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
     catalog = opened()
@@ -87,7 +89,9 @@ def _artifacts(file: Iterable[bytes], specs: list[TypeSpec]) -> Iterator[_Number
     for number, line in enumerate(file, 1):
         record = _record(number, line)
         if "metastore" in record and record.get("format") != FORMAT:
-            raise ValidationError(f"line {number}: expected an export of format {FORMAT}, found {record.get('format')!r}")
+            raise ValidationError(
+                f"line {number}: expected an export of format {FORMAT}, found {record.get('format')!r}"
+            )
         if "spec" in record and "type" not in record:
             specs.append(_spec(number, record["spec"]))
         elif "metastore" not in record:

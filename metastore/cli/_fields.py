@@ -13,8 +13,17 @@ from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, spec
 from metastore.cli._session import url
 from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
-__all__ = ["ANY", "artifact_of", "columns_of",
-    "complete_type", "expression", "order_of", "spec_named", "type_named", "value_at"]
+__all__ = [
+    "ANY",
+    "artifact_of",
+    "columns_of",
+    "complete_type",
+    "expression",
+    "order_of",
+    "spec_named",
+    "type_named",
+    "value_at",
+]
 
 ANY = "any"
 """Stands for every type at once."""
@@ -85,7 +94,9 @@ _BLOB_PARTS = ("size", "url", "media_type", "sha256")
 def order_of(catalog: Catalog, name: str, text: str | None) -> list[Any]:
     """Return the sort keys of a text like ``-version,name``; a minus sorts descending."""
     keys = [each.strip() for each in (text or "").split(",") if each.strip()]
-    return [-expression(catalog, name, key[1:]) if key.startswith("-") else expression(catalog, name, key) for key in keys]
+    return [
+        -expression(catalog, name, key[1:]) if key.startswith("-") else expression(catalog, name, key) for key in keys
+    ]
 
 
 def columns_of(catalog: Catalog, name: str) -> list[str]:

@@ -49,7 +49,12 @@ def types() -> None:
     output.rows(
         ("type", "artifacts", "fields", "description"),
         (
-            (spec.name, catalog.count(catalog.artifact_type(spec.name)), len(spec.fields), spec.description.partition("\n")[0])
+            (
+                spec.name,
+                catalog.count(catalog.artifact_type(spec.name)),
+                len(spec.fields),
+                spec.description.partition("\n")[0],
+            )
             for spec in catalog.types()
         ),
     )
@@ -58,13 +63,21 @@ def types() -> None:
 @click.command(cls=Command)
 @TYPE
 @FILTER
-@click.option("--order-by", metavar="KEYS", help="Sort keys with commas between, a minus for descending: -version,name.")
+@click.option(
+    "--order-by", metavar="KEYS", help="Sort keys with commas between, a minus for descending: -version,name."
+)
 @click.option("--limit", type=click.IntRange(min=0), help=f"At most so many; on a terminal {AT_ONCE} unless given.")
 @click.option("--after", metavar="ID", help="Go on after this artifact, the last one of the page before.")
 @click.option("--select", metavar="FIELDS", help="The fields to show, with commas between.")
 @click.option("--latest", is_flag=True, help="Only the highest version of each name and owner.")
 def find(
-    type_name: str, filter_: str | None, order_by: str | None, limit: int | None, after: str | None, select: str | None, latest: bool
+    type_name: str,
+    filter_: str | None,
+    order_by: str | None,
+    limit: int | None,
+    after: str | None,
+    select: str | None,
+    latest: bool,
 ) -> None:
     """Find artifacts of TYPE (any: of every type) for which FILTER holds, a condition in CQL2 text.
 

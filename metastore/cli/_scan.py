@@ -78,7 +78,12 @@ def _progress(source: str) -> Iterator[Callable[[int], object] | None]:
     if not sys.stderr.isatty() or asked("quiet") or asked("json"):
         yield None
         return
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed} found"), TimeElapsedColumn()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed} found"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bars:
         bar = bars.add_task(output.printable(source), total=None)
         yield lambda count: bars.update(bar, completed=count)

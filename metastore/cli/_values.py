@@ -35,7 +35,9 @@ def assignments(spec: TypeSpec, words: Iterable[str], before: Any = None) -> dic
         if key is None:
             values[name] = _value(field, text, name, as_json=sign == ":=")
         else:
-            values[name] = _with_key(field, values.get(name, getattr(before, name, {})), key, text, as_json=sign == ":=")
+            values[name] = _with_key(
+                field, values.get(name, getattr(before, name, {})), key, text, as_json=sign == ":="
+            )
     return values
 
 

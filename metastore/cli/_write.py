@@ -57,12 +57,16 @@ def set_(words: tuple[str, ...], revision: int | None) -> None:
     if not rest:
         raise click.UsageError("nothing to set: give FIELD=VALUE")
     if revision is not None and artifact.revision != revision:
-        raise StaleRevisionError(f"{artifact.id} is at revision {artifact.revision}, not {revision}: show it, and decide again")
+        raise StaleRevisionError(
+            f"{artifact.id} is at revision {artifact.revision}, not {revision}: show it, and decide again"
+        )
     spec = spec_named(catalog, catalog.dump(artifact)["type"])
     _done(catalog, catalog.update(artifact, **assignments(spec, rest, artifact)))
 
 
-@click.command(cls=Command, letters=False, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.command(
+    cls=Command, letters=False, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
+)
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar=f"{REF} +TAG -TAG...")
 def tag(words: tuple[str, ...]) -> None:
     """Add tags (+lts) to one artifact and take tags away (-old); prints those it has then."""

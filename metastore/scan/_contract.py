@@ -23,7 +23,9 @@ class Scanned(Artifact):
     Derive the types of a scanner from it, with ``unique=("scan_source", "scan_key")``.
     """
 
-    scan_source: Field[str] = field(index=True, max_length=KEY_LENGTH, description="what was scanned when this was found")
+    scan_source: Field[str] = field(
+        index=True, max_length=KEY_LENGTH, description="what was scanned when this was found"
+    )
     scan_key: Field[str] = field(
         index=True, max_length=KEY_LENGTH, description="what the next scan of the source recognises this by"
     )

@@ -91,7 +91,9 @@ class DebianScanner:
     @classmethod
     def of_path(cls, path: Path) -> DebianScanner:
         """Return the scanner of one ``Packages`` file, or of every one below a directory."""
-        lists = (path,) if path.is_file() else tuple(sorted(each for each in path.rglob("*Packages*") if each.is_file()))
+        lists = (
+            (path,) if path.is_file() else tuple(sorted(each for each in path.rglob("*Packages*") if each.is_file()))
+        )
         if not lists:
             raise MetastoreError(f"{path} is no package list, and no directory with a file named Packages in it")
         return cls(source=f"debian:{path.resolve()}", lists=lists)
@@ -172,7 +174,9 @@ class DebianScanner:
         for text, alternatives in groups(", ".join(fields.get(name, "") for name in ("Pre-Depends", "Depends"))):
             best = self.index.resolve(alternatives, asking)
             if best is None:
-                what = "a dependency that no scanned package meets" if alternatives else "a dependency that cannot be read"
+                what = (
+                    "a dependency that no scanned package meets" if alternatives else "a dependency that cannot be read"
+                )
                 yield Problem(what, f"{key}: {text}")
             elif best.key not in (key, asking.key, *links):
                 links.append(best.key)

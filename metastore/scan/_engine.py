@@ -85,7 +85,9 @@ class _Scan:
     ids: dict[str, UUID] = Factory(dict)
     """Ids of link targets by key; that of a target which is yet to come is made before it."""
     problems: dict[str, tuple[int, list[str]]] = Factory(dict)
-    counts: dict[str, int] = Factory(lambda: dict.fromkeys(("added", "changed", "unchanged", "refused", "gone", "pruned"), 0))
+    counts: dict[str, int] = Factory(
+        lambda: dict.fromkeys(("added", "changed", "unchanged", "refused", "gone", "pruned"), 0)
+    )
     gone_keys: list[str] = Factory(list)
 
     def batches(self) -> Iterator[list[Found]]:
@@ -194,9 +196,7 @@ class _Scan:
 
     def build(self, found: Found, identity: UUID) -> Scanned:
         links = {name: self.link(keys) for name, keys in found.links.items()}
-        return found.type(
-            **found.values, **links, id=identity, scan_source=self.source, scan_key=short(found.key)
-        )
+        return found.type(**found.values, **links, id=identity, scan_source=self.source, scan_key=short(found.key))
 
     def link(self, keys: str | Sequence[str]) -> Any:
         if isinstance(keys, str):

@@ -36,8 +36,12 @@ class _Distribution(Scanned):
     location: Field[str | None] = field(default=None, description="the directory on the path that holds it")
     installer: Field[str | None] = field(default=None)
     file_count: Field[int] = field(default=0, index=True, ge=0)
-    total_size: Field[int] = field(default=0, index=True, ge=0, unit="bytes", description="of the files with a known size")
-    files: Field[dict[str, Blob]] = field(factory=dict, description="every file of RECORD, by its path from the location")
+    total_size: Field[int] = field(
+        default=0, index=True, ge=0, unit="bytes", description="of the files with a known size"
+    )
+    files: Field[dict[str, Blob]] = field(
+        factory=dict, description="every file of RECORD, by its path from the location"
+    )
 
 
 class PythonDistribution(
@@ -120,7 +124,10 @@ class PythonScanner:
     def found(self, one: _Installed) -> Iterator[Found | Problem]:
         metadata = _metadata(one.distribution)
         if one.shadowed:
-            yield Problem("installed more than once; the first on the path is imported", f"{one.key} in {_location(one.distribution)}")
+            yield Problem(
+                "installed more than once; the first on the path is imported",
+                f"{one.key} in {_location(one.distribution)}",
+            )
         files = files_of(one.distribution)
         for flaw, count in files.flaws.items():
             yield Problem(flaw, f"{one.key} ({count})", count=count)

@@ -43,7 +43,9 @@ class Files:
         if name in self.blobs:
             self.note("RECORD names a file twice; the first line counts")
             return
-        self.blobs[name] = self.blob(digest, int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None)
+        self.blobs[name] = self.blob(
+            digest, int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None
+        )
 
     def blob(self, digest: str, size: int | None) -> Blob:
         algorithm, _, encoded = digest.partition("=")

@@ -30,13 +30,17 @@ class File(Scanned, type_name="files", unique=("scan_source", "scan_key")):
     """A file of a local tree, or a symbolic link in it; its name is its path from the root of the tree."""
 
     path: Field[str] = field(description="the whole path from the root of the tree, with slashes")
-    escaped: Field[bool] = field(default=False, description="the path has bytes that are no UTF-8, written %XX; a % is %25")
+    escaped: Field[bool] = field(
+        default=False, description="the path has bytes that are no UTF-8, written %XX; a % is %25"
+    )
     kind: Field[Literal["file", "symlink"]] = field(default="file", index=True)
     target: Field[str | None] = field(default=None, description="where a symbolic link points, as written")
     media_type: Field[str | None] = field(default=None, index=True, max_length=255, description="guessed from the name")
     size: Field[int | None] = field(default=None, index=True, ge=0, unit="bytes")
     modified: Field[datetime | None] = field(default=None, index=True, description="mtime, UTC, to the microsecond")
-    content: Field[Blob | None] = field(default=None, description="its bytes; without a digest where they cannot be read")
+    content: Field[Blob | None] = field(
+        default=None, description="its bytes; without a digest where they cannot be read"
+    )
 
 
 @frozen
@@ -138,7 +142,9 @@ class TreeScanner:
         if entry.escaped:
             yield Problem("a name is not UTF-8 and is percent-escaped", entry.path)
         if len(entry.path) > NAME_LENGTH:
-            yield Problem(f"a path is longer than {NAME_LENGTH} characters; the name is cut, the path is whole", entry.path)
+            yield Problem(
+                f"a path is longer than {NAME_LENGTH} characters; the name is cut, the path is whole", entry.path
+            )
         values: dict[str, Any] = {"name": short(entry.path, NAME_LENGTH), "path": entry.path, "escaped": entry.escaped}
         if stat.S_ISLNK(entry.info.st_mode):
             yield from self.link(entry, values)
@@ -157,7 +163,9 @@ class TreeScanner:
         if target is None:
             return
         if os.path.commonpath([self.root, os.path.realpath(entry.full)]) != self.root:
-            yield Problem("a symbolic link leads out of the tree; not followed", f"{entry.path} -> {readable(target)[0]}")
+            yield Problem(
+                "a symbolic link leads out of the tree; not followed", f"{entry.path} -> {readable(target)[0]}"
+            )
 
     def file(self, entry: _Entry, values: dict[str, Any], before: Any) -> Iterator[Problem]:
         media_type = mimetypes.guess_type(entry.path)[0]
@@ -217,5 +225,7 @@ def open_scanner(target: str | None, options: Options) -> TreeScanner:
     """
     root = os.path.realpath(target or ".")
     if not Path(root).is_dir():
-        raise MetastoreError(f"expected a directory to scan, or one of the scanners by name; {readable(str(target))[0]!r} is neither")
+        raise MetastoreError(
+            f"expected a directory to scan, or one of the scanners by name; {readable(str(target))[0]!r} is neither"
+        )
     return TreeScanner(root, options.rehash, frozenset(os.path.realpath(each) for each in options.exclude))

@@ -47,12 +47,10 @@ class Undo(Exception):
 
 
 class BackendMachine(RuleBasedStateMachine):
-    """Writes, transactions and queries at random; `open_backend` is given by who runs it.
+    """Writes, transactions and queries at random; `run_machine` runs it on stores of yours.
 
     The model is what is live, what was ever used, and the number of changes; a transaction keeps a copy to return to.
     """
-
-    open_backend: Callable[[], Backend]
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,8 +62,12 @@ class BackendMachine(RuleBasedStateMachine):
     @initialize()
     def begin_empty(self) -> None:
         """Open a new store."""
-        self.backend = type(self).open_backend()
+        self.backend = self.opened()
         self.backend.ensure(SPEC, 1)
+
+    def opened(self) -> Backend:
+        """Return a new store."""
+        raise NotImplementedError("run the machine by run_machine(open_backend), or override opened()")
 
     # --- transactions ---
 
@@ -201,5 +203,5 @@ class BackendMachine(RuleBasedStateMachine):
 
 def run_machine(open_backend: Callable[[], Backend], examples: int = 20, steps: int = 20) -> None:
     """Run the machine on new stores that ``open_backend`` opens, one per example."""
-    made = type("Machine", (BackendMachine,), {"open_backend": staticmethod(open_backend)})
+    made = type("Machine", (BackendMachine,), {"opened": lambda _self: open_backend()})
     run_state_machine_as_test(made, settings=settings(few(examples), stateful_step_count=steps))

@@ -189,7 +189,7 @@ def change(kind: Literal["add", "update", "delete"], before: Thing | None, after
     subject = after or before
     assert subject is not None
     spec, old, new = subject.spec, row(before) if before else None, row(after) if after else None
-    fresh, last = (new or old or ())[-1], (old or (b"",))[-1]
+    fresh, last = (new or old or (b"",))[-1], (old or (b"",))[-1]
     if kind == "add" or old is None:
         return Change("add", subject.id, subject["revision"], 1, fresh)
     if new is None:

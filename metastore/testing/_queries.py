@@ -265,7 +265,8 @@ def pages(draw: Draw, world: World, spec: TypeSpec) -> Query:
     if not there or draw(st.booleans()):
         return query
     found = oracle.position(draw(st.sampled_from(there)), query)
-    if draw(st.booleans()):
+    by_id = any(isinstance(each.key, Path) and each.key.field == "id" for each in query.order)
+    if not by_id and draw(st.booleans()):
         found = Position(found.values, draw(st.binary(min_size=16, max_size=16)))
     return evolve(query, after=found)
 

@@ -8,7 +8,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -117,12 +117,11 @@ class ThreadsSuite(Exam):
         assert order == ["first", "second"]
 
     def test_a_transaction_belongs_to_its_thread(self, backend: Backend, spec: TypeSpec) -> None:
-        made = thing(spec)
-        with ThreadPoolExecutor(1) as pool:
-            with pytest.raises(Undo), backend.transaction():
-                writing = pool.submit(insert, backend, made)
-                raise Undo
-            writing.result()
+        made, started = thing(spec), list[Future[None]]()
+        with ThreadPoolExecutor(1) as pool, pytest.raises(Undo), backend.transaction():
+            started.append(pool.submit(insert, backend, made))
+            raise Undo
+        started[0].result()
         assert found(backend, spec) == {made.id}
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 from metastore.cli._app import program
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-BLOCK = re.compile(r"(?P<varies><!-- output varies -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"(?P<varies><!-- output varies -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 CHANGING = [
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
@@ -32,7 +34,9 @@ def steady(text):
 def said(line):
     if "&&" in line or "|" in line or not line.startswith("metastore "):
         line = line.replace("| metastore ", "| python -m metastore ")
-        return subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+        return subprocess.run(
+            ["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ).stdout
     return CliRunner().invoke(program, shlex.split(line)[1:], prog_name="metastore").output
 
 

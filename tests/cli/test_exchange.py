@@ -80,7 +80,9 @@ def test_a_newer_format_is_refused(metastore, images):
 
 
 def test_a_spec_that_cannot_be_read_is_refused(metastore, images):
-    found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 2, with_value("spec", {"name": "x"})))
+    found = metastore(
+        "-c", "copy.db", "import", input=spoilt(exported(metastore), 2, with_value("spec", {"name": "x"}))
+    )
     assert (found.code, "line 2: " in found.err) == (1, True)
 
 

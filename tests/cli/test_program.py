@@ -104,7 +104,12 @@ def test_completion_prints_a_script(metastore, shell):
 
 
 def completed(words, path):
-    env = {**os.environ, "_METASTORE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()))}
+    env = {
+        **os.environ,
+        "_METASTORE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split())),
+    }
     return process(cwd=path.parent, env=env).stdout.split()
 
 
@@ -137,7 +142,10 @@ def test_a_missing_package_is_one_sentence(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["types"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == "metastore: the command line needs the package 'click': pip install 'metastore-engine[cli]'\n"
+    assert (
+        capsys.readouterr().err
+        == "metastore: the command line needs the package 'click': pip install 'metastore-engine[cli]'\n"
+    )
 
 
 def test_importing_the_command_line_needs_no_extra():

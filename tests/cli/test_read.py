@@ -63,7 +63,10 @@ def test_pages_follow_each_other_without_overlap(metastore, images):
 
 
 def test_find_latest_keeps_the_highest_version(metastore, images):
-    assert metastore("find", "images", "--latest", "--order-by", "name", "--select", "version").rows == [["3.20.0"], ["13.0.0"]]
+    assert metastore("find", "images", "--latest", "--order-by", "name", "--select", "version").rows == [
+        ["3.20.0"],
+        ["13.0.0"],
+    ]
 
 
 def test_find_any_asks_every_type(metastore, images):
@@ -73,13 +76,20 @@ def test_find_any_asks_every_type(metastore, images):
 
 def test_tabs_and_newlines_in_values_do_not_break_rows(metastore, images):
     metastore("set", images.old.id, "description=a\tb\nc\\d")
-    assert metastore("find", "images", "min_ram = 512", "--select", "name,description").rows == [["debian", "a\\tb\\nc\\\\d"]]
+    assert metastore("find", "images", "min_ram = 512", "--select", "name,description").rows == [
+        ["debian", "a\\tb\\nc\\\\d"]
+    ]
 
 
 def test_show_takes_an_id_or_a_name(metastore, images):
     by_id = metastore("show", images.old.id)
     assert by_id.out == metastore("show", "images", "debian@12.0.0").out
-    assert ["disk", '{"digests": {"sha256": "' + "9f" * 32 + '"}, "locations": [{"url": "s3://images/debian-12.qcow2"}], "size": 345}'] in by_id.rows
+    assert [
+        "disk",
+        '{"digests": {"sha256": "'
+        + "9f" * 32
+        + '"}, "locations": [{"url": "s3://images/debian-12.qcow2"}], "size": 345}',
+    ] in by_id.rows
 
 
 def test_show_takes_the_latest_version_of_a_name(metastore, images):
@@ -98,7 +108,11 @@ def test_count_counts(metastore, images):
 
 
 def test_facets_count_values_the_most_frequent_first(metastore, images):
-    assert metastore("facets", "images", "name", "tags").rows == [["name", "debian", "2"], ["name", "alpine", "1"], ["tags", "lts", "1"]]
+    assert metastore("facets", "images", "name", "tags").rows == [
+        ["name", "debian", "2"],
+        ["name", "alpine", "1"],
+        ["tags", "lts", "1"],
+    ]
 
 
 def test_facets_take_a_filter_and_a_limit(metastore, images):

@@ -64,7 +64,10 @@ def test_gone_is_told_and_pruned_on_request(metastore, tree):
 
 def test_problems_are_told_with_examples(metastore, tree):
     os.mkfifo(tree / "pipe")
-    assert "  1 x neither a file, a directory nor a symbolic link; passed over\n      pipe\n" in metastore("scan", "tree").out
+    assert (
+        "  1 x neither a file, a directory nor a symbolic link; passed over\n      pipe\n"
+        in metastore("scan", "tree").out
+    )
 
 
 def test_the_catalogue_does_not_catalogue_itself(metastore, path, tree):
@@ -95,7 +98,9 @@ def on_terminal(*arguments, cwd):
     """Run the program with a terminal for its output and return what it wrote there."""
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "metastore", *arguments]
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**os.environ, "COLUMNS": "200"}) as process:
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**os.environ, "COLUMNS": "200"}
+    ) as process:
         os.close(slave)
         written = b""
         while chunk := _read(master):
@@ -115,7 +120,11 @@ def test_a_terminal_gets_a_table_with_a_head(tree, metastore):
     metastore("scan", "tree")
     code, written = on_terminal("find", "files", "--select", "name,size", cwd=tree.parent)
     assert code == 0
-    assert [line.split() for line in _plain(written).splitlines()] == [["name", "size"], ["a.txt", "5"], ["sub/b.json", "2"]]
+    assert [line.split() for line in _plain(written).splitlines()] == [
+        ["name", "size"],
+        ["a.txt", "5"],
+        ["sub/b.json", "2"],
+    ]
 
 
 def test_a_terminal_is_safe_from_names(tree, metastore):

@@ -46,7 +46,9 @@ def told(report):
 
 def listed(tmp_path, *stanzas, name="Packages"):
     """Write a package list; a stanza is its lines after Package, Version and Architecture."""
-    texts = [f"Package: {head}\nArchitecture: all\n" + "".join(f"{line}\n" for line in lines) for head, *lines in stanzas]
+    texts = [
+        f"Package: {head}\nArchitecture: all\n" + "".join(f"{line}\n" for line in lines) for head, *lines in stanzas
+    ]
     (tmp_path / name).write_text("\n".join(texts))
     return tmp_path / name
 
@@ -57,7 +59,12 @@ def test_a_package_has_its_fields_and_its_file(catalog):
     assert (str(app.version), app.architecture, app.section, app.priority) == ("2.0-1", "amd64", "utils", "optional")
     assert (app.installed_size, app.summary, app.source_package) == (120, "an application", "app")
     assert app.filename == "pool/main/a/app/app_2.0-1_amd64.deb"
-    assert (app.deb.size, app.deb.url, app.deb.sha256[:8], app.deb.digests["md5"][:4]) == (4321, None, "00112233", "0123")
+    assert (app.deb.size, app.deb.url, app.deb.sha256[:8], app.deb.digests["md5"][:4]) == (
+        4321,
+        None,
+        "00112233",
+        "0123",
+    )
 
 
 def test_name_version_and_architecture_tell_packages_apart(catalog):
@@ -94,7 +101,10 @@ def test_a_relation_leads_to_the_best_that_it_allows(catalog, tmp_path, relation
 
 def test_an_installed_package_leads_to_an_installed_one(catalog, machine):
     status = machine / "var/lib/dpkg/status"
-    old, asker = "Package: libone\nVersion: 1.0\nArchitecture: amd64\n", "Package: own\nVersion: 1\nArchitecture: amd64\n"
+    old, asker = (
+        "Package: libone\nVersion: 1.0\nArchitecture: amd64\n",
+        "Package: own\nVersion: 1\nArchitecture: amd64\n",
+    )
     installed = "Status: install ok installed\n"
     status.write_text(f"{status.read_text()}\n{old}{installed}\n{asker}{installed}Depends: app | libone\n")
     run(catalog, DebianScanner.of_machine(machine))
@@ -136,7 +146,9 @@ def test_lists_that_need_a_program_are_read_where_it_is(catalog, tmp_path, progr
 def test_a_list_whose_program_is_missing_is_reported(catalog, tmp_path, monkeypatch):
     (tmp_path / "Packages").write_bytes(b"\x04\x22\x4d\x18....")
     monkeypatch.setattr(shutil, "which", lambda _name: None)
-    assert "needs the program 'lz4'" in told(scanned(catalog, tmp_path / "Packages"))["a package list cannot be read"][0]
+    assert (
+        "needs the program 'lz4'" in told(scanned(catalog, tmp_path / "Packages"))["a package list cannot be read"][0]
+    )
 
 
 def test_a_truncated_list_takes_nothing_for_gone(catalog, tmp_path):
@@ -176,14 +188,25 @@ def test_a_version_that_is_none_is_catalogued_as_it_is(catalog, tmp_path):
 
 
 def test_a_file_without_a_digest_is_catalogued_without_and_reported(catalog, tmp_path):
-    path = listed(tmp_path, ("x\nVersion: 1", "Filename: x.deb", "Size: 7"), ("y\nVersion: 1", "Filename: y.deb", "SHA256: beef"))
+    path = listed(
+        tmp_path, ("x\nVersion: 1", "Filename: x.deb", "Size: 7"), ("y\nVersion: 1", "Filename: y.deb", "SHA256: beef")
+    )
     report = scanned(catalog, path)
-    assert (package(catalog, "x").deb.size, package(catalog, "x").deb.sha256, package(catalog, "y").deb.sha256) == (7, None, None)
-    assert {"the file has no SHA-256; catalogued without", "a digest is malformed; the file is catalogued without"} == told(report).keys()
+    assert (package(catalog, "x").deb.size, package(catalog, "x").deb.sha256, package(catalog, "y").deb.sha256) == (
+        7,
+        None,
+        None,
+    )
+    assert {
+        "the file has no SHA-256; catalogued without",
+        "a digest is malformed; the file is catalogued without",
+    } == told(report).keys()
 
 
 def test_a_size_that_is_no_number_is_reported(catalog, tmp_path):
-    report = scanned(catalog, listed(tmp_path, ("x\nVersion: 1", "Installed-Size: many", "Status: install ok installed")))
+    report = scanned(
+        catalog, listed(tmp_path, ("x\nVersion: 1", "Installed-Size: many", "Status: install ok installed"))
+    )
     assert told(report) == {"Installed-Size is no number; catalogued without": ("x=1:all",)}
 
 
@@ -224,7 +247,12 @@ def test_what_is_listed_and_installed_is_one_package(catalog, machine):
     report = run(catalog, DebianScanner.of_machine(machine))
     assert report.added == 8
     base = package(catalog, "base")
-    assert (base.installed, base.state, base.deb.size, base.listed_in) == (True, "install ok installed", 10, "site_dists_main_Packages")
+    assert (base.installed, base.state, base.deb.size, base.listed_in) == (
+        True,
+        "install ok installed",
+        10,
+        "site_dists_main_Packages",
+    )
     assert (package(catalog, "app").installed, package(catalog, "removed").installed) == (False, False)
     assert package(catalog, "local").depends_on == [Link(base)]
 
@@ -232,7 +260,9 @@ def test_what_is_listed_and_installed_is_one_package(catalog, machine):
 def test_an_installation_is_a_change(catalog, machine):
     run(catalog, DebianScanner.of_machine(machine))
     status = machine / "var/lib/dpkg/status"
-    status.write_text(status.read_text() + "\nPackage: app\nStatus: install ok installed\nVersion: 2.0-1\nArchitecture: amd64\n")
+    status.write_text(
+        status.read_text() + "\nPackage: app\nStatus: install ok installed\nVersion: 2.0-1\nArchitecture: amd64\n"
+    )
     report = run(catalog, DebianScanner.of_machine(machine))
     assert (report.changed, package(catalog, "app").installed) == (1, True)
 
@@ -259,7 +289,9 @@ def test_the_status_file_of_this_machine_is_catalogued_whole(catalog):
 @HAS_STATUS
 def test_stanzas_are_read_as_python_debian_reads_them():
     with STATUS.open("rb") as ours, STATUS.open("rb") as theirs:
-        for stanza, oracle in zip(deb822.stanzas(ours), Packages.iter_paragraphs(theirs, use_apt_pkg=False), strict=True):
+        for stanza, oracle in zip(
+            deb822.stanzas(ours), Packages.iter_paragraphs(theirs, use_apt_pkg=False), strict=True
+        ):
             fields, flaws = deb822.parsed(stanza)
             assert not flaws
             assert {name: value.replace("\n ", "\n") for name, value in oracle.items()} == fields
@@ -271,7 +303,9 @@ def test_relations_are_read_as_python_debian_reads_them():
         texts = [each["Depends"] for each in Packages.iter_paragraphs(file, use_apt_pkg=False) if "Depends" in each]
     for text in texts:
         oracle = [[(one["name"], one["version"]) for one in group] for group in PkgRelation.parse_relations(text)]
-        assert [[(one.name, (one.sign, one.version) if one.sign else None) for one in some] for _text, some in groups(text)] == oracle
+        assert [
+            [(one.name, (one.sign, one.version) if one.sign else None) for one in some] for _text, some in groups(text)
+        ] == oracle
 
 
 versions = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z+.~]{1,3})?", fullmatch=True)
@@ -291,7 +325,9 @@ field_values = st.lists(line, min_size=1, max_size=4)
 
 @given(st.lists(st.dictionaries(field_names, field_values, min_size=1, max_size=5), min_size=1, max_size=5))
 def test_what_was_written_is_read(documents):
-    written = "\n\n".join("\n".join(f"{name}: " + "\n ".join(value) for name, value in each.items()) for each in documents)
+    written = "\n\n".join(
+        "\n".join(f"{name}: " + "\n ".join(value) for name, value in each.items()) for each in documents
+    )
     read = [deb822.parsed(stanza) for stanza in deb822.stanzas(io.BytesIO(written.encode()))]
     assert read == [({name: "\n".join(value) for name, value in each.items()}, []) for each in documents]
 

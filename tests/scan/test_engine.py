@@ -157,7 +157,10 @@ def test_a_key_found_twice_is_reported(catalog):
 
 def test_problems_are_grouped_with_a_few_examples(catalog):
     report = run(catalog, Listed(*(Problem("too odd", f"n{number}") for number in range(9)), Problem("other")))
-    assert [(group.what, group.count, len(group.examples)) for group in report.problems] == [("too odd", 9, 5), ("other", 1, 0)]
+    assert [(group.what, group.count, len(group.examples)) for group in report.problems] == [
+        ("too odd", 9, 5),
+        ("other", 1, 0),
+    ]
 
 
 def test_what_a_problem_hides_is_not_gone(catalog):

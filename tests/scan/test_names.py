@@ -19,7 +19,11 @@ def test_a_readable_name_is_valid_unicode(name):
 @given(raw_names)
 def test_nothing_of_a_name_is_lost(name):
     text, escaped = readable(name)
-    raw = re.sub(rb"%([0-9A-F]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode()) if escaped else text.encode()
+    raw = (
+        re.sub(rb"%([0-9A-F]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
+        if escaped
+        else text.encode()
+    )
     assert raw == os.fsencode(name)
 
 

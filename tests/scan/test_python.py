@@ -80,8 +80,14 @@ def test_requirements_are_links_where_installed(catalog):
     [
         (["License-Expression: MIT OR Apache-2.0", "License: other"], "MIT OR Apache-2.0"),
         (["License: BSD", "Classifier: License :: OSI Approved :: MIT License"], "BSD"),
-        (["Classifier: License :: OSI Approved :: MIT License", "Classifier: License :: Public Domain"], "MIT License; Public Domain"),
-        (["License: A text", "        of two lines", "Classifier: License :: OSI Approved :: ISC License"], "ISC License"),
+        (
+            ["Classifier: License :: OSI Approved :: MIT License", "Classifier: License :: Public Domain"],
+            "MIT License; Public Domain",
+        ),
+        (
+            ["License: A text", "        of two lines", "Classifier: License :: OSI Approved :: ISC License"],
+            "ISC License",
+        ),
         (["License: A text", "        of two lines"], "A text"),
         (["License: UNKNOWN"], None),
         ([], None),
@@ -150,7 +156,13 @@ def test_digests_of_record_become_hex(catalog, site, tmp_path):
 
 def test_a_requirement_is_met_missed_or_not_asked_for(catalog, site, tmp_path):
     site("lib", version="2.0")
-    site("app", "Requires-Dist: Lib>=1", "Requires-Dist: none", "Requires-Dist: extra; extra == 'x'", "Requires-Dist: ???")
+    site(
+        "app",
+        "Requires-Dist: Lib>=1",
+        "Requires-Dist: none",
+        "Requires-Dist: extra; extra == 'x'",
+        "Requires-Dist: ???",
+    )
     report = scanned(catalog, tmp_path)
     app = catalog.get(PythonDistribution, name="app")
     assert app.requires == [Link(catalog.get(PythonDistribution, name="lib"))]

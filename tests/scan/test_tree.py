@@ -159,8 +159,14 @@ def test_a_file_that_cannot_be_read_is_catalogued_without_digest(catalog, root, 
 
     monkeypatch.setattr(tree, "_opened", refuse)
     report = scanned(catalog, root)
-    assert (report.added, named(catalog, "data.json").content.sha256, named(catalog, "data.json").content.size) == (2, None, 2)
-    assert told(report) == {"a file cannot be read (Permission denied); catalogued without a digest": ("data.json", "docs/read me.md")}
+    assert (report.added, named(catalog, "data.json").content.sha256, named(catalog, "data.json").content.size) == (
+        2,
+        None,
+        2,
+    )
+    assert told(report) == {
+        "a file cannot be read (Permission denied); catalogued without a digest": ("data.json", "docs/read me.md")
+    }
 
 
 def test_files_of_a_directory_that_cannot_be_read_are_not_gone(catalog, root, monkeypatch):
