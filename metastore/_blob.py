@@ -16,7 +16,7 @@ DIGEST_LENGTHS = {"blake3": 64, "md5": 32, "sha1": 40, "sha224": 56, "sha256": 6
 """Known digest algorithms and the length of their hex text."""
 
 _HEX = re.compile(r"[0-9a-f]+")
-_UNFIT = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20\x7f\ud800-\udfff]*")
 _SECRETS = {"signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "temp_url_sig",
             "x-goog-signature", "awsaccesskeyid", "token", "access_token", "password"}  # fmt: skip
 URL_LENGTH = 2048
@@ -33,12 +33,11 @@ class Location:
 def _checked_url(url: Any) -> str:
     if not isinstance(url, str):
         raise ValidationError(f"expected a url as text for a blob, got {type(url).__name__}")
-    if len(url) > URL_LENGTH or _UNFIT.search(url):
-        raise ValidationError(f"a blob's url has at most {URL_LENGTH} characters and no space, control character or surrogate")
-    scheme, separator, _ = url.partition("://")
-    if not separator or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-        raise ValidationError(f"expected a blob's url like s3://bucket/key or file:///path, got {url[:80]!r}")
-    return _without_secrets(url)
+    if len(url) > URL_LENGTH or not _URL.fullmatch(url):
+        raise ValidationError(
+            f"expected a blob's url like s3://bucket/key or file:///path, at most {URL_LENGTH} characters and without spaces or control characters"
+        )
+    return _without_secrets(url) if "@" in url or "?" in url else url
 
 
 def _without_secrets(url: str) -> str:
@@ -64,21 +63,28 @@ def _checked_digest(algorithm: str, digest: Any) -> tuple[str, str]:
     return algorithm, text
 
 
-def _checked_size(size: Any) -> int | None:
-    if size is not None and (type(size) is not int or not 0 <= size < 2**63):
+def _checked_size(size: Any) -> int:
+    if type(size) is not int or not 0 <= size < 2**63:
         raise ValidationError(f"expected a blob's size in bytes, 0 or more, got {size!r:.40}")
     return size
 
 
-def _checked_media_type(media_type: Any) -> str | None:
-    if media_type is not None and (
-        not isinstance(media_type, str) or len(media_type) > 255 or not media_type.isprintable() or not media_type.strip()
-    ):
+def _checked_media_type(media_type: Any) -> str:
+    if not isinstance(media_type, str) or len(media_type) > 255 or not media_type.isprintable() or not media_type.strip():
         raise ValidationError(f"expected a media type like application/gzip, got {media_type!r:.80}")
     return media_type
 
 
-def _plain_locations(places: list[Location]) -> list[dict[str, Any]]:
+def _plain_digests(sha256: str | None, others: Mapping[str, str]) -> dict[str, str]:
+    proofs = {} if sha256 is None else {"sha256": sha256}
+    return dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items())) if others else dict([_checked_digest("sha256", sha256)])
+
+
+def _plain_locations(url: str | None, locations: Iterable[Location | str]) -> list[dict[str, Any]]:
+    if not locations:
+        return [{"url": _checked_url(url)}]
+    places = [] if url is None else [Location(url)]
+    places += [place if isinstance(place, Location) else Location(place) for place in locations]
     for place in places:
         _checked_url(place.url)
         if type(place.priority) is not int:
@@ -115,16 +121,16 @@ class Blob:
         digests: Mapping[str, str] | None = None,
         locations: Iterable[Location | str] = (),
     ) -> None:
-        proofs = {**(digests or {}), **({"sha256": sha256} if sha256 is not None else {})}
-        places = [Location(url)] if url is not None else []
-        places += [place if isinstance(place, Location) else Location(place) for place in locations]
-        plain = {
-            "digests": dict(sorted(_checked_digest(*proof) for proof in proofs.items())),
-            "locations": _plain_locations(places),
-            "media_type": _checked_media_type(media_type),
-            "size": _checked_size(size),
-        }
-        object.__setattr__(self, "_plain", {name: value for name, value in plain.items() if value not in (None, {}, [])})
+        plain: dict[str, Any] = {}
+        if sha256 is not None or digests:
+            plain["digests"] = _plain_digests(sha256, digests or {})
+        if url is not None or locations:
+            plain["locations"] = _plain_locations(url, locations)
+        if media_type is not None:
+            plain["media_type"] = _checked_media_type(media_type)
+        if size is not None:
+            plain["size"] = _checked_size(size)
+        _put(self, "_plain", plain)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Blob:

@@ -61,7 +61,7 @@ class Edge:
 class _Transaction:
     """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
 
-    __slots__ = ("_catalog", "_commit", "_inner", "_outer", "_scope", "_time")
+    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time")
 
     def __init__(self, catalog: Catalog, actor: str | None, message: str | None) -> None:
         self._catalog, self._commit = catalog, (actor, message)
@@ -70,6 +70,7 @@ class _Transaction:
     def __enter__(self) -> Self:
         local = self._catalog._local
         self._outer: _Transaction | None = getattr(local, "open", None)
+        self._stamped = self._outermost()._time
         self._scope = self._catalog._backend.transaction()
         self._scope.__enter__()
         local.open = self
@@ -82,8 +83,12 @@ class _Transaction:
         except BaseException:
             self._catalog._types.refresh()
             raise
-        if kind is not None and self._outer is None:
+        if kind is not None:
+            self._outermost()._time = self._stamped
             self._catalog._types.refresh()
+
+    def _outermost(self) -> _Transaction:
+        return self if self._outer is None else self._outer._outermost()
 
     def time(self) -> int:
         """Return the commit's time in microseconds; the history learns of it now."""

@@ -23,7 +23,7 @@ from metastore._json import decode, encode
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
-from metastore._values import EPOCH, to_column
+from metastore._values import EPOCH, column_writer, to_column
 from metastore._version import Version, sort_key
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
@@ -84,7 +84,7 @@ class Codec:
 
     def _write(self, row: list[Any], writers: Iterable[Any], values: Mapping[str, Any]) -> None:
         # the usual values pass here without a call; to_column judges the others and words every refusal
-        for name, at, exact, low, high, choices, spec in writers:
+        for name, at, exact, low, high, choices, spec, write in writers:
             value = values[name]
             if type(value) is exact:
                 if exact is str:
@@ -98,7 +98,7 @@ class Codec:
                 elif low <= value <= high:
                     row[at] = value + 0  # a float of -0.0 is stored as 0.0
                     continue
-            row[at] = None if value is None and spec.optional else to_column(spec, value, f"$.{name}")
+            row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
     def _finish(self, row: list[Any]) -> list[Any]:
         for target, source, derive in self._derived:
@@ -189,7 +189,7 @@ def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
     """Name, place, the exact type that passes without a call, and the bounds within which it does."""
     exact, low, high = _quick(spec)
-    return (spec.name, of.position[spec.name], exact, low, high, frozenset(spec.choices) or None, spec)
+    return (spec.name, of.position[spec.name], exact, low, high, frozenset(spec.choices) or None, spec, column_writer(spec))
 
 
 def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:

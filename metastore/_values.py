@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from metastore._schema import FieldSpec
 from metastore._version import Version
 from metastore.errors import ValidationError, nearest
 
-__all__ = ["DEPTH", "EPOCH", "instant", "micros", "to_column", "to_plain"]
+__all__ = ["DEPTH", "EPOCH", "column_writer", "instant", "micros", "to_column", "to_plain"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEPTH = 64
@@ -186,9 +186,10 @@ def _blob(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
 
 def _folder(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
     _mapping(spec, value, where)
-    total = sum(blob.size or 0 for blob in value.values() if isinstance(blob, Blob))
-    if spec.max_total_size is not None and total > spec.max_total_size:
-        _refuse(f"a folder of at most {spec.max_total_size} bytes", where, f"{total}")
+    if spec.max_total_size is not None:
+        total = sum(blob.size or 0 for blob in value.values() if isinstance(blob, Blob))
+        if total > spec.max_total_size:
+            _refuse(f"a folder of at most {spec.max_total_size} bytes", where, f"{total}")
     return {text(key, where): _blob(spec, blob, f"{where}[{key!r}]") for key, blob in value.items()}
 
 
@@ -292,6 +293,16 @@ def _checked(spec: FieldSpec, value: Any, where: str, forms: dict[str, Callable[
     checked = _CHECKS[spec.kind](spec, value, where)
     form = forms.get(spec.kind)
     return checked if form is None else form(checked)
+
+
+def column_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    """Return `to_column` of one field, with all that can be decided beforehand decided."""
+    check, form = _CHECKS[spec.kind], _IN_COLUMN.get(spec.kind)
+    if spec.choices or spec.kind == "json":
+        return partial(to_column, spec)
+    if form is None:
+        return lambda value, where: None if value is None and spec.optional else check(spec, value, where)
+    return lambda value, where: None if value is None and spec.optional else form(check(spec, value, where))
 
 
 def to_plain(spec: FieldSpec, value: Any, where: str) -> Any:

@@ -66,7 +66,7 @@ def _path(url: str) -> str:
 class _Scope:
     """One level of a transaction of one thread: the outermost has the turn and the lock, inner ones are savepoints."""
 
-    __slots__ = ("_local", "_store")
+    __slots__ = ("_local", "_stamped", "_store")
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
@@ -77,6 +77,7 @@ class _Scope:
             self._begin(local)
         else:
             local.conn.execute(f"SAVEPOINT s{local.depth}")
+        self._stamped = local.transaction
         local.depth += 1
 
     def _begin(self, local: Local) -> None:
@@ -110,28 +111,11 @@ class _Scope:
         elif local.conn.in_transaction:
             local.conn.execute(f"ROLLBACK TO s{local.depth}")
             local.conn.execute(f"RELEASE s{local.depth}")
+            local.transaction = self._stamped
 
     def _end_badly(self, local: Local) -> None:
         if local.depth == 0 and local.conn.in_transaction:
             local.conn.rollback()
-
-
-class _Savepoint:
-    """Several statements that are one, without the turn-taking of a transaction."""
-
-    __slots__ = ("_conn",)
-
-    def __init__(self, conn: Any) -> None:
-        self._conn = conn
-
-    def __enter__(self) -> None:
-        self._conn.execute("SAVEPOINT several")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None and self._conn.in_transaction:
-            self._conn.execute("ROLLBACK TO several")
-        if self._conn.in_transaction:
-            self._conn.execute("RELEASE several")
 
 
 class SqliteStore:
@@ -277,40 +261,29 @@ class SqliteStore:
         if not entries:
             return
         local, table = self._local(), self._table(spec)
+        rows = [row for row, _ in entries]
         try:
-            with _Savepoint(local.conn):
-                if not table.know(local.conn, [row for row, _ in entries]):
-                    raise self._taken(spec, entries)
-                table.insert(local.conn, self._transaction(local), entries)
-        except sqlite3.IntegrityError as refused:
-            raise self._duplicate(spec, entries, refused) from None
+            self._check_free(local.conn, table, rows)
+            table.insert(local.conn, self._transaction(local), entries)
         except sqlite3.Error as refused:
             raise translated(refused, self.path) from refused
 
-    def _taken(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> IdTakenError:
-        ids = [row[0] for row, _ in entries]
-        since = {row[0] for row in self._read("SELECT DISTINCT artifact FROM _changes WHERE artifact IN (SELECT metastore_bytes(value) FROM json_each(?))", (encode(ids),))}
-        first = next((each for at, each in enumerate(ids) if each in since or each in ids[:at]), ids[0])
-        return IdTakenError(f"id {_uuid(first)} was used before; an id is never used again, leave it out to get a new one")
-
-    def _duplicate(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]], refused: Exception) -> Exception:
-        if "unique_key" not in str(refused):
-            return translated(refused, self.path)
-        at, seen = spec.position["unique_key"], set()
-        held = "SELECT 1 FROM {} WHERE unique_key = ? AND id <> ?".format(layout.quoted(spec.name))
-        for row, _ in entries:
-            if row[at] is not None and (row[at] in seen or self._read(held, (row[at], row[0]))):
-                return DuplicateError(_holds(spec, row))
-            seen.add(row[at])
-        return DuplicateError(_holds(spec, entries[0][0]))
+    def _check_free(self, conn: Any, table: TypeTable, rows: Sequence[Row]) -> None:
+        """Refuse before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)."""
+        used = table.used(conn, rows)
+        if used is not None:
+            raise IdTakenError(f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one")
+        held = table.held(conn, rows)
+        if held is not None:
+            raise DuplicateError(_holds(table.spec, held))
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
-        local = self._local()
+        local, table = self._local(), self._table(spec)
         try:
-            return self._table(spec).replace(local.conn, self._transaction(local), before, after, change)
-        except sqlite3.IntegrityError as refused:
-            raise self._duplicate(spec, [(after, change)], refused) from None
+            if after[-2] != before[-2] and table.held(local.conn, [after], before[0]) is not None:
+                raise DuplicateError(_holds(spec, after))
+            return table.replace(local.conn, self._transaction(local), before, after, change)
         except sqlite3.Error as refused:
             raise translated(refused, self.path) from refused
 
@@ -428,10 +401,6 @@ class SqliteStore:
             conn.execute("PRAGMA optimize")
         except sqlite3.Error:
             return
-
-
-def _uuid(ident: bytes) -> str:
-    return str(UUID(bytes=ident))
 
 
 def _holds(spec: TypeSpec, row: Row) -> str:

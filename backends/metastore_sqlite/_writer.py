@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from metastore._json import encode
 from metastore.backend import Change, FieldSpec, Row, TypeSpec, entries, items, references, search_words, targets
 from metastore_sqlite._layout import look_ups, quoted, searched
 
@@ -18,9 +19,9 @@ Execute = Callable[..., Any]
 _ADD_CHANGE = (
     "INSERT INTO _changes (tx, kind, artifact, revision, spec, digest, parents, before, after, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_KNOW = (
-    "INSERT INTO _identity (id, type, state) VALUES (?, ?, 'live') ON CONFLICT (id) DO UPDATE SET type = excluded.type, state = 'live' WHERE state = 'foreign'"
-)
+_KNOW = "INSERT INTO _identity (id, type, state) VALUES (?, ?, 'live') ON CONFLICT (id) DO UPDATE SET type = excluded.type, state = 'live'"
+_USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?)) AND state <> 'foreign'"
+_USED_ONE = "SELECT id FROM _identity WHERE id = ? AND state <> 'foreign'"
 _FOREIGN = "INSERT OR IGNORE INTO _identity (id, type, state) VALUES (?, '', 'foreign')"
 _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
 _ADD_REFERENCE = "INSERT INTO _references (value, id, field) VALUES (?, ?, ?)"
@@ -85,6 +86,8 @@ class TypeTable:
         self.named_version = f"{named} AND version = ? ORDER BY id DESC LIMIT ?"
         self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, doc__n) VALUES ({', '.join('?' * len(names))}, ?)"
+        self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
+        self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) AND id <> ?"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
         self._searched = tuple((each, spec.position[each.name]) for each in searched(spec))
@@ -103,8 +106,9 @@ class TypeTable:
         self._doc_of = f"SELECT doc__n FROM {self.table} WHERE id = ?"
 
     def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]]) -> None:
-        """Write rows, what is derived from them, and their history; identities are known already."""
+        """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
         many, rows = conn.executemany, [row for row, _ in added]
+        many(_KNOW, [(row[0], self.spec.name) for row in rows])
         first = conn.execute(self._last_doc).fetchone()[0] + 1 if self._searched else 0
         many(self._insert, [(*row, number) for number, row in enumerate(rows, first)])
         for each in self.derived:
@@ -176,9 +180,33 @@ class TypeTable:
         conn.executemany(self._add_doc, [(number, row[0]) for number, row in enumerate(rows, 1)])
         conn.executemany(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, 1)])
 
-    def know(self, conn: Any, rows: Sequence[Row]) -> bool:
-        """Make ids live; return whether none of them was ever used."""
-        return bool(conn.executemany(_KNOW, [(row[0], self.spec.name) for row in rows]).rowcount == len(rows))
+    def used(self, conn: Any, rows: Sequence[Row]) -> bytes | None:
+        """Return an id among the rows' that was ever used, or comes twice; the write lock keeps the answer true."""
+        if len(rows) == 1:
+            found = conn.execute(_USED_ONE, (rows[0][0],)).fetchone()
+        else:
+            found = _repeated([row[0] for row in rows]) or conn.execute(_USED, (encode([row[0] for row in rows]),)).fetchone()
+        return None if found is None else found[0]
+
+    def held(self, conn: Any, rows: Sequence[Row], but: bytes = b"") -> Row | None:
+        """Return a row whose unique key is held by another, or comes twice; the write lock keeps the answer true."""
+        keys = [row[-2] for row in rows if row[-2] is not None]
+        if not keys:
+            return None
+        if len(keys) == 1:
+            found = conn.execute(self._held_one, (keys[0], but)).fetchone()
+        else:
+            found = _repeated(keys) or conn.execute(self._held, (encode(keys), but)).fetchone()
+        return None if found is None else next(row for row in reversed(rows) if row[-2] == found[0])
+
+
+def _repeated(keys: list[bytes]) -> tuple[bytes] | None:
+    seen: set[bytes] = set()
+    for key in keys:
+        if key in seen:
+            return (key,)
+        seen.add(key)
+    return None
 
 
 def _change(tx: int, change: Change) -> tuple[Any, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from metastore.backend import Backend, Edge, FieldSpec, Identity, TypeSpec
@@ -14,10 +16,20 @@ __all__ = ["LinksSuite"]
 
 _PARENT = FieldSpec(name="parent", kind="link", optional=True, required=False, target="images")
 _PARTS = FieldSpec(name="parts", kind="list", required=False, default=[], item=FieldSpec(kind="link", target="disks"))
-IMAGES = type_spec("images", _PARENT, _PARTS)
+_DISK = FieldSpec(name="disk", kind="blob", optional=True, required=False)
+IMAGES = type_spec("images", _PARENT, _PARTS, _DISK)
 DISKS = type_spec("disks", FieldSpec(name="image", kind="link", optional=True, required=False, target="images"))
 
 parent, parts = Path("parent", kind="link"), Path("parts", kind="list")
+
+
+_FOUND: dict[str, Any] = {
+    "tags": ["a"],
+    "properties": {"k": {"l": 1}},
+    "description": "words",
+    "disk": {"digests": {"md5": "0" * 32}, "locations": [{"url": "s3://a/b"}]},
+}
+"""Values with something derived from each."""
 
 
 def named(name: str) -> Predicate:
@@ -28,7 +40,7 @@ def named(name: str) -> Predicate:
 def family() -> World:
     """Return images and disks that link to each other in a chain, a cycle, to themselves, and into nothing."""
     disks = [thing(DISKS, name=name) for name in "xyz"]
-    base = thing(IMAGES, name="base", parts=[disks[0].id, disks[1].id, disks[0].id])
+    base = thing(IMAGES, name="base", parts=[disks[0].id, disks[1].id, disks[0].id], **_FOUND)
     middle = thing(IMAGES, name="middle", parent=base.id, parts=[disks[1].id])
     top = thing(IMAGES, name="top", parent=middle.id, parts=[])
     own = new_id()

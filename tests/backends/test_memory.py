@@ -1,10 +1,36 @@
+from attrs import evolve
+
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore_memory import open_backend
+
+
+def spoil(**columns):
+    """A function that changes columns of one row behind the store's back."""
+
+    def damage(backend):
+        rows = backend._store.rows["images"]
+        ident = next(iter(rows))
+        rows[ident] = {**rows[ident], **columns}
+
+    return damage
+
+
+def forget(backend):
+    backend._store.identities.popitem()
+
+
+def bury(backend):
+    known = backend._store.identities
+    ident = next(iter(backend._store.rows["images"]))
+    known[ident] = evolve(known[ident], state="deleted")
 
 
 class TestBackend(BackendSuite):
     def open_backend(self, tmp_path):
         return open_backend("memory:", mode="rw", durability="full", timeout=60.0)
+
+    def damages(self):
+        return [spoil(name__folded="other"), spoil(version__key="other"), spoil(unique_key=b"k"), spoil(id=b"i" * 16), bury, forget]
 
 
 class TestCatalog(CatalogSuite):

@@ -1,5 +1,37 @@
+import sqlite3
+from contextlib import closing
+
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore_sqlite import open_backend
+
+DAMAGES = (
+    "DELETE FROM _links WHERE field = 'parent'",
+    "UPDATE _links SET field = 'other' WHERE field = 'parent'",
+    "DELETE FROM _references",
+    "INSERT INTO _references VALUES ('s3://no/body', x'00', 'disk')",
+    "DELETE FROM _identity WHERE state = 'foreign'",
+    "UPDATE _identity SET state = 'deleted' WHERE state = 'live'",
+    'DELETE FROM "images:tags"',
+    "UPDATE \"images:tags\" SET value = 'b'",
+    'DELETE FROM "images:properties" WHERE key = \'/k/l\'',
+    'DELETE FROM "images:docs"',
+    "UPDATE images SET name__folded = 'other'",
+    "UPDATE images SET version__key = 'other'",
+    "UPDATE images SET description = 'other'",
+    "DELETE FROM images",
+    "DELETE FROM _changes",
+)
+
+
+def run(statement):
+    """A function that runs a statement behind the store's back."""
+
+    def damage(backend):
+        with closing(sqlite3.connect(backend.path)) as connection, connection:
+            connection.execute(statement)
+
+    damage.__qualname__ = statement
+    return damage
 
 
 class TestBackend(BackendSuite):
@@ -8,6 +40,9 @@ class TestBackend(BackendSuite):
 
     def reopen(self, tmp_path, *, mode="rw"):
         return open_backend(f"sqlite:///{tmp_path}/catalog.db", mode=mode, durability="normal", timeout=60.0)
+
+    def damages(self):
+        return [run(statement) for statement in DAMAGES]
 
 
 class TestCatalog(CatalogSuite):
