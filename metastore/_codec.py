@@ -240,7 +240,11 @@ def _instant(count: int) -> Any:
 
 
 def _link(ident: bytes) -> Link[Any]:
-    return Link(UUID(bytes=ident))
+    made, found = _new(UUID), _new(Link)
+    _put(made, "int", int.from_bytes(ident, "big"))
+    _put(made, "is_safe", _UNKNOWN)
+    _put(found, "id", made)
+    return found  # type: ignore[no-any-return]
 
 
 def _blob(text: str) -> Blob:

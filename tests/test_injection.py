@@ -66,6 +66,8 @@ def test_the_statement_is_the_same_for_every_text(catalog, shape):
     assert plain is not None
 
     @given(ANY)
+    @example("\ud800")
+    @example("\0")
     @few(60)
     def hold(text):
         try:

@@ -90,7 +90,7 @@ def _search(conn: Any, table: TypeTable) -> Iterator[str]:
 def _expected_words(conn: Any, table: TypeTable) -> set[Any]:
     at = table.spec.position
     expected = set()
-    for *row, doc in conn.execute(f"SELECT {table.columns}, doc__n FROM {table.table}"):
+    for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table}"):
         for field in searched(table.spec):
             expected |= {(doc, field.name, word) for word in search_words(field, row[at[field.name]])}
     return expected

@@ -224,7 +224,7 @@ class Conditions:
         if not leaf.words or not searched(spec):
             return _FALSE
         table = quoted(f"{spec.name}:text")
-        return f"{alias}.doc__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [match(leaf.words)]
+        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [match(leaf.words)]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
         return f"{alias}.id IN (SELECT id FROM _references WHERE value = ?)", [leaf.value]

@@ -35,6 +35,32 @@ CACHE_KIB = 64 * 1024
 BUSY_SECONDS = 30.0
 
 
+_guard = threading.Lock()
+_live: weakref.WeakSet[Local] = weakref.WeakSet()
+_held: list[list[Local]] = []
+
+
+def _before_fork() -> None:
+    _guard.acquire()
+    _held.append(list(_live))
+
+
+def _after_fork_in_parent() -> None:
+    _held.pop()
+    _guard.release()
+
+
+def _after_fork_in_child() -> None:
+    # the parent's connections stay referred to for ever: closing one here would take in or delete the log under the parent
+    _guard.release()
+    for each in _held[-1]:
+        each.turns.close()
+    _live.clear()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
 class Local:
     """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction."""
 
@@ -67,7 +93,6 @@ class Connections:
         self._durability, self._timeout = durability, timeout
         self._thread = threading.local()
         self._all: weakref.WeakSet[Local] = weakref.WeakSet()
-        self._lock = threading.Lock()
         self.open = True
         self._longest = 0.0
 
@@ -83,15 +108,21 @@ class Connections:
             raise ClosedError("the catalogue was closed")
         made = Local(self._connect(), Turns(self.path, self._timeout))
         self._thread.local = made
-        with self._lock:
+        with _guard:
             self._all.add(made)
+            _live.add(made)
         return made
 
     def _connect(self) -> Any:
+        conn = None
         try:
             conn = sqlite3.connect(self._uri(), uri=True, timeout=min(BUSY_SECONDS, self._timeout), isolation_level=None, check_same_thread=False, cached_statements=512)
             self._set_up(conn)
         except sqlite3.Error as refused:
+            if conn is not None:
+                conn.close()
+            if "unable to open" in str(refused) and self.mode == "rw" and not os.access(_folder(self.path), os.W_OK):
+                raise ReadOnlyError(f"{self.path} cannot be written where it lies; open it with mode='ro', or copy it elsewhere") from refused
             raise translated(refused, self.path) from refused
         return conn
 
@@ -102,7 +133,7 @@ class Connections:
         return f"{place}?mode=ro{'&immutable=1' if self._immutable() else ''}"
 
     def _immutable(self) -> bool:
-        if os.access(os.path.dirname(os.path.abspath(self.path)), os.W_OK):
+        if os.access(_folder(self.path), os.W_OK):
             return False
         wal = f"{self.path}-wal"
         if os.path.exists(wal) and os.path.getsize(wal):
@@ -124,22 +155,30 @@ class Connections:
 
     def longest_wait(self) -> float:
         """Return the longest wait for the write lock since opening, in seconds."""
-        with self._lock:
+        with _guard:
             return max([self._longest, *(each.turns.longest for each in self._all)])
 
     def close(self) -> None:
         """Close every connection of this process."""
         self.open = False
-        with self._lock:
+        with _guard:
             for each in list(self._all):
                 each.close()
             self._all.clear()
 
 
+def _folder(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))
+
+
+# write(2) itself fails for want of room only (a quota, a limit on file size); a dying disk shows at fsync(2)
+_NO_ROOM = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
+
 _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
     ("database or disk is full", StorageFullError, "the disk is full; nothing of this transaction was written"),
     ("file is not a database", NotACatalogError, "{path} is no SQLite database"),
     ("malformed", DamagedError, "{path} is damaged ({text}); restore it from a copy, or save what `sqlite3 .recover` finds"),
+    ("no such table: _", DamagedError, "{path} lacks a table of the catalogue's own ({text}); restore it from a copy"),
     ("disk I/O error", BackendError, "reading or writing {path} failed ({text}); look at the disk"),
     ("locked", BusyError, "another program kept {path} locked too long; try again"),
     ("readonly", ReadOnlyError, "{path} is open or stored read-only"),
@@ -152,7 +191,7 @@ _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
 
 def translated(error: Exception, path: str) -> MetastoreError:
     """Return the error of ours that says what an error of the driver means."""
-    text = str(error)
+    text = "database or disk is full" if getattr(error, "sqlite_errorname", "") in _NO_ROOM else str(error)
     for part, kind, sentence in _SENTENCES:
         if part in text:
             return kind(sentence.format(path=path, text=text))

@@ -1,12 +1,14 @@
 """Tables: the catalogue's own, and those of each type.
 
 Names of ours start with an underscore; what belongs to a type is ``type:field``, a name no type can have. All are
-STRICT and WITHOUT ROWID where a key of their own exists: rows lie in id order, and a copy is the same bytes whatever
-order they came in.
+STRICT. Look-ups are WITHOUT ROWID, keyed by what they are asked for. Rows of a type have a number of their own (``row__n``, also
+that of their full text): keyed by the id instead, rows of a kilobyte spilled out of their pages, the file was twice as large
+and a two-field filter of 100,000 took 26 ms against 10.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +16,9 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from metastore.backend import Column, FieldSpec, TypeSpec
-from metastore.errors import NewerRevisionError, NotACatalogError
+from metastore.errors import DamagedError, NewerRevisionError, NotACatalogError
 
-__all__ = ["REVISION", "create_search", "create_type", "drop_type", "is_catalogue", "look_ups", "prepare", "quoted", "searched", "widen_type"]
+__all__ = ["REVISION", "check_whole", "create_search", "create_type", "drop_type", "is_catalogue", "look_ups", "prepare", "quoted", "searched", "widen_type"]
 
 APPLICATION_ID = 0x6D746131
 """``mta1``, in the header of every catalogue file."""
@@ -69,6 +71,20 @@ def is_catalogue(conn: Any, path: str) -> bool:
     return False
 
 
+def check_whole(conn: Any, path: str) -> None:
+    """Raise DamagedError for a file shorter than its header says; SQLite finds out only when it reads there.
+
+    The sizes are asked of SQLite and of the directory: to open and close the file ourselves would give up every lock that this process has on it
+    (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    expected = conn.execute("PRAGMA page_count").fetchone()[0] * conn.execute("PRAGMA page_size").fetchone()[0]
+    wal = f"{path}-wal"
+    if (os.path.exists(wal) and os.path.getsize(wal)) or not os.path.exists(path):
+        return
+    if os.path.getsize(path) < expected:
+        raise DamagedError(f"{path} is cut off: it has {os.path.getsize(path)} bytes of {expected}; restore it from a copy")
+
+
 def prepare(conn: Any) -> None:
     """Make or migrate the catalogue's own tables; the caller holds the write transaction."""
     migrations.apply(Database(conn))
@@ -90,7 +106,7 @@ def create_type(db: Database, spec: TypeSpec) -> None:
     """Make every table of a type."""
     columns = [_column(each) for each in spec.columns if each.name != "id"]
     db.execute(
-        f"CREATE TABLE {quoted(spec.name)} (id BLOB PRIMARY KEY REFERENCES _identity (id), {', '.join(columns)}, doc__n INTEGER) STRICT, WITHOUT ROWID"
+        f"CREATE TABLE {quoted(spec.name)} (row__n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE REFERENCES _identity (id), {', '.join(columns)}) STRICT"
     )
     for each in spec.fields:
         _create_indexes(db, spec, each)
@@ -107,7 +123,8 @@ def _column(column: Column) -> str:
 
 
 def _index(db: Database, spec: TypeSpec, columns: list[str]) -> None:
-    db[spec.name].create_index(columns, index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
+    """Index by the columns, then the id: a page in id order is a range scan."""
+    db[spec.name].create_index([*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
 
 
 def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
@@ -131,7 +148,6 @@ def create_search(db: Database, spec: TypeSpec) -> None:
     fields = searched(spec)
     if not fields:
         return
-    db.execute(f"CREATE TABLE {quoted(f'{spec.name}:docs')} (n INTEGER PRIMARY KEY, id BLOB NOT NULL) STRICT")
     names = ", ".join(quoted(each.name) for each in fields)
     db.execute(
         f"CREATE VIRTUAL TABLE {quoted(f'{spec.name}:text')} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
@@ -145,7 +161,7 @@ def drop_type(db: Database, spec: TypeSpec) -> None:
 
 
 def _search_tables(spec: TypeSpec) -> tuple[str, ...]:
-    return (f"{spec.name}:docs", f"{spec.name}:text") if searched(spec) else ()
+    return (f"{spec.name}:text",) if searched(spec) else ()
 
 
 def widen_type(db: Database, old: TypeSpec, new: TypeSpec) -> None:

@@ -52,10 +52,8 @@ def _fill_look_ups(conn: Any, table: TypeTable, names: set[str]) -> None:
 
 def _search_again(conn: Any, table: TypeTable) -> None:
     conn.execute(f"DROP TABLE IF EXISTS {table.text}")
-    conn.execute(f"DROP TABLE IF EXISTS {table.docs}")
     create_search(Database(conn), table.spec)
-    rows = list(_rows(conn, table))
-    table.search_again(conn, rows)
+    table.search_again(conn)
 
 
 def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int, number: int) -> None:

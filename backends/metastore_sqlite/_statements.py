@@ -39,10 +39,27 @@ def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment
     if query.after is not None:
         after, values = _beyond(terms, _flat(query.order, query.after))
         text, bound = f"{text} AND {after}", bound + values
-    order = ", ".join(f"{term.sql}{' DESC' if term.descending else ''}" for term in terms)
-    bound = [*bound, *(value for term in terms for value in term.bound)]
-    limit, bound = ("", bound) if query.limit is None else (" LIMIT ?", [*bound, query.limit])
-    return f"SELECT {columns} FROM {source} WHERE {text} ORDER BY {order}{limit}", bound
+    if query.limit is None or len(terms) == 1:
+        return _direct(columns, f"{source} WHERE {text}", bound, terms, query.limit)
+    return _late(spec, columns, f"{source} WHERE {text}", bound, terms, query.limit)
+
+
+def _order(terms: list[_Term], form: str = "") -> str:
+    names = [f"{form}{at}" if form else term.sql for at, term in enumerate(terms)]
+    return ", ".join(f"{name}{' DESC' if term.descending else ''}" for name, term in zip(names, terms, strict=True))
+
+
+def _direct(columns: str, asked: str, bound: list[Any], terms: list[_Term], limit: int | None) -> Fragment:
+    bound = [*bound, *(value for term in terms for value in term.bound), *([] if limit is None else [limit])]
+    return f"SELECT {columns} FROM {asked} ORDER BY {_order(terms)}{'' if limit is None else ' LIMIT ?'}", bound
+
+
+def _late(spec: TypeSpec, columns: str, asked: str, bound: list[Any], terms: list[_Term], limit: int) -> Fragment:
+    """Sort narrow rows, then fetch the whole ones of the page: sorting whole ones cost two thirds of a filtered page (measured)."""
+    keys = ", ".join(f"{term.sql} AS o{at}" for at, term in enumerate(terms))
+    page = f"SELECT t.row__n AS n, {keys} FROM {asked} ORDER BY {_order(terms, 'o')} LIMIT ?"
+    bound = [*(value for term in terms for value in term.bound), *bound, limit]
+    return f"SELECT {columns} FROM ({page}) AS k CROSS JOIN {quoted(spec.name)} AS t ON t.row__n = k.n ORDER BY {_order(terms, 'k.o')}", bound
 
 
 def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
@@ -54,8 +71,8 @@ def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
     rest = _without(query.where, Matches(ranks[0].words))
     hits, bound = _hits(spec, ranks[0], "" if rest is None else f" AND ({match(ranks[0].words)})")
     if rest is None:
-        return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.doc__n", bound, query.where
-    return f"({hits}) AS r JOIN {quoted(f'{spec.name}:docs')} AS d ON d.n = r.n JOIN {table} ON t.id = d.id", bound, rest
+        return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.row__n", bound, query.where
+    return f"({hits}) AS r JOIN {table} ON t.row__n = r.n", bound, rest
 
 
 def _without(where: Predicate, part: Matches) -> Predicate | None:

@@ -8,13 +8,14 @@ threads count like processes and a killed process gives them back.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
 import struct
 import time
 
-from metastore.errors import BusyError, ReadOnlyError
+from metastore.errors import BusyError, ReadOnlyError, StorageFullError
 
 __all__ = ["Turns"]
 
@@ -53,8 +54,8 @@ class Turns:
         if time.monotonic() - self._since < QUANTUM and _try(fd, NOW, fcntl.F_WRLCK):
             return
         began = time.monotonic()
-        self._wait(fd, NEXT, 0.001, began)
         try:
+            self._wait(fd, NEXT, 0.001, began)
             self._wait(fd, NOW, 0.0001, began)
         finally:
             _try(fd, NEXT, fcntl.F_UNLCK)
@@ -76,6 +77,8 @@ class Turns:
         try:
             self._fd = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as refused:
+            if refused.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFullError(f"there is no room beside {self._path} for its lock file; make some") from None
             raise ReadOnlyError(f"{self._path} cannot be written here: {refused.strerror or refused}") from None
         return self._fd
 

@@ -83,9 +83,9 @@ class TypeTable:
         self.by_id = f"SELECT {self.columns} FROM {self.table} WHERE id = ?"
         named = f"SELECT {self.columns} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
-        self.named_version = f"{named} AND version = ? ORDER BY id DESC LIMIT ?"
+        self.named_version = f"{named} AND version = ? ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
         self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
-        self._insert = f"INSERT INTO {self.table} ({self.columns}, doc__n) VALUES ({', '.join('?' * len(names))}, ?)"
+        self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) AND id <> ?"
         self._updates: dict[tuple[int, ...], str] = {}
@@ -95,28 +95,26 @@ class TypeTable:
 
     def _name_search(self) -> None:
         name = self.spec.name
-        text, docs = quoted(f"{name}:text"), quoted(f"{name}:docs")
+        text = quoted(f"{name}:text")
         fields = ", ".join(quoted(each.name) for each, _ in self._searched)
         marks = ", ".join("?" * len(self._searched))
-        self.text, self.docs = text, docs
-        self._last_doc = f"SELECT coalesce(max(n), 0) FROM {docs}"
-        self._add_doc = f"INSERT INTO {docs} (n, id) VALUES (?, ?)"
+        self.text = text
+        self._last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
         self._add_text = f"INSERT INTO {text} (rowid, {fields}) VALUES (?, {marks})"
         self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
-        self._doc_of = f"SELECT doc__n FROM {self.table} WHERE id = ?"
+        self._number_of = f"SELECT row__n FROM {self.table} WHERE id = ?"
 
     def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
         many, rows = conn.executemany, [row for row, _ in added]
         many(_KNOW, [(row[0], self.spec.name) for row in rows])
-        first = conn.execute(self._last_doc).fetchone()[0] + 1 if self._searched else 0
+        first = conn.execute(self._last).fetchone()[0] + 1
         many(self._insert, [(*row, number) for number, row in enumerate(rows, first)])
         for each in self.derived:
             found = [entry for row in rows if (value := row[each.at]) is not None and value != each.empty for entry in each.derive(each.field, value, row[0])]
             if found:
                 self._add(many, each, found)
         if self._searched:
-            many(self._add_doc, [(number, row[0]) for number, row in enumerate(rows, first)])
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, first)])
         many(_ADD_CHANGE, [_change(tx, change) for _, change in added])
 
@@ -150,7 +148,7 @@ class TypeTable:
             if each.at in changed:
                 self._move(conn, each, before, after)
         if any(at in changed for _, at in self._searched):
-            number = conn.execute(self._doc_of, (before[0],)).fetchone()[0]
+            number = conn.execute(self._number_of, (before[0],)).fetchone()[0]
             conn.execute(self._drop_text, (number, *self._texts(before)))
             conn.execute(self._add_text, (number, *self._texts(after)))
 
@@ -162,23 +160,21 @@ class TypeTable:
 
     def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
-        number = conn.execute(self._doc_of, (before[0],)).fetchone() if self._searched else None
+        number = conn.execute(self._number_of, (before[0],)).fetchone() if self._searched else None
         if conn.execute(self.delete_row, (before[0], before[self._revision])).rowcount != 1:
             return False
         for each in self.derived:
             conn.executemany(each.drop, list(each.derive(each.field, before[each.at], before[0])))
         if number is not None:
             conn.execute(self._drop_text, (number[0], *self._texts(before)))
-            conn.execute(f"DELETE FROM {self.docs} WHERE n = ?", number)
         conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
         conn.execute(_ADD_CHANGE, _change(tx, change))
         return True
 
-    def search_again(self, conn: Any, rows: Sequence[Row]) -> None:
-        """Number the rows anew and fill empty full-text tables from them."""
-        conn.executemany(f"UPDATE {self.table} SET doc__n = ? WHERE id = ?", [(number, row[0]) for number, row in enumerate(rows, 1)])
-        conn.executemany(self._add_doc, [(number, row[0]) for number, row in enumerate(rows, 1)])
-        conn.executemany(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, 1)])
+    def search_again(self, conn: Any) -> None:
+        """Fill an empty full-text table from the rows."""
+        rows = conn.execute(f"SELECT {self.columns}, row__n FROM {self.table}").fetchall()
+        conn.executemany(self._add_text, [(row[-1], *self._texts(row)) for row in rows])
 
     def used(self, conn: Any, rows: Sequence[Row]) -> bytes | None:
         """Return an id among the rows' that was ever used, or comes twice; the write lock keeps the answer true."""

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from metastore.backend import Backend, FieldSpec
 from metastore.errors import DuplicateError, IdTakenError
 from metastore.query import Query
-from metastore.testing import _oracle as oracle
+from metastore.testing import _figures as figures
 from metastore.testing._exam import agree, few
 from metastore.testing._model import Thing, World, change, commit, row, type_spec
 from metastore.testing._queries import pages
@@ -170,7 +170,7 @@ class BackendMachine(RuleBasedStateMachine):
     @rule(start=st.sampled_from(IDS), depth=st.sampled_from((None, 1, 2)), backwards=st.booleans())
     def walk(self, start: bytes, depth: int | None, backwards: bool) -> None:
         """Walk the links."""
-        assert self.backend.closure([start], depth, backwards=backwards) == oracle.closure(self.world, [start], depth, backwards=backwards)
+        assert self.backend.closure([start], depth, backwards=backwards) == figures.closure(self.world, [start], depth, backwards=backwards)
 
     @rule()
     def identify(self) -> None:

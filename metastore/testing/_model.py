@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from attrs import evolve, field, frozen
 
 from metastore._artifact import Artifact
-from metastore._version import sort_key
+from metastore._version import default, sort_key
 from metastore.backend import Backend, Change, Commit, FieldSpec, Row, TypeSpec, fold, spec_to_json
 
 __all__ = [
@@ -107,8 +107,12 @@ def new_id() -> bytes:
 
 def type_spec(name: str, *own: FieldSpec, scheme: str = "semver") -> TypeSpec:
     """Return a type with the system fields and its own."""
-    system = tuple(evolve(each, scheme=scheme) if each.name == "version" else each for each in SYSTEM)
+    system = tuple(_versioned(each, scheme) if each.name == "version" else each for each in SYSTEM)
     return TypeSpec(name=name, fields=(*system, *own))
+
+
+def _versioned(version: FieldSpec, scheme: str) -> FieldSpec:
+    return evolve(version, scheme=scheme, required=False, default=default(scheme))
 
 
 def thing(spec: TypeSpec, *, unique_key: bytes | None = None, **values: Any) -> Thing:

@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID
 
 from metastore._version import sort_key
-from metastore.backend import Edge
 from metastore.query import (
     Absent,
     And,
@@ -26,7 +25,6 @@ from metastore.query import (
     HasKey,
     In,
     Matches,
-    Measure,
     Not,
     Or,
     Path,
@@ -39,7 +37,7 @@ from metastore.query import (
 )
 from metastore.testing._model import EPOCH, Thing, World
 
-__all__ = ["aggregate", "as_json", "closure", "folded", "holds", "position", "select", "values_at", "words_of"]
+__all__ = ["as_json", "folded", "holds", "linked", "place", "position", "select", "values_at", "words_of"]
 
 
 # --- texts --------------------------------------------------------------------------------------------------------
@@ -208,13 +206,14 @@ def _refers(thing: Thing, wanted: str) -> bool:
     return False
 
 
-def _linked(thing: Thing, field: str) -> list[bytes]:
+def linked(thing: Thing, field: str) -> list[bytes]:
+    """Return the ids that a link, or a list of links, leads to."""
     value = thing[field]
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _follows(world: World, thing: Thing, each: Follow) -> bool:
-    found = [world.things[target] for target in _linked(thing, each.path.field) if target in world.things]
+    found = [world.things[target] for target in linked(thing, each.path.field) if target in world.things]
     return any(other.spec.name == each.target and holds(world, other, each.where) for other in found)
 
 
@@ -264,7 +263,7 @@ def holds(world: World, thing: Thing, predicate: Predicate) -> bool:
 # --- order, pages, latest -----------------------------------------------------------------------------------------
 
 
-def _place(thing: Thing, key: Path | Rank) -> tuple[Any, ...]:
+def place(thing: Thing, key: Path | Rank) -> tuple[Any, ...]:
     """Return what a sort key compares: absent first (nulls, lists and dicts inside JSON, too), then JSON type, then value."""
     if isinstance(key, Rank):
         return (1, 0, _rank(thing, key.words))
@@ -296,15 +295,15 @@ def _order(query: Query) -> Callable[[Keyed, Keyed], int]:
 
 
 def _keyed(thing: Thing, query: Query) -> Keyed:
-    return tuple(_place(thing, each.key) for each in query.order), thing.id
+    return tuple(place(thing, each.key) for each in query.order), thing.id
 
 
 def position(thing: Thing, query: Query) -> Position:
     """Return where a page ends that ends with this artifact."""
     values = []
     for each in query.order:
-        place = _place(thing, each.key)
-        values.append(None if len(place) == 1 else place[2] if len(place) == 3 else place[2:])
+        at = place(thing, each.key)
+        values.append(None if len(at) == 1 else at[2] if len(at) == 3 else at[2:])
     return Position(tuple(values), thing.id)
 
 
@@ -343,64 +342,3 @@ def select(world: World, query: Query) -> list[Thing]:
     found.sort(key=lambda each: cmp_to_key(compare)(_keyed(each, query)))
     found = [each for each in found if _after(each, query, compare)]
     return found if query.limit is None else found[: query.limit]
-
-
-# --- figures ------------------------------------------------------------------------------------------------------
-
-
-def _groups(thing: Thing, by: tuple[Path, ...]) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-    """Return (sort places, values) of every group an artifact is in."""
-    groups: list[tuple[tuple[Any, ...], tuple[Any, ...]]] = [((), ())]
-    for path in by:
-        found = values_at(thing, path)
-        if found and isinstance(found[0], list):
-            one = [((1, as_json(value)), as_json(value)) for value in dict.fromkeys(found[0])]
-        else:
-            one = [(_place(thing, path), found[0] if found else None)]
-        groups = [((*places, place), (*values, value)) for places, values in groups for place, value in one]
-    return groups
-
-
-def _figure(things: list[Thing], measure: Measure) -> Any:
-    if measure.path is None:
-        return len(things)
-    path = measure.path
-    present = [(_place(each, path), values_at(each, path)[0]) for each in things if values_at(each, path)]
-    if measure.what == "count":
-        return len(present)
-    if not present:
-        return None
-    if measure.what in ("min", "max"):
-        return (min if measure.what == "min" else max)(present, key=lambda one: one[0])[1]
-    total = sum(value for _, value in present)
-    return total if measure.what == "sum" else total / len(present)
-
-
-def aggregate(world: World, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
-    """Return one tuple per group, as `metastore.backend.Backend.aggregate` promises."""
-    grouped: dict[Any, tuple[tuple[Any, ...], list[Thing]]] = {} if by else {(): ((), [])}
-    for each in select(world, Query(query.type, query.where, latest=query.latest)):
-        for places, values in _groups(each, by):
-            grouped.setdefault(places, (values, []))[1].append(each)
-    return [(*values, *(_figure(things, one) for one in measures)) for _, (values, things) in sorted(grouped.items(), key=lambda g: g[0])]
-
-
-def closure(world: World, start: Iterable[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
-    """Return every link reachable from the start, by depth, source, field, target."""
-    links = {
-        (each.id, spec.name, target)
-        for each in world.things.values()
-        for spec in each.spec.fields
-        if spec.links is not None and field in (None, spec.name)
-        for target in _linked(each, spec.name)
-    }
-    front: set[Any] = set(start)
-    seen, hop, found = set(front), 0, []
-    while front and (depth is None or hop < depth):
-        hop += 1
-        new = {link for link in links if link[2 if backwards else 0] in front}
-        links -= new
-        found += sorted((hop, *link) for link in new)
-        front = {link[0 if backwards else 2] for link in new} - seen
-        seen |= front
-    return [Edge(source, name, target, hops) for hops, source, name, target in found]

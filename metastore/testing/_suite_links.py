@@ -8,7 +8,7 @@ import pytest
 
 from metastore.backend import Backend, Edge, FieldSpec, Identity, TypeSpec
 from metastore.query import Absent, Compare, Follow, Not, Path, Predicate, Query
-from metastore.testing import _oracle as oracle
+from metastore.testing import _figures as figures
 from metastore.testing._exam import Exam, agree, filled, found
 from metastore.testing._model import Thing, World, delete, insert, new_id, replace, thing, type_spec
 
@@ -101,7 +101,7 @@ class LinksSuite(Exam):
         starts = [[each] for each in world.things] + [list(world.things), [new_id()], []]
         for start in starts:
             for field in (None, "parent", "nothing"):
-                expected = oracle.closure(world, start, depth, backwards=backwards, field=field)
+                expected = figures.closure(world, start, depth, backwards=backwards, field=field)
                 assert backend.closure(start, depth, backwards=backwards, field=field) == expected
 
     def test_a_cycle_ends(self, backend: Backend) -> None:
@@ -125,8 +125,8 @@ class LinksSuite(Exam):
         middle = world.things.pop(by_name(world, "middle").id)
         assert delete(backend, middle)
         for start in world.things:
-            assert backend.closure([start], None) == oracle.closure(world, [start], None)
-            assert backend.closure([start], None, backwards=True) == oracle.closure(world, [start], None, backwards=True)
+            assert backend.closure([start], None) == figures.closure(world, [start], None)
+            assert backend.closure([start], None, backwards=True) == figures.closure(world, [start], None, backwards=True)
 
     def test_what_is_linked_to_and_unknown_is_a_foreign_identity(self, backend: Backend) -> None:
         backend.ensure(IMAGES, 1)

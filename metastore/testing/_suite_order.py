@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from metastore.backend import Backend, FieldSpec, TypeSpec
 from metastore.errors import QueryError
 from metastore.query import And, Compare, Measure, Order, Path, Predicate, Query
+from metastore.testing import _figures as figures
 from metastore.testing import _oracle as oracle
 from metastore.testing._exam import Exam, agree, few, filled, world_of
 from metastore.testing._hostile import MAX_INT, VERSIONS
@@ -170,7 +171,7 @@ class OrderSuite(Exam):
 
     def _figures(self, backend: Backend, world: World, query: Query, by: tuple[Path, ...], *measures: Measure) -> None:
         spec = world.specs[query.type]
-        rows, expected = backend.aggregate(spec, query, by, measures), oracle.aggregate(world, query, by, measures)
+        rows, expected = backend.aggregate(spec, query, by, measures), figures.aggregate(world, query, by, measures)
         assert len(rows) == len(expected), (by, measures, rows, expected)
         for one, other in zip(rows, expected, strict=True):
             assert all(_near(a, b) for a, b in zip(one, other, strict=True)), (by, measures, one, other)

@@ -1,7 +1,5 @@
 """Duty *Threads and processes*: any thread at any time, a child after a fork, nothing seen before its commit."""
 
-
-
 from __future__ import annotations
 
 import os

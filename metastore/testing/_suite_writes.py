@@ -1,7 +1,5 @@
 """Duties *Writers* and *Failure*: unique keys, ids for ever, compare-and-set, transactions, history, the audit."""
 
-
-
 from __future__ import annotations
 
 from collections.abc import Callable

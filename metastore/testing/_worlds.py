@@ -206,9 +206,9 @@ def _dict_specs(draw: Draw) -> FieldSpec:
 
 @st.composite
 def field_specs(draw: Draw, name: str, target: str) -> FieldSpec:
-    """Draw one field of any kind; ``target`` is the type that its links lead to."""
+    """Draw one field of any kind; ``target`` is the type that its links lead to. Free JSON stands inside dicts only."""
     whole = st.sampled_from(
-        (FieldSpec(kind="link", target=target), FieldSpec(kind="blob"), FieldSpec(kind="folder"), FieldSpec(kind="json"), _object_spec)
+        (FieldSpec(kind="link", target=target), FieldSpec(kind="blob"), FieldSpec(kind="folder"), _object_spec)
     )
     found = draw(st.one_of(_scalar_specs, whole, _list_specs(target), _dict_specs()))
     optional = draw(st.booleans())

@@ -1,0 +1,76 @@
+"""One catalogue object, or one file, in several hands: forks, threads, signals, and a second opening."""
+
+import threading
+
+import fault_programs as programs
+import pytest
+
+from metastore.errors import BusyError
+
+
+def test_a_forked_child_goes_on_with_the_catalogue_of_its_parent(run, tmp_path):
+    stored, faults = run(programs.fork_and_write, str(tmp_path / "c.db"), 50)
+    assert len(stored) == 101
+    assert faults == []
+
+
+def test_a_fork_inside_a_transaction_leaves_it_to_the_parent(run, tmp_path):
+    met, stored, faults = run(programs.fork_inside_a_transaction, str(tmp_path / "c.db"))
+    assert met in ("BusyError", "ConflictError")
+    assert (stored, faults) == (["parent"], [])
+
+
+def test_two_threads_write_with_one_catalogue(tmp_path):
+    with programs.open_notes(tmp_path / "c.db") as catalog:
+
+        def work(who):
+            for at in range(50):
+                catalog.add(programs.note(f"{who}{at}", at))
+
+        threads = [threading.Thread(target=work, args=(who,)) for who in "ab"]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert len(programs.state(catalog)) == 100
+        assert catalog.check() == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 499, 500, 501, 1700])
+def test_ctrl_c_in_the_middle_of_add_many_stores_nothing_of_it(run, tmp_path, at):
+    interrupted, after, faults = run(programs.interrupted_adding, str(tmp_path / "c.db"), at)
+    assert interrupted == ["before"]
+    assert (after, faults) == (["after", "before"], [])
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_leaves_the_catalogue_usable(run, tmp_path):
+    assert run(programs.interrupted_anywhere, str(tmp_path / "c.db"), 1500, 1) == []
+
+
+def test_opening_a_file_again_in_one_process_does_not_lose_its_locks(run, tmp_path):
+    path = str(tmp_path / "c.db")
+    programs.add_named(path, "a")
+    with programs.open_notes(path) as first:
+        assert sorted(programs.state(first)) == ["a"]
+        programs.open_notes(path).close()
+        run(programs.add_named, path, "b")
+        first.add(programs.note("c", 1))
+        assert sorted(run(programs.read_state, path)[0]) == ["a", "b", "c"]
+
+
+def test_a_writer_that_never_lets_go_is_an_error_after_the_timeout(tmp_path):
+    with programs.open_notes(tmp_path / "c.db") as one, programs.open_notes(tmp_path / "c.db", timeout=0.1) as other:
+        other.add(programs.note("a", 1))
+        with one.transaction(), pytest.raises(BusyError, match=r"0\.1 s"):
+            other.add(programs.note("b", 1))
+        other.add(programs.note("b", 2))
+        assert programs.state(one) == {"a": 1, "b": 2}
+
+
+def test_a_killed_writer_gives_its_turn_back(start, tmp_path):
+    path, journal = tmp_path / "c.db", tmp_path / "journal"
+    start(programs.write_until_killed, str(path), str(journal), 3).kill_after(0.4)
+    with programs.open_notes(path, timeout=1) as catalog:
+        catalog.add(programs.note("after", 1))
+        assert catalog.check() == []
