@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from metastore._json import decode
 from metastore.errors import ValidationError, nearest
 
 __all__ = ["DIGEST_LENGTHS", "Blob", "Location"]
@@ -107,9 +108,9 @@ class Blob:
     ('s3://images/debian.qcow2', 345, '9f9f')
     """
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_stored",)
 
-    _plain: dict[str, Any]
+    _stored: dict[str, Any] | str
 
     def __init__(
         self,
@@ -130,14 +131,25 @@ class Blob:
             plain["media_type"] = _checked_media_type(media_type)
         if size is not None:
             plain["size"] = _checked_size(size)
-        _put(self, "_plain", plain)
+        _put(self, "_stored", plain)
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> Blob:
-        """Return the blob of a plain mapping that was checked when it was written; it must not be changed any more."""
+    def from_plain(cls, plain: dict[str, Any] | str) -> Blob:
+        """Return the blob of a plain mapping, or of its JSON text, that was checked when it was written.
+
+        A mapping must not be changed any more; a text is read when something is asked of the blob.
+        """
         blob = _new(cls)
-        _put(blob, "_plain", plain)
+        _put(blob, "_stored", plain)
         return blob
+
+    @property
+    def _plain(self) -> dict[str, Any]:
+        stored = self._stored
+        if isinstance(stored, str):
+            stored = decode(stored)
+            _put(self, "_stored", stored)
+        return stored
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as JSON types, what is not known left out (see `metastore.backend`); not to be changed."""

@@ -135,8 +135,9 @@ class Codec:
         _put(ident, "is_safe", _UNKNOWN)
         values["id"] = ident
         values["version"] = Version.trusted(values["version"], self._scheme)
-        values["created_at"] = EPOCH + timedelta(0, 0, values["created_at"])
-        values["updated_at"] = EPOCH + timedelta(0, 0, values["updated_at"])
+        created, updated = values["created_at"], values["updated_at"]
+        values["created_at"] = moment = EPOCH + timedelta(0, 0, created)
+        values["updated_at"] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
         for name, read in self._readers:
             value = values[name]
             if value is not None:
@@ -247,10 +248,6 @@ def _link(ident: bytes) -> Link[Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _blob(text: str) -> Blob:
-    return Blob.from_plain(decode(text))
-
-
 def _folder(text: str) -> dict[str, Blob]:
     blobs = decode(text)
     for name, plain in blobs.items():
@@ -263,7 +260,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "id": lambda ident: UUID(bytes=ident),
     "datetime": _instant,
     "link": _link,
-    "blob": _blob,
+    "blob": Blob.from_plain,
     "folder": _folder,
     "json": decode,
 }

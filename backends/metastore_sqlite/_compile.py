@@ -15,7 +15,7 @@ from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
 from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text, negations_down
 from metastore_sqlite._layout import quoted, searched
 
-__all__ = ["Conditions", "Fragment", "Specs", "column", "match", "nullable", "one_value", "side"]
+__all__ = ["Conditions", "Fragment", "Specs", "bound_value", "column", "match", "nullable", "one_value", "side"]
 
 Specs = Callable[[str], TypeSpec | None]
 Fragment = tuple[str, list[Any]]
@@ -127,7 +127,7 @@ class Conditions:
             return found
         if leaf.op == "ne" and leaf.path.kind == "json":
             return self._other(leaf, spec, alias)
-        return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [_bound(leaf.value)]))
+        return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [bound_value(leaf.value)]))
 
     def _referenced(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment | None:
         """A url or digest of a blob is found by its look-up."""
@@ -140,7 +140,7 @@ class Conditions:
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
         found = f"{alias}.id IN (SELECT id FROM {side(spec, leaf.path)} WHERE key = ? AND NOT (kind = ? AND value = ?))"
-        return found, [pointer(leaf.path.keys), json_kind(leaf.value), _bound(leaf.value)]
+        return found, [pointer(leaf.path.keys), json_kind(leaf.value), bound_value(leaf.value)]
 
     def _tested(self, path: Path, spec: TypeSpec, alias: str, values: list[Any], test: Callable[[str], Fragment]) -> Fragment:
         """A test of the value at a path, or of any where there are several."""
@@ -167,7 +167,7 @@ class Conditions:
         return _joined(parts, "OR") if parts else _FALSE
 
     def _among(self, path: Path, spec: TypeSpec, alias: str, values: list[Any]) -> Fragment:
-        listed, bound = _listed([_bound(value) for value in values])
+        listed, bound = _listed([bound_value(value) for value in values])
         return self._tested(path, spec, alias, values or [None], lambda value: (f"{value} IN ({listed})", bound))
 
     def _absent(self, leaf: Absent, spec: TypeSpec, alias: str) -> Fragment:
@@ -200,7 +200,7 @@ class Conditions:
             plain = [encode(value) for value in distinct]
             whole = f"{alias}.{quoted(field.name)}"
             return f"metastore_contains({whole}, ?, ?, ?)", [encode(leaf.path.keys), encode(plain), int(leaf.every)]
-        return self._contains_indexed(leaf, field, side(spec, leaf.path), alias, [_bound(value) for value in distinct])
+        return self._contains_indexed(leaf, field, side(spec, leaf.path), alias, [bound_value(value) for value in distinct])
 
     def _contains_indexed(self, leaf: Contains, field: FieldSpec, table: str, alias: str, values: list[Any]) -> Fragment:
         if len(values) == 1:
@@ -230,8 +230,8 @@ class Conditions:
         return f"{alias}.id IN (SELECT id FROM _references WHERE value = ?)", [leaf.value]
 
 
-def _bound(value: Any) -> Any:
-    """What SQL holds for a plain or JSON value."""
+def bound_value(value: Any) -> Any:
+    """Return what SQL holds for a plain or JSON value."""
     held = entry_value(value)
     return "" if held is None else held
 

@@ -81,6 +81,8 @@ def check_whole(conn: Any, path: str) -> None:
     wal = f"{path}-wal"
     if (os.path.exists(wal) and os.path.getsize(wal)) or not os.path.exists(path):
         return
+    if os.path.getsize(path) and not expected:
+        raise NotACatalogError(f"{path} is no SQLite database")  # SQLite takes a file of one byte for an empty one
     if os.path.getsize(path) < expected:
         raise DamagedError(f"{path} is cut off: it has {os.path.getsize(path)} bytes of {expected}; restore it from a copy")
 

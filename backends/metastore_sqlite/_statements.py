@@ -9,8 +9,8 @@ from attrs import frozen
 
 from metastore._json import encode
 from metastore.backend import TypeSpec
-from metastore.query import And, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
-from metastore_sqlite._compile import Conditions, Fragment, Specs, column, match, nullable, one_value, side
+from metastore.query import And, Contains, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
+from metastore_sqlite._compile import Conditions, Fragment, Specs, bound_value, column, match, nullable, one_value, side
 from metastore_sqlite._layout import quoted, searched
 
 __all__ = ["aggregate", "closure", "select"]
@@ -29,6 +29,8 @@ class _Term:
 def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment:
     """Return the statement of a query's rows: ``columns`` of alias ``t``."""
     conditions = Conditions(specs)
+    if (page := _one_element(spec, query)) is not None:
+        return _page_of(spec, page, query.limit, columns)
     source, bound, where = _source(spec, query)
     text, values = conditions.of(where, spec, "t")
     bound += values
@@ -42,6 +44,20 @@ def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment
     if query.limit is None or len(terms) == 1:
         return _direct(columns, f"{source} WHERE {text}", bound, terms, query.limit)
     return _late(spec, columns, f"{source} WHERE {text}", bound, terms, query.limit)
+
+
+def _one_element(spec: TypeSpec, query: Query) -> Contains | None:
+    """A page in id order of what has one element: a range of the look-up, which is keyed so."""
+    where = query.where
+    if isinstance(where, Contains) and len(where.values) == 1 and not (where.path.keys or query.order or query.after or query.latest):
+        return where if spec.by_name[where.path.field].index else None
+    return None
+
+
+def _page_of(spec: TypeSpec, where: Contains, limit: int | None, columns: str) -> Fragment:
+    table, ending = side(spec, where.path), "" if limit is None else " LIMIT ?"
+    sql = f"SELECT {columns} FROM {table} AS k CROSS JOIN {quoted(spec.name)} AS t ON t.id = k.id WHERE k.value = ? ORDER BY k.id{ending}"
+    return sql, [bound_value(where.values[0]), *([] if limit is None else [limit])]
 
 
 def _order(terms: list[_Term], form: str = "") -> str:

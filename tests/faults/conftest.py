@@ -69,7 +69,7 @@ def _mounted(*options, place):
     try:
         yield Path(place)
     finally:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.fixture
