@@ -27,7 +27,7 @@ def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
         yield from _look_ups(conn, table)
         yield from _search(conn, table)
     yield from _shared(conn, tables, "_links", "source, field, target", 0)
-    yield from _shared(conn, tables, "_references", "value, id, field", 1)
+    yield from _shared(conn, tables, "_references", "mark, id, field", 1)
     yield from _history(conn, tables)
 
 

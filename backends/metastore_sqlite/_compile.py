@@ -13,7 +13,7 @@ from metastore._json import encode
 from metastore._lookups import entry_value
 from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
 from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text, negations_down
-from metastore_sqlite._layout import quoted, searched
+from metastore_sqlite._layout import quoted, reference_mark, searched
 
 __all__ = ["Conditions", "Fragment", "Specs", "bound_value", "column", "match", "nullable", "one_value", "side"]
 
@@ -135,7 +135,7 @@ class Conditions:
         if not keys or spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
-        return f"{alias}.id IN (SELECT id FROM _references WHERE value = ? AND field = ?)", [value, leaf.path.field]
+        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [reference_mark(value), leaf.path.field]
 
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
@@ -227,7 +227,7 @@ class Conditions:
         return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [match(leaf.words)]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
-        return f"{alias}.id IN (SELECT id FROM _references WHERE value = ?)", [leaf.value]
+        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [reference_mark(leaf.value)]
 
 
 def bound_value(value: Any) -> Any:

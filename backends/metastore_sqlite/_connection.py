@@ -32,6 +32,9 @@ from metastore_sqlite._turns import Turns
 __all__ = ["Connections", "Local", "sqlite3", "translated"]
 
 CACHE_KIB = 64 * 1024
+CHECKPOINT_PAGES = 4096
+"""16 MB of log: a page that many commits touch is taken into the file once, not once for each of them."""
+
 BUSY_SECONDS = 30.0
 
 
@@ -150,6 +153,7 @@ class Connections:
         if self.mode == "ro":
             conn.execute("PRAGMA query_only = ON")
         else:
+            conn.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             conn.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'full' else 'NORMAL'}")
         register(conn)
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from metastore._json import encode
+from metastore._text import WORD_LENGTH
 from metastore.backend import Change, FieldSpec, Row, TypeSpec, entries, items, references, search_words, targets
-from metastore_sqlite._layout import look_ups, quoted, searched
+from metastore_sqlite._layout import look_ups, quoted, reference_mark, searched
 
 __all__ = ["TypeTable"]
 
@@ -24,7 +25,7 @@ _USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FRO
 _USED_ONE = "SELECT id FROM _identity WHERE id = ? AND state <> 'foreign'"
 _FOREIGN = "INSERT OR IGNORE INTO _identity (id, type, state) VALUES (?, '', 'foreign')"
 _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
-_ADD_REFERENCE = "INSERT INTO _references (value, id, field) VALUES (?, ?, ?)"
+_ADD_REFERENCE = "INSERT INTO _references (mark, id, field) VALUES (?, ?, ?)"
 
 Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
 
@@ -34,7 +35,7 @@ def _links(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
 
 
 def _references(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
-    return [(found, ident, field.name) for found in references(field, value)]
+    return [(reference_mark(found), ident, field.name) for found in references(field, value)]
 
 
 def _items(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
@@ -61,7 +62,7 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
         if field.links:
             yield _Derived(spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?")
         elif field.kind in ("blob", "folder"):
-            yield _Derived(spec, field, _references, _ADD_REFERENCE, "DELETE FROM _references WHERE value = ? AND id = ? AND field = ?")
+            yield _Derived(spec, field, _references, _ADD_REFERENCE, "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?")
     for field in look_ups(spec):
         table = quoted(f"{spec.name}:{field.name}")
         if field.kind == "list":
@@ -113,6 +114,7 @@ class TypeTable:
         for each in self.derived:
             found = [entry for row in rows if (value := row[each.at]) is not None and value != each.empty for entry in each.derive(each.field, value, row[0])]
             if found:
+                found.sort()  # neighbours in the look-up one after the other
                 self._add(many, each, found)
         if self._searched:
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, first)])
@@ -124,7 +126,7 @@ class TypeTable:
         many(each.add, found)
 
     def _texts(self, row: Row) -> list[str]:
-        return [" ".join(search_words(field, row[at])) for field, at in self._searched]
+        return [_indexed_text(field, row[at]) for field, at in self._searched]
 
     def replace(self, conn: Any, tx: int, before: Row, after: Row, change: Change) -> bool:
         """Write what changed, if the stored revision still is that of ``before``."""
@@ -194,6 +196,13 @@ class TypeTable:
         else:
             found = _repeated(keys) or conn.execute(self._held, (encode(keys), but)).fetchone()
         return None if found is None else next(row for row in reversed(rows) if row[-2] == found[0])
+
+
+def _indexed_text(field: FieldSpec, value: str | None) -> str:
+    """The words of a column, for FTS5's tokenizer to split at spaces; short ASCII text (and JSON of such) it splits as we would."""
+    if value is not None and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
+        return value
+    return " ".join(search_words(field, value))
 
 
 def _repeated(keys: list[bytes]) -> tuple[bytes] | None:

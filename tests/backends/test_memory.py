@@ -1,18 +1,16 @@
+from functools import partial
+
 from attrs import evolve
 
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore_memory import open_backend
 
 
-def spoil(**columns):
-    """A function that changes columns of one row behind the store's back."""
-
-    def damage(backend):
-        rows = backend._store.rows["images"]
-        ident = next(iter(rows))
-        rows[ident] = {**rows[ident], **columns}
-
-    return damage
+def spoil(backend, **columns):
+    """Change columns of one row behind the store's back."""
+    rows = backend._store.rows["images"]
+    ident = next(iter(rows))
+    rows[ident] = {**rows[ident], **columns}
 
 
 def forget(backend):
@@ -30,7 +28,8 @@ class TestBackend(BackendSuite):
         return open_backend("memory:", mode="rw", durability="full", timeout=60.0)
 
     def damages(self):
-        return [spoil(name__folded="other"), spoil(version__key="other"), spoil(unique_key=b"k"), spoil(id=b"i" * 16), bury, forget]
+        spoilt = ({"name__folded": "other"}, {"version__key": "other"}, {"unique_key": b"k"}, {"id": b"i" * 16})
+        return [*(partial(spoil, **columns) for columns in spoilt), bury, forget]
 
 
 class TestCatalog(CatalogSuite):

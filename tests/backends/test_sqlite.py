@@ -1,5 +1,6 @@
 import sqlite3
 from contextlib import closing
+from functools import partial
 
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore_sqlite import open_backend
@@ -14,7 +15,7 @@ DAMAGES = (
     'DELETE FROM "images:tags"',
     "UPDATE \"images:tags\" SET value = 'b'",
     'DELETE FROM "images:properties" WHERE key = \'/k/l\'',
-    'DELETE FROM "images:docs"',
+    "INSERT INTO \"images:text\" (\"images:text\") VALUES ('delete-all')",
     "UPDATE images SET name__folded = 'other'",
     "UPDATE images SET version__key = 'other'",
     "UPDATE images SET description = 'other'",
@@ -23,15 +24,10 @@ DAMAGES = (
 )
 
 
-def run(statement):
-    """A function that runs a statement behind the store's back."""
-
-    def damage(backend):
-        with closing(sqlite3.connect(backend.path)) as connection, connection:
-            connection.execute(statement)
-
-    damage.__qualname__ = statement
-    return damage
+def run(statement, backend):
+    """Run a statement behind the store's back."""
+    with closing(sqlite3.connect(backend.path)) as connection, connection:
+        connection.execute(statement)
 
 
 class TestBackend(BackendSuite):
@@ -42,7 +38,7 @@ class TestBackend(BackendSuite):
         return open_backend(f"sqlite:///{tmp_path}/catalog.db", mode=mode, durability="normal", timeout=60.0)
 
     def damages(self):
-        return [run(statement) for statement in DAMAGES]
+        return [partial(run, statement) for statement in DAMAGES]
 
 
 class TestCatalog(CatalogSuite):
