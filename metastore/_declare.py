@@ -92,6 +92,8 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     shape = _shape(where, hint)
     if "choices" in said:
         shape["choices"] = tuple(said.pop("choices"))
+    if shape["kind"] == "json":
+        raise DeclarationError(f"{where}: Any stands inside dict[str, Any] or list[Any], not as a field of its own")
     spec = FieldSpec(**{**shape, **_constraints(said), "name": name})
     check_options(where, spec)
     return spec

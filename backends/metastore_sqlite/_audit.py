@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
-from metastore.backend import StoredSpec, TypeSpec, search_words
+from metastore.backend import StoredSpec, search_words
 from metastore_sqlite._layout import look_ups, quoted, searched
+from metastore_sqlite._rebuild import derived_value
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["audit"]
@@ -24,6 +25,7 @@ def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
     tables = [TypeTable(spec) for spec in latest.values()]
     for table in tables:
         yield from _identities(conn, table)
+        yield from _columns(conn, table)
         yield from _look_ups(conn, table)
         yield from _search(conn, table)
     yield from _shared(conn, tables, "_links", "source, field, target", 0)
@@ -43,6 +45,14 @@ def _identities(conn: Any, table: TypeTable) -> Iterator[str]:
     gone = f"SELECT id FROM _identity WHERE type = ? AND state = 'live' AND id NOT IN (SELECT id FROM {table.table})"
     for (ident,) in conn.execute(gone, (name,)):
         yield f"{name} {UUID(bytes=ident)} is known as live but not stored"
+
+
+def _columns(conn: Any, table: TypeTable) -> Iterator[str]:
+    spec = table.spec
+    for row in _rows(conn, table):
+        for column in spec.columns:
+            if column.derived and "__" in column.name and row[spec.position[column.name]] != derived_value(spec, column, row):
+                yield f"{spec.name} {UUID(bytes=row[0])}: column {column.name} is not what its field says"
 
 
 def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
@@ -84,7 +94,7 @@ def _search(conn: Any, table: TypeTable) -> Iterator[str]:
     finally:
         conn.execute("DROP TABLE temp.metastore_words")
     for doc, field, word in [*list(expected - found)[:20], *list(found - expected)[:20]]:
-        yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field}, document {doc}"
+        yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field[1:]}, row {doc}"
 
 
 def _expected_words(conn: Any, table: TypeTable) -> set[Any]:
@@ -92,7 +102,7 @@ def _expected_words(conn: Any, table: TypeTable) -> set[Any]:
     expected = set()
     for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table}"):
         for field in searched(table.spec):
-            expected |= {(doc, field.name, word) for word in search_words(field, row[at[field.name]])}
+            expected |= {(doc, f"_{field.name}", word) for word in search_words(field, row[at[field.name]])}
     return expected
 
 

@@ -5,9 +5,11 @@ All are pure. SQLite's own JSON path cannot name every key, and its reading of d
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from metastore._json import decode, encode
+from metastore.backend import items, words
 
 __all__ = ["register"]
 
@@ -55,6 +57,20 @@ def ends(text: Any, end: str) -> int | None:
     return None if not isinstance(text, str) else int(text.endswith(end))
 
 
+@lru_cache(maxsize=256)
+def _weights(form: str) -> tuple[tuple[int, bool], ...]:
+    return tuple((int(each[:-1]), each[-1] == "l") for each in form.split(","))
+
+
+def rank(asked: str, form: str, *columns: str | None) -> int:
+    """Return the rank of searched columns; ``form`` has a weight and *t* for text or *l* for list per column, as ``4t,2l``."""
+    total = 0
+    for (weight, listed), value in zip(_weights(form), columns, strict=True):
+        there = set(words(" ".join(items(value)) if listed else value)) if value is not None else set()
+        total += weight * sum(word in there for word in asked.split(" "))
+    return total
+
+
 def register(conn: Any) -> None:
     """Make the functions known to a connection."""
     conn.create_function("metastore_pick", 2, pick, deterministic=True)
@@ -62,5 +78,6 @@ def register(conn: Any) -> None:
     conn.create_function("metastore_scalar", 2, scalar, deterministic=True)
     conn.create_function("metastore_contains", 4, contains, deterministic=True)
     conn.create_function("metastore_ends", 2, ends, deterministic=True)
+    conn.create_function("metastore_rank", -1, rank, deterministic=True)
     conn.create_function("metastore_bytes", 1, bytes.fromhex, deterministic=True)
     conn.create_function("metastore_float", 1, float, deterministic=True)

@@ -156,7 +156,7 @@ def create_search(db: Database, spec: TypeSpec) -> None:
     fields = searched(spec)
     if not fields:
         return
-    names = ", ".join(quoted(each.name) for each in fields)
+    names = ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
     db.execute(
         f"CREATE VIRTUAL TABLE {quoted(f'{spec.name}:text')} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
     )

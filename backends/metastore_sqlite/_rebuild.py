@@ -14,7 +14,7 @@ from metastore.backend import Change, Column, Row, TypeSpec, fold
 from metastore_sqlite._layout import create_search, create_type, drop_type, look_ups, quoted, searched
 from metastore_sqlite._writer import TypeTable
 
-__all__ = ["derive_again", "refill"]
+__all__ = ["derive_again", "derived_value", "refill"]
 
 
 def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
@@ -36,11 +36,17 @@ def _rows(conn: Any, table: TypeTable) -> Iterator[Row]:
     yield from conn.execute(f"SELECT {table.columns} FROM {table.table}").fetchall()
 
 
-def _derive_column(conn: Any, table: TypeTable, column: Column) -> None:
+def derived_value(spec: TypeSpec, column: Column, row: Sequence[Any]) -> str | None:
+    """Return what a derived column of a field holds for a row: the folded text, or the version's sort key."""
     name, _, what = column.name.rpartition("__")
-    at, scheme = table.spec.position[name], table.spec.by_name[name].scheme
-    derive = fold if what == "folded" else lambda text: sort_key(text, scheme)
-    values = [(derive(row[at]), row[0]) for row in _rows(conn, table) if row[at] is not None]
+    value = row[spec.position[name]]
+    if value is None:
+        return None
+    return fold(value) if what == "folded" else sort_key(value, spec.by_name[name].scheme)
+
+
+def _derive_column(conn: Any, table: TypeTable, column: Column) -> None:
+    values = [(derived_value(table.spec, column, row), row[0]) for row in _rows(conn, table)]
     conn.executemany(f"UPDATE {table.table} SET {quoted(column.name)} = ? WHERE id = ?", values)
 
 

@@ -16,6 +16,10 @@ from metastore_sqlite._layout import quoted, searched
 __all__ = ["aggregate", "closure", "select"]
 
 
+FEW = 150
+"""Up to so many hits of a search are ranked from their rows."""
+
+
 @frozen
 class _Term:
     """One ORDER BY term; its bindings come each time it is written."""
@@ -32,11 +36,11 @@ def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment
     if (page := _one_element(spec, query)) is not None:
         return _page_of(spec, page, query.limit, columns)
     source, bound, where = _source(spec, query)
-    text, values = conditions.of(where, spec, "t")
-    bound += values
     if query.latest:
-        text, bound = _latest(spec, source, text, bound)
-        source = f"{quoted(spec.name)} AS t"
+        text, values = _latest(spec, *conditions.of(query.where, spec, "t"))
+    else:
+        text, values = conditions.of(where, spec, "t")
+    bound += values
     terms = _terms(spec, query)
     if query.after is not None:
         after, values = _beyond(terms, _flat(query.order, query.after))
@@ -85,9 +89,10 @@ def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
     if not ranks or not _ranks(spec, ranks[0]):
         return table, [], query.where
     rest = _without(query.where, Matches(ranks[0].words))
-    hits, bound = _hits(spec, ranks[0], "" if rest is None else f" AND ({match(ranks[0].words)})")
-    if rest is None:
+    if rest is None or query.latest:
+        hits, bound = _hits(spec, ranks[0])
         return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.row__n", bound, query.where
+    hits, bound = _matched(spec, ranks[0])
     return f"({hits}) AS r JOIN {table} ON t.row__n = r.n", bound, rest
 
 
@@ -103,15 +108,34 @@ def _ranks(spec: TypeSpec, rank: Rank) -> bool:
     return bool(rank.words and searched(spec))
 
 
-def _hits(spec: TypeSpec, rank: Rank, also: str) -> Fragment:
+def _hits(spec: TypeSpec, rank: Rank, also: str = "", guard: str = "") -> Fragment:
     """Documents with their rank: one indexed search per word and field, then a sum."""
     table = quoted(f"{spec.name}:text")
     parts, bound = [], []
     for field in searched(spec):
         for word in rank.words:
-            parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {table} WHERE {table} MATCH ?")
-            bound.append(f'({{"{field.name}"}} : "{word}"){also}')
+            parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {guard}{table} WHERE {table} MATCH ?")
+            bound.append(f'({{"_{field.name}"}} : "{word}"){also}')
     return f"SELECT n, sum(weight) AS hits FROM ({' UNION ALL '.join(parts)}) GROUP BY n", bound
+
+
+def _matched(spec: TypeSpec, rank: Rank) -> Fragment:
+    """Documents that have every word, with their rank.
+
+    A few are ranked one by one from their rows; for many a search per word and field costs less.
+    """
+    table, fields = quoted(f"{spec.name}:text"), searched(spec)
+    every = match(rank.words)
+    form = ",".join(f"{field.search}{'l' if field.kind == 'list' else 't'}" for field in fields)
+    columns = ", ".join(f"s.{quoted(field.name)}" for field in fields)
+    searches, bound = _hits(spec, rank, f" AND ({every})", "many CROSS JOIN ")
+    sql = (
+        f"WITH few AS MATERIALIZED (SELECT rowid AS n FROM {table} WHERE {table} MATCH ? LIMIT {FEW + 1}),"
+        f" many AS MATERIALIZED (SELECT 1 FROM few LIMIT 1 OFFSET {FEW})"
+        f" SELECT s.row__n AS n, metastore_rank(?, ?, {columns}) AS hits FROM few CROSS JOIN {quoted(spec.name)} AS s ON s.row__n = few.n"
+        f" WHERE NOT EXISTS (SELECT 1 FROM many) UNION ALL SELECT n, hits FROM ({searches})"
+    )
+    return sql, [every, " ".join(rank.words), form, *bound]
 
 
 def _terms(spec: TypeSpec, query: Query) -> list[_Term]:
@@ -176,7 +200,8 @@ def _past(term: _Term, value: Any) -> Fragment:
     return (f"{term.sql} IS NOT NULL", term.bound) if value is None else (f"{term.sql} > ?", [*term.bound, value])
 
 
-def _latest(spec: TypeSpec, source: str, text: str, bound: list[Any]) -> Fragment:
+def _latest(spec: TypeSpec, text: str, bound: list[Any]) -> Fragment:
+    source = f"{quoted(spec.name)} AS t"
     named = "t.name, " if "name" in spec.by_name else ""
     places = f"row_number() OVER (PARTITION BY {named}t.owner ORDER BY t.version__key DESC, t.version DESC, t.id DESC)"
     return f"t.id IN (SELECT i FROM (SELECT t.id AS i, {places} AS place FROM {source} WHERE {text}) WHERE place = 1)", bound
@@ -202,7 +227,7 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
     figures = [_figure(spec, measure) for measure in measures]
     text, values = conditions.of(query.where, spec, "t")
     if query.latest:
-        text, values = _latest(spec, f"{quoted(spec.name)} AS t", text, values)
+        text, values = _latest(spec, text, values)
     shown = [*groups, *figures]
     sql = f"SELECT {', '.join(part for part, _ in shown)} FROM {source} WHERE {text}"
     bound = [value for _, each in shown for value in each] + inside + values

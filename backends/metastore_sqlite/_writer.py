@@ -97,7 +97,7 @@ class TypeTable:
     def _name_search(self) -> None:
         name = self.spec.name
         text = quoted(f"{name}:text")
-        fields = ", ".join(quoted(each.name) for each, _ in self._searched)
+        fields = ", ".join(quoted(f"_{each.name}") for each, _ in self._searched)
         marks = ", ".join("?" * len(self._searched))
         self.text = text
         self._last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
