@@ -17,7 +17,7 @@ from uuid import UUID
 import attrs
 
 from metastore._blob import Blob
-from metastore._declare import Unresolved, default_from, field_spec, hint_of, hints_of
+from metastore._declare import Unresolved, check_value, default_from, field_spec, hint_of, hints_of
 from metastore._expr import BlobExpr, Expr, FolderExpr, Linked, VersionExpr
 from metastore._ids import make_id
 from metastore._link import Link
@@ -169,7 +169,8 @@ def field(
     ``init=False`` is for the system fields that the catalogue sets.
     """
     options = {name: value for name, value in locals().items() if name not in ("default", "factory", "init")}
-    options["choices"], options["allowed_keys"], options["required_keys"] = tuple(choices), tuple(allowed_keys), tuple(required_keys)
+    for name in ("choices", "allowed_keys", "required_keys"):
+        options[name] = options[name] if isinstance(options[name], str) else tuple(options[name])
     if default is not _NO_DEFAULT and factory is not None:
         raise DeclarationError("a field has a default or a factory, not both")
     made = _NO_DEFAULT if factory is None else attrs.Factory(factory)
@@ -221,9 +222,12 @@ class Record(_Declared, metaclass=_Meta):
     revision: Field[int] = field(default=0, init=False, ge=0, description="Counts its changes, from 1; 0 before it is stored.")
 
     def __init_subclass__(cls, *, type_name: str | None = None, unique: Iterable[str] | None = None, scheme: str | None = None, **rest: Any) -> None:
-        super().__init_subclass__(**rest)
-        frame = sys._getframe(1)
-        _build(cls, type_name, unique, scheme, frame.f_globals, frame.f_locals)
+        _hand_on(cls, rest, super().__init_subclass__)
+        frame: Any = sys._getframe(1)
+        while frame.f_code.co_name == "__init_subclass__":  # a mix-in's own hook, which called this one
+            frame = frame.f_back
+        module = sys.modules.get(cls.__module__)
+        _build(cls, type_name, unique, scheme, frame.f_globals if module is None else vars(module), frame.f_locals)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -239,6 +243,14 @@ class Record(_Declared, metaclass=_Meta):
         return f"{type(self).__name__}({', '.join([*shown, f'id={str(self.id)!r}'])})"
 
 
+def _hand_on(cls: Any, keywords: dict[str, Any], take: Callable[..., None]) -> None:
+    try:
+        take(**keywords)
+    except TypeError:
+        known, name = ("type_name", "unique", "scheme"), next(iter(keywords), "")
+        raise DeclarationError(f"{cls.__name__}: no class keyword {name!r}: {nearest(name, known)} ({', '.join(known)})") from None
+
+
 def _build(cls: Any, type_name: Any, unique: Any, scheme: Any, module: Any, local: Any) -> None:
     name = cls.__name__
     if type_name is not None and (not isinstance(type_name, str) or not TYPE_NAME.fullmatch(type_name)):
@@ -247,6 +259,8 @@ def _build(cls: Any, type_name: Any, unique: Any, scheme: Any, module: Any, loca
         raise DeclarationError(f"{name}: unknown version scheme {scheme!r}: {nearest(str(scheme), SCHEMES)}")
     cls.__type_name__ = type_name
     cls.__scheme__ = scheme or cls.__scheme__
+    if isinstance(unique, str):
+        raise DeclarationError(f"{name}: unique is several names like ({unique!r},), not one text")
     cls.__unique__ = tuple(unique) if unique is not None else cls.__unique__
     _declare_own(cls, module, local)
     cls.__fields_by_name__ = _inherited(cls)
@@ -262,9 +276,12 @@ def _declare_own(cls: Any, module: Any, local: Any) -> None:
         if not isinstance(given, Field):
             raise DeclarationError(f"{cls.__name__}.{name}: declare it as {name}: Field[…] = field(…)")
         _declare_one(cls, name, hint, given)
+    inherited = _inherited(cls)
     for name, given in cls.__dict__.items():
         if isinstance(given, Field) and name not in hints:
             raise DeclarationError(f"{cls.__name__}.{name}: give the field a type: {name}: Field[int] = field(…)")
+        if name in inherited and not isinstance(given, Field):
+            raise DeclarationError(f"{cls.__name__}.{name}: this would hide the field {name} that the class inherits; choose another name")
 
 
 _SYSTEM: dict[type, Any] = {SystemVersion: Version, Properties: dict[str, Any]}
@@ -282,6 +299,20 @@ def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
     options = {key: value for key, value in given.options.items() if not key.startswith("_")}
     given.spec = attrs.evolve(field_spec(cls.__name__, name, given.hint, options), **_default_words(cls, name, given))
     _keep_kind(cls, name, given)
+    _check_default(f"{cls.__name__}.{name}", given)
+    _check_target(f"{cls.__name__}.{name}", given)
+
+
+def _check_default(where: str, given: Any) -> None:
+    made = given.options["_default"]
+    if made is not _NO_DEFAULT and not isinstance(made, attrs.Factory) and given.spec.name != "version":  # type: ignore[arg-type]
+        check_value(f"{where}: the default", given.spec, made)
+
+
+def _check_target(where: str, given: Any) -> None:
+    target = _link_hint(given) if given.spec.links else Record
+    if isinstance(target, type) and not issubclass(target, Record | Unresolved):
+        raise DeclarationError(f"{where}: a link leads to an artifact class, not to {target.__name__}")
 
 
 def _keep_kind(cls: Any, name: str, given: Any) -> None:
@@ -316,6 +347,9 @@ def _inherited(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         found.update({name: each for name, each in base.__dict__.items() if isinstance(each, Field)})
+    for name, each in found.items():
+        if each.spec is None and name not in cls.__dict__:
+            raise DeclarationError(f"{cls.__name__}.{name}: the mix-in that declares {name} must derive from Record")
     return found
 
 
@@ -349,9 +383,11 @@ def _check_unique(cls: Any) -> None:
     names = cls.__fields_by_name__
     if cls.__unique__ is None and "name" in names:
         cls.__unique__ = ("name", "version")
-    for name in cls.__unique__ or ():
+    for at, name in enumerate(cls.__unique__ or ()):
         if name not in names:
             raise DeclarationError(f"{cls.__name__}: unique names the field {name!r}: {nearest(name, names)}")
+        if name in SET_BY_CATALOG or name in cls.__unique__[:at]:
+            raise DeclarationError(f"{cls.__name__}: unique cannot name {name!r}{'' if name in SET_BY_CATALOG else ' twice'}")
 
 
 def spec_of(cls: Any) -> TypeSpec:

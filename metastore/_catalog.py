@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import wraps
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 from uuid import UUID
 
 from attrs import frozen
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Edge"]
 
 A = TypeVar("A", bound=Record)
+_F = TypeVar("_F", bound=Callable[..., Any])
 BATCH = 500
 """Artifacts handed to the backend at once when many are added."""
 
@@ -72,17 +74,23 @@ class _Transaction:
         self._outer: _Transaction | None = getattr(local, "open", None)
         self._stamped = self._outermost()._time
         self._scope = self._catalog._backend.transaction()
-        self._scope.__enter__()
         local.open = self
+        try:
+            self._scope.__enter__()
+        except BaseException:
+            local.open = self._outer
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._catalog._local.open = self._outer
         try:
             self._scope.__exit__(kind, error, trace)
-        except BaseException:
+        except BaseException as refused:
+            self._scope.__exit__(type(refused), refused, None)  # Ctrl-C may have come before it began; leaving twice is fine
             self._catalog._types.refresh()
             raise
+        finally:
+            self._catalog._local.open = self._outer
         if kind is not None:
             self._outermost()._time = self._stamped
             self._catalog._types.refresh()
@@ -98,6 +106,23 @@ class _Transaction:
             actor, message = self._commit
             self._time = self._catalog._backend.stamp(Commit(make_id().bytes, time.time_ns() // 1000, actor, message))
         return self._time
+
+
+def _undone_when_it_raises(write: _F) -> _F:
+    """Close what a write left open when it raises: Ctrl-C can strike before the first step of an ``__exit__``, which then never runs."""
+
+    @wraps(write)
+    def guarded(catalog: Catalog, *args: Any, **options: Any) -> Any:
+        local = catalog._local
+        outer = getattr(local, "open", None)
+        try:
+            return write(catalog, *args, **options)
+        except BaseException as error:
+            while (left := getattr(local, "open", None)) is not None and left is not outer:
+                left.__exit__(type(error), error, None)
+            raise
+
+    return cast(_F, guarded)
 
 
 class Catalog:
@@ -158,6 +183,7 @@ class Catalog:
         """
         return _Transaction(self, actor if actor is not None else self._actor, message)
 
+    @_undone_when_it_raises
     def add(self, artifact: A) -> A:
         """Store a new artifact and return it as stored: with times, and revision 1.
 
@@ -170,6 +196,7 @@ class Catalog:
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
         return shelf.codec.decode(stored)  # type: ignore[no-any-return]
 
+    @_undone_when_it_raises
     def add_many(self, artifacts: Iterable[Record], *, progress: Callable[[int], object] | None = None) -> int:
         """Store many artifacts of any types, in one transaction, and return how many.
 
@@ -194,6 +221,7 @@ class Catalog:
         for shelf, entries in by_shelf.items():
             self._backend.insert(shelf.spec, entries)
 
+    @_undone_when_it_raises
     def update(self, artifact: A, **fields: Any) -> A:
         """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
 
@@ -244,6 +272,7 @@ class Catalog:
         if not self._backend.replace(shelf.spec, before, after, change):
             raise StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide")
 
+    @_undone_when_it_raises
     def update_many(self, type: type[A], *predicates: Predicate, **fields: Any) -> int:
         """Change fields of every artifact that fits, in one transaction; return how many changed."""
         count = 0
@@ -253,6 +282,7 @@ class Catalog:
                     count += self._changed(one.shelf, before, fields, commit) is not before
         return count
 
+    @_undone_when_it_raises
     def upsert(self, artifact: A) -> A:
         """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
 
@@ -270,6 +300,7 @@ class Catalog:
             fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
             return shelf.codec.decode(self._changed(shelf, holders[0], fields, commit))  # type: ignore[no-any-return]
 
+    @_undone_when_it_raises
     def delete(self, artifact: Record) -> None:
         """Delete an artifact; its id stays taken for ever, its name is free again.
 
@@ -279,6 +310,7 @@ class Catalog:
         with _Transaction(self, self._actor, None) as commit:
             self._remove(shelf, self._at_revision(shelf, artifact), commit)
 
+    @_undone_when_it_raises
     def delete_many(self, type: type[A], *predicates: Predicate) -> int:
         """Delete every artifact that fits, in one transaction; return how many."""
         count = 0
@@ -296,6 +328,7 @@ class Catalog:
         if not self._backend.delete(shelf.spec, before, change):
             raise StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide")
 
+    @_undone_when_it_raises
     def load(self, type: type[Record], records: Iterable[Mapping[str, Any]]) -> int:
         """Import artifacts exactly as given, with id, status, owner, revision and times; return how many were written.
 
@@ -497,6 +530,7 @@ class Catalog:
         found: type[Any] = self._types.cls(name)
         return found
 
+    @_undone_when_it_raises
     def migrate(self, type: type[Record], change: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
         """Give every stored artifact of a type the new shape that ``type`` declares; return how many.
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import builtins
 import enum
+import keyword
+import operator
 import re
 import types
 import typing
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
@@ -21,8 +23,9 @@ import attrs
 from metastore._blob import Blob
 from metastore._link import Link
 from metastore._schema import FieldSpec
+from metastore._values import to_column
 from metastore._version import SCHEMES, Version
-from metastore.errors import DeclarationError, nearest
+from metastore.errors import DeclarationError, MetastoreError, nearest
 
 __all__ = ["Unresolved", "check_options", "default_from", "field_spec", "hint_of", "hints_of"]
 
@@ -53,7 +56,14 @@ _APPLIES = {
     "index": {"bool", "int", "float", "str", "datetime", "version", "link", "list"},
 }  # fmt: skip
 
+_ROOM: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
+    ("min_length", "max_length"): operator.le, ("min_items", "max_items"): operator.le,
+    ("ge", "le"): operator.le, ("ge", "lt"): operator.lt, ("gt", "le"): operator.lt, ("gt", "lt"): operator.lt,
+}  # fmt: skip
+
 INDEXED_LENGTH = 512
+_TAKEN = {"self", "type"}
+"""The constructor's own name, and the key under which a dump says an artifact's type."""
 
 
 class Unresolved:
@@ -68,7 +78,7 @@ class _Names(dict[str, Any]):
         self.module = module
 
     def __missing__(self, name: str) -> Any:
-        if name in self.module or hasattr(builtins, name):
+        if name.startswith("__") or name in self.module or hasattr(builtins, name):
             raise KeyError(name)
         return type(name, (Unresolved,), {})
 
@@ -76,11 +86,16 @@ class _Names(dict[str, Any]):
 def hints_of(cls: type, module: Mapping[str, Any], local: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hints of the class's own annotations, text ones read with the names around it."""
     written = cls.__dict__.get("__annotations__", {})
-    own = types.SimpleNamespace(__annotations__={name: hint for name, hint in written.items() if "ClassVar" not in str(hint)})
+    inside = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+    names = _Names(module, {**local, **inside})
+    return {name: _hint(f"{cls.__name__}.{name}", hint, names) for name, hint in written.items() if "ClassVar" not in str(hint)}
+
+
+def _hint(where: str, written: Any, names: _Names) -> Any:
     try:
-        return typing.get_type_hints(own, dict(module), _Names(module, local))
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), dict(names.module), names)["it"]
     except Exception as broken:
-        raise DeclarationError(f"{cls.__name__}: an annotation cannot be read: {broken}") from broken
+        raise DeclarationError(f"{where}: its annotation cannot be read: {broken}") from broken
 
 
 def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> FieldSpec:
@@ -88,8 +103,11 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     where = f"{owner}.{name}"
     if not FIELD_NAME.fullmatch(name):
         raise DeclarationError(f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore")
+    if keyword.iskeyword(name) or name in _TAKEN:
+        raise DeclarationError(f"{where}: {name} means something already; choose another name")
     said = {key: value for key, value in options.items() if value is not False and value not in (None, "", ())}
-    shape = _shape(where, hint)
+    shape = _whole_shape(where, hint)
+    _check_values(where, shape, said)
     if "choices" in said:
         shape["choices"] = tuple(said.pop("choices"))
     if shape["kind"] == "json":
@@ -99,13 +117,40 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     return spec
 
 
+def _whole_shape(where: str, hint: Any) -> dict[str, Any]:
+    try:
+        return _shape(where, hint)
+    except RecursionError:
+        raise DeclarationError(f"{where}: {getattr(hint, '__name__', hint)} contains itself; use Any for what has no end") from None
+
+
+def _check_values(where: str, shape: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Bounds and choices are values of the field's kind; those of an enum or Literal are chosen among its own."""
+    for word in ("choices", "allowed_keys", "required_keys"):
+        if isinstance(said.get(word), str):
+            raise DeclarationError(f"{where}: {word} is several texts like ({said[word]!r},), not one")
+    bare = FieldSpec(kind=shape["kind"], choices=shape.get("choices", ()))
+    words = [word for word in ("ge", "gt", "le", "lt") if word in said and bare.kind in _ORDERED]
+    values = [(word, said[word]) for word in words] + [("choices", each) for each in said.get("choices", ()) if bare.kind in _APPLIES["choices"]]
+    for word, value in values:
+        check_value(f"{where}: {word}", bare, value)
+
+
+def check_value(where: str, spec: FieldSpec, value: Any) -> None:
+    """Raise DeclarationError where a value said in a declaration does not fit the spec."""
+    try:
+        to_column(spec, value, f"{value!r:.60}")
+    except MetastoreError as refused:
+        raise DeclarationError(f"{where} does not fit: {refused}") from None
+
+
 def _constraints(said: dict[str, Any]) -> dict[str, Any]:
     for key in ("allowed_keys", "required_keys"):
         if key in said:
             said[key] = tuple(said[key])
     for key in ("ge", "gt", "le", "lt"):
         if isinstance(said.get(key), datetime):
-            said[key] = said[key].isoformat()
+            said[key] = said[key].astimezone(UTC).isoformat()
     return said
 
 
@@ -165,6 +210,9 @@ def _container(where: str, hint: Any) -> dict[str, Any]:
 
 def _object(where: str, hint: type) -> dict[str, Any]:
     inside = typing.get_type_hints(hint)
+    for each in attrs.fields(hint):
+        if not each.init:
+            raise DeclarationError(f"{where}: {hint.__name__}.{each.name} is not taken by the constructor (init=False), so it could not be read back")
     parts = [(each, _shape(f"{where}.{each.name}", inside[each.name])) for each in attrs.fields(hint)]
     return {
         "kind": "object",
@@ -187,6 +235,7 @@ def check_options(where: str, spec: FieldSpec) -> None:
         if value is not False and value not in (None, "", ()) and not (option == "search" and value == 0) and kind not in kinds:
             raise DeclarationError(f"{where}: {option} does not apply to {kind}, only to {', '.join(sorted(kinds))}")
     _check_bounds(where, spec)
+    _check_keys(where, spec)
     if kind == "str" and spec.index and not (spec.choices or 0 < (spec.max_length or 0) <= INDEXED_LENGTH):
         raise DeclarationError(f"{where}: an indexed text declares max_length, at most {INDEXED_LENGTH}")
     if kind == "list" and spec.index and (spec.item is None or spec.item.kind not in ("str", "int", "bool", "float")):
@@ -202,21 +251,35 @@ def check_options(where: str, spec: FieldSpec) -> None:
 def _check_inside(where: str, spec: FieldSpec) -> None:
     inner = [each for each in (spec.item, *spec.fields) if each is not None]
     for each in inner:
-        if each.kind in ("blob", "folder") or (each.kind == "link" and (spec.kind != "list" or each.optional)):
+        if each.kind in ("blob", "folder") or (each.kind == "link" and (spec.kind != "list" or each.optional or not spec.name)):
             raise DeclarationError(f"{where}: a {each.kind} stands in a field of its own, a list[Link[…]] or dict[str, Blob], not inside a {spec.kind}")
         _check_inside(where, each)
 
 
+def _check_keys(where: str, spec: FieldSpec) -> None:
+    for key in (*spec.allowed_keys, *spec.required_keys):
+        if not isinstance(key, str):
+            raise DeclarationError(f"{where}: keys are str, got {key!r}")
+        if key in spec.required_keys and spec.allowed_keys and key not in spec.allowed_keys:
+            raise DeclarationError(f"{where}: the key {key!r} is required but not allowed")
+
+
 def _check_bounds(where: str, spec: FieldSpec) -> None:
-    for low, high in (("min_length", "max_length"), ("min_items", "max_items"), ("ge", "le")):
-        a, b = getattr(spec, low), getattr(spec, high)
-        if a is not None and b is not None and a > b:
-            raise DeclarationError(f"{where}: {low}={a!r} is above {high}={b!r}")
     for count in ("min_length", "max_length", "min_items", "max_items", "max_size", "max_total_size"):
         value = getattr(spec, count)
         if value is not None and (type(value) is not int or value < 0):
             raise DeclarationError(f"{where}: {count} is a whole number, 0 or more, got {value!r}")
+    for (low, high), fits in _ROOM.items():
+        a, b = getattr(spec, low), getattr(spec, high)
+        if a is not None and b is not None and not fits(a, b):
+            raise DeclarationError(f"{where}: {low}={a!r} and {high}={b!r} leave no value")
+    _check_pattern(where, spec)
+
+
+def _check_pattern(where: str, spec: FieldSpec) -> None:
     if spec.pattern is not None:
+        if not isinstance(spec.pattern, str):
+            raise DeclarationError(f"{where}: pattern is a text, got {type(spec.pattern).__name__}")
         try:
             re.compile(spec.pattern)
         except re.error as broken:

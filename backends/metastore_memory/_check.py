@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from metastore._version import sort_key
 from metastore.backend import Identity, TypeSpec, fold
 from metastore_memory._answers import links_of
 from metastore_memory._store import Store

@@ -28,7 +28,6 @@ from metastore.backend import (
 from metastore.errors import (
     CatalogUrlError,
     ConflictError,
-    DamagedError,
     DuplicateError,
     IdTakenError,
     NotACatalogError,
@@ -60,62 +59,75 @@ def _path(url: str) -> str:
         raise CatalogUrlError(f"there is no directory {folder} for the catalogue; make it first")
     if os.path.isdir(path):
         raise CatalogUrlError(f"{path} is a directory; give the path of a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CatalogUrlError(f"{path} is no plain file; give the path of one")
     return path
 
 
 class _Scope:
-    """One level of a transaction of one thread: the outermost has the turn and the lock, inner ones are savepoints."""
+    """One level of a transaction of one thread: the outermost has the turn and the lock, inner ones are savepoints.
 
-    __slots__ = ("_local", "_stamped", "_store")
+    A signal may raise between any two steps (Ctrl-C): whatever was begun is then undone, and leaving twice is fine.
+    """
+
+    __slots__ = ("_level", "_local", "_stamped", "_store")
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
+        self._level = -1
 
     def __enter__(self) -> None:
-        self._local = local = self._store._connections.local()
-        if local.depth == 0:
-            self._begin(local)
-        else:
-            local.conn.execute(f"SAVEPOINT s{local.depth}")
-        self._stamped = local.transaction
-        local.depth += 1
-
-    def _begin(self, local: Local) -> None:
         if self._store.read_only:
             raise ReadOnlyError(f"{self._store.path} is open read-only")
-        local.turns.take()
+        self._local = local = self._store._connections.local()
+        self._level, self._stamped = local.depth, local.transaction
         try:
-            local.conn.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as refused:
-            local.turns.give()
-            raise translated(refused, self._store.path) from refused
-        local.transaction = None
+            if self._level == 0:
+                local.turns.take()
+                self._stamped = local.transaction = None
+            local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
+            local.depth = self._level + 1
+        except BaseException as refused:
+            self._undo()
+            raise self._translated(refused) from refused
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        local = self._local
-        local.depth -= 1
+        if self._level < 0:
+            return
         try:
-            self._end(local, failed=kind is not None)
-        except sqlite3.Error as refused:
-            self._end_badly(local)
-            raise translated(refused, self._store.path) from refused
+            if kind is None:
+                self._local.conn.execute(f"RELEASE s{self._level}" if self._level else "COMMIT")
+        except BaseException as refused:
+            self._undo()
+            raise self._translated(refused) from refused
+        if kind is None:
+            self._leave()
+        else:
+            self._undo()
+
+    def _undo(self) -> None:
+        conn = self._local.conn
+        try:
+            if conn.in_transaction and self._level:
+                conn.execute(f"ROLLBACK TO s{self._level}")
+                conn.execute(f"RELEASE s{self._level}")
+            elif conn.in_transaction:
+                conn.execute("ROLLBACK")
+            self._local.transaction = self._stamped
+        except sqlite3.OperationalError as refused:
+            if "no such savepoint" not in str(refused):  # the signal came after its release
+                raise
         finally:
-            if local.depth == 0:
-                local.turns.give()
+            self._leave()
 
-    def _end(self, local: Local, *, failed: bool) -> None:
-        if not failed:
-            local.conn.execute("COMMIT" if local.depth == 0 else f"RELEASE s{local.depth}")
-        elif local.conn.in_transaction and local.depth == 0:
-            local.conn.execute("ROLLBACK")
-        elif local.conn.in_transaction:
-            local.conn.execute(f"ROLLBACK TO s{local.depth}")
-            local.conn.execute(f"RELEASE s{local.depth}")
-            local.transaction = self._stamped
+    def _leave(self) -> None:
+        level, self._level = self._level, -1
+        self._local.depth = level
+        if level == 0:
+            self._local.turns.give()
 
-    def _end_badly(self, local: Local) -> None:
-        if local.depth == 0 and local.conn.in_transaction:
-            local.conn.rollback()
+    def _translated(self, refused: BaseException) -> BaseException:
+        return translated(refused, self._store.path) if isinstance(refused, sqlite3.Error) else refused
 
 
 class SqliteStore:
@@ -142,8 +154,8 @@ class SqliteStore:
     def _open(self) -> None:
         if self.read_only and not os.path.exists(self.path):
             raise CatalogUrlError(f"there is no catalogue {self.path} to open read-only")
-        self._check_whole()
         conn = self._connections.local().conn
+        layout.check_whole(conn, self.path)
         if not layout.is_catalogue(conn, self.path):
             self._make(conn)
         self.catalogue: str = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()[0]
@@ -156,21 +168,6 @@ class SqliteStore:
         with _Scope(self):
             if not layout.is_catalogue(conn, self.path):
                 layout.prepare(conn)
-
-    def _check_whole(self) -> None:
-        """A file shorter than its own header says was cut off; SQLite would find out only when it reads there."""
-        wal = f"{self.path}-wal"
-        if not os.path.exists(self.path) or (os.path.exists(wal) and os.path.getsize(wal)):
-            return
-        with open(self.path, "rb") as file:
-            head = file.read(100)
-        if len(head) == 100 and head.startswith(b"SQLite format 3\0") and head[24:28] == head[92:96]:
-            size = int.from_bytes(head[16:18], "big")
-            pages, size = int.from_bytes(head[28:32], "big"), 65536 if size == 1 else size
-            if os.path.getsize(self.path) < pages * size:
-                raise DamagedError(f"{self.path} is cut off: it has {os.path.getsize(self.path)} bytes of {pages * size}; restore it from a copy")
-        elif head and not head.startswith(b"SQLite format 3\0"):
-            raise NotACatalogError(f"{self.path} is no SQLite database")
 
     # types
 
