@@ -9,6 +9,7 @@ from metastore._blob import Blob, Location
 from metastore._catalog import Catalog, Edge
 from metastore._expr import Expr, absent, matches, references
 from metastore._find import Find, Page
+from metastore._json_schema import json_schema
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._version import Version
@@ -33,6 +34,7 @@ __all__ = [
     "absent",
     "errors",
     "field",
+    "json_schema",
     "make_type",
     "matches",
     "references",

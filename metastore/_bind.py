@@ -17,7 +17,7 @@ from metastore._blob import DIGEST_LENGTHS
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
 from metastore._values import json_value, text, to_column, to_plain
-from metastore._version import Version
+from metastore._version import Version, caret, sort_key, tilde
 from metastore.errors import MetastoreError, QueryError, UnknownFieldError, nearest
 from metastore.query import (
     Absent,
@@ -36,6 +36,7 @@ from metastore.query import (
     Rank,
     References,
     Text,
+    Within,
     negations_down,
 )
 
@@ -175,6 +176,14 @@ class Binder:
             value = (Version.trusted(value, spec.scheme or "semver").key, value)
         return Compare(path, predicate.op, value)
 
+    def _within(self, predicate: Within, path: Path, spec: FieldSpec) -> Predicate:
+        if spec.kind != "version" or path.keys:
+            raise QueryError(f"{_shown(path)} of {self._spec.name} is no version field, so {predicate.how} cannot be asked of it")
+        scheme = spec.scheme or "semver"
+        low, high = (caret if predicate.how == "caret" else tilde)(predicate.text, scheme)
+        # with no text beside the key: a bound stands before every text of its own precedence
+        return And((Compare(path, "ge", (sort_key(low, scheme), "")), Compare(path, "lt", (sort_key(high, scheme), ""))))
+
     def _in(self, predicate: In, path: Path, spec: FieldSpec) -> Predicate:
         self._needs(path, spec, _RANGES | {"id", "link"}, "in")
         return In(path, tuple(_value(spec, each, path) for each in predicate.values))
@@ -207,6 +216,7 @@ class Binder:
 _LEAVES: dict[type[Predicate], Callable[[Binder, Any, Path, FieldSpec], Predicate]] = {
     Compare: Binder._compare,
     In: Binder._in,
+    Within: Binder._within,
     Absent: Binder._absent,
     Text: Binder._text,
     Contains: Binder._contains,

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from metastore._data import Data
 from metastore._json import decode
 from metastore.errors import ValidationError, nearest
 
@@ -23,8 +24,8 @@ _SECRETS = {"signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-se
 URL_LENGTH = 2048
 
 
-@frozen
-class Location:
+@frozen(eq=False, repr=False)
+class Location(Data):
     """One place where the bytes lie: an fsspec url without credentials; lower ``priority`` is tried first."""
 
     url: str

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from metastore._artifact import Record
 from metastore._codec import content_digest
+from metastore._data import Data
 from metastore._exchange import dumped, loaded
 from metastore._find import Asked, Find, ask
 from metastore._ids import make_id
@@ -50,8 +51,8 @@ BATCH = 500
 _ANY_OWNER: Any = object()
 
 
-@frozen
-class Edge:
+@frozen(eq=False, repr=False)
+class Edge(Data):
     """One link of a closure: ``source`` points to ``target`` by ``field``; ``depth`` counts hops, from 1."""
 
     source: UUID

@@ -7,12 +7,12 @@ checked when a query is made. What a checker may know of them is declared here, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 from metastore._text import words
 from metastore._version import caret, tilde
 from metastore.errors import QueryError
-from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Order, Path, Predicate, References, Text
+from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Order, Path, Predicate, References, Text, Within
 
 if TYPE_CHECKING:
     from metastore._blob import Blob
@@ -162,15 +162,15 @@ class VersionExpr(Expr["Version | str"]):
 
     def caret(self, text: str) -> Predicate:
         """Hold in the range ``^text``: compatible by the scheme's rules. Raises VersionError."""
-        return self._within(caret, text)
+        return self._within("caret", text)
 
     def tilde(self, text: str) -> Predicate:
         """Hold in the range ``~text``: the same minor version. Raises VersionError."""
-        return self._within(tilde, text)
+        return self._within("tilde", text)
 
-    def _within(self, bounds: Callable[[str, str], tuple[str, str]], text: str) -> Predicate:
-        low, high = bounds(text, self._scheme)
-        return self._make(And((Compare(self._path, "ge", low), Compare(self._path, "lt", high))))
+    def _within(self, how: Literal["caret", "tilde"], text: str) -> Predicate:
+        (caret if how == "caret" else tilde)(text, self._scheme)
+        return self._make(Within(self._path, how, text))
 
 
 class BlobExpr(Expr["Blob"]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, frozen
 
+from metastore._data import Data
 from metastore._cursor import read_cursor, write_cursor
 from metastore._expr import Expr, Linked
 from metastore._order import position_of, sort_key
@@ -33,8 +34,8 @@ _MEASURED = {"int", "float"}
 _ID = FieldSpec(kind="id")
 
 
-@frozen
-class Page(Generic[A]):
+@frozen(eq=False, repr=False)
+class Page(Data, Generic[A]):
     """One page: its artifacts, and the cursor of the next one (``None`` when this was the last)."""
 
     items: list[A]

@@ -10,8 +10,9 @@ import hashlib
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from attrs import Attribute, asdict, field, fields, frozen
+from attrs import Attribute, asdict, fields, frozen
 
+from metastore._data import Data
 from metastore._json import encode
 
 __all__ = ["KINDS", "Column", "FieldSpec", "Kind", "TypeSpec", "spec_from_json", "spec_to_json"]
@@ -33,8 +34,8 @@ _STORAGE: dict[str, Storage] = {
 }
 
 
-@frozen
-class Column:
+@frozen(eq=False, repr=False)
+class Column(Data):
     """One column of a type's rows. ``derived`` columns are computed from the others."""
 
     name: str
@@ -43,8 +44,8 @@ class Column:
     derived: bool = False
 
 
-@frozen(kw_only=True)
-class FieldSpec:
+@frozen(kw_only=True, eq=False, repr=False)
+class FieldSpec(Data):
     """One field: its kind, what is inside it, its constraints and its words.
 
     ``item`` is the element of a list or the value of a dict; ``fields`` the attributes of an
@@ -58,7 +59,7 @@ class FieldSpec:
     kind: Kind
     optional: bool = False
     required: bool = True
-    default: Any = field(default=None, hash=False)
+    default: Any = None
     hook: bool = False
     item: FieldSpec | None = None
     fields: tuple[FieldSpec, ...] = ()
@@ -87,10 +88,18 @@ class FieldSpec:
     description: str = ""
     unit: str = ""
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind))
+
     @property
     def storage(self) -> Storage:
         """How the column keeps it; everything structured is canonical JSON text."""
         return _STORAGE.get(self.kind, "text")
+
+    @cached_property
+    def bare_text(self) -> bool:
+        """Whether any text fits it."""
+        return self == FieldSpec(name=self.name, kind="str")
 
     @property
     def links(self) -> FieldSpec | None:
@@ -109,8 +118,8 @@ class FieldSpec:
         return (own, *derived)
 
 
-@frozen
-class TypeSpec:
+@frozen(eq=False, repr=False)
+class TypeSpec(Data):
     """One artifact type: system fields first, then its own, in the order declared.
 
     ``unique`` names the fields of the unique scope (the owner is added while the artifact is not
@@ -121,6 +130,9 @@ class TypeSpec:
     fields: tuple[FieldSpec, ...]
     unique: tuple[str, ...] = ()
     description: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @cached_property
     def by_name(self) -> dict[str, FieldSpec]:

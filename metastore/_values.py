@@ -223,7 +223,7 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if type(value) is not list:
         _refuse("list", where, _kind(value))
     item = spec.item or _ANY
-    if item == _TEXT and all(type(each) is str and each.isascii() and "\0" not in each for each in value):
+    if item.bare_text and all(type(each) is str and each.isascii() and "\0" not in each for each in value):
         plain = value
     else:
         plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
@@ -268,7 +268,6 @@ def json_value(value: Any, where: str, depth: int = DEPTH) -> Any:
 
 
 _ANY = FieldSpec(kind="json")
-_TEXT = FieldSpec(kind="str")
 
 _CHECKS: dict[str, Callable[[FieldSpec, Any, str], Any]] = {
     "id": _id, "bool": _bool, "int": _int, "float": _float, "str": _str, "datetime": _datetime, "version": _version,

@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from attrs import frozen
 
+from metastore._data import Data
 from metastore._lookups import entries, items, json_kind, pointer, references, search_words, targets
 from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._text import fold, words
@@ -61,8 +62,8 @@ CHECKPOINT_EVERY = 16
 Row = tuple[Any, ...]
 
 
-@frozen
-class StoredSpec:
+@frozen(eq=False, repr=False)
+class StoredSpec(Data):
     """One entry of a type's append-only list of specs.
 
     ``number`` counts from 1 per type. ``breaking`` says that rows were migrated, so that
@@ -74,8 +75,8 @@ class StoredSpec:
     breaking: bool = False
 
 
-@frozen
-class Commit:
+@frozen(eq=False, repr=False)
+class Commit(Data):
     """One transaction of the history: ``id`` is a UUIDv7 made by the client and recognises a repeat.
 
     ``time`` is in microseconds since 1970 UTC.
@@ -87,8 +88,8 @@ class Commit:
     message: str | None = None
 
 
-@frozen
-class Change:
+@frozen(eq=False, repr=False)
+class Change(Data):
     """One artifact's part of a transaction.
 
     ``before`` and ``after`` are canonical JSON objects of the changed columns only (bytes as hex);
@@ -108,16 +109,16 @@ class Change:
     checkpoint: str | None = None
 
 
-@frozen
-class Identity:
+@frozen(eq=False, repr=False)
+class Identity(Data):
     """What the catalogue knows of an id: its type (empty for *foreign*) and state."""
 
     type: str
     state: Literal["live", "deleted", "foreign"]
 
 
-@frozen
-class Edge:
+@frozen(eq=False, repr=False)
+class Edge(Data):
     """One link found by a closure: ``depth`` counts hops from the start, 1 for its own links."""
 
     source: bytes
@@ -126,8 +127,8 @@ class Edge:
     depth: int
 
 
-@frozen
-class Explanation:
+@frozen(eq=False, repr=False)
+class Explanation(Data):
     """How a backend answers a query: the statement, what is bound to it, and the plan, a step a line."""
 
     sql: str

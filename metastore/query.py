@@ -17,6 +17,8 @@ from typing import Any, Literal, NoReturn
 
 from attrs import evolve, frozen
 
+from metastore._data import Data
+
 __all__ = [
     "Absent",
     "And",
@@ -38,6 +40,7 @@ __all__ = [
     "Rank",
     "References",
     "Text",
+    "Within",
     "negations_down",
     "walk",
 ]
@@ -45,7 +48,7 @@ __all__ = [
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
 
-class Predicate:
+class Predicate(Data):
     """Base of every condition: combine with ``&``, ``|``, ``~``; it has no truth value of its own.
 
     >>> from metastore.query import Absent, Path
@@ -72,8 +75,8 @@ def _flat(kind: type[And | Or], *items: Predicate) -> tuple[Predicate, ...]:
     return tuple(part for item in items for part in (item.items if isinstance(item, kind) else (item,)))
 
 
-@frozen(repr=False)
-class Path:
+@frozen(eq=False, repr=False)
+class Path(Data):
     """Where a value lies in an artifact: a field, then keys or attributes inside it.
 
     ``keys`` are taken whole, whatever characters they have. ``folded`` asks for the
@@ -90,28 +93,28 @@ class Path:
         return f"Path(field={self.field!r}{rest})"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class And(Predicate):
     """All items hold; true when there are none."""
 
     items: tuple[Predicate, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Or(Predicate):
     """At least one item holds; false when there are none."""
 
     items: tuple[Predicate, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Not(Predicate):
     """The exact complement of the item."""
 
     item: Predicate
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Compare(Predicate):
     """The value at the path is present and compares so with ``value``.
 
@@ -124,7 +127,7 @@ class Compare(Predicate):
     value: Any
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class In(Predicate):
     """The value at the path is one of ``values``; false when there are none."""
 
@@ -132,14 +135,14 @@ class In(Predicate):
     values: tuple[Any, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Absent(Predicate):
     """There is no value at the path (``None``, or no such key)."""
 
     path: Path
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Text(Predicate):
     """The text at the path starts with, ends with, or contains ``value``."""
 
@@ -148,7 +151,20 @@ class Text(Predicate):
     value: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
+class Within(Predicate):
+    """The version at the path lies in the range ``^text`` or ``~text`` of its scheme.
+
+    Ranges are intervals of precedence, so that of two texts of equal precedence both or none lie in it.
+    Binding makes two comparisons of it.
+    """
+
+    path: Path
+    how: Literal["caret", "tilde"]
+    text: str
+
+
+@frozen(eq=False, repr=False)
 class Contains(Predicate):
     """The list at the path holds every one, or any one, of ``values``."""
 
@@ -157,7 +173,7 @@ class Contains(Predicate):
     every: bool = True
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class HasKey(Predicate):
     """The dict at the path has this key, whatever its value."""
 
@@ -165,7 +181,7 @@ class HasKey(Predicate):
     key: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Follow(Predicate):
     """A link at the path leads to a live artifact of type ``target`` for which ``where`` holds.
 
@@ -177,7 +193,7 @@ class Follow(Predicate):
     where: Predicate
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Matches(Predicate):
     """Every word occurs in a searchable field; ``words`` are folded, distinct, in order of first use.
 
@@ -187,15 +203,15 @@ class Matches(Predicate):
     words: tuple[str, ...]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class References(Predicate):
     """Some blob of the artifact has this url, or this digest written ``algorithm:hex``."""
 
     value: str
 
 
-@frozen
-class Rank:
+@frozen(eq=False, repr=False)
+class Rank(Data):
     """A sort key: weighted number of (word, field) hits, see `metastore.backend`."""
 
     words: tuple[str, ...]
@@ -204,8 +220,8 @@ class Rank:
 Key = Path | Rank
 
 
-@frozen
-class Order:
+@frozen(eq=False, repr=False)
+class Order(Data):
     """One sort key. Absent is smallest: first when ascending, last when descending.
 
     ``-order`` turns the direction.
@@ -218,8 +234,8 @@ class Order:
         return evolve(self, descending=not self.descending)
 
 
-@frozen
-class Position:
+@frozen(eq=False, repr=False)
+class Position(Data):
     """Where the page before ended: its last sort values, one per `Order`, and its last id.
 
     Values are row values; a version is the pair (sort key, text), an absent value ``None``.
@@ -229,16 +245,16 @@ class Position:
     id: bytes
 
 
-@frozen
-class Measure:
+@frozen(eq=False, repr=False)
+class Measure(Data):
     """One figure per group: ``count`` takes no path, the others leave absent values out."""
 
     what: Literal["count", "min", "max", "sum", "avg"]
     path: Path | None = None
 
 
-@frozen
-class Query:
+@frozen(eq=False, repr=False)
+class Query(Data):
     """What is asked of one type.
 
     The id ends every order, in the last key's direction (ascending when there is no key).

@@ -31,6 +31,7 @@ from metastore.query import (
     Path,
     References,
     Text,
+    Within,
 )
 
 PAGE = File(__file__).parents[1] / "docs" / "query-language.md"
@@ -160,12 +161,12 @@ MEANINGS = {
     "has_key(properties, 'a.b')": HasKey(Path("properties"), "a.b"),
     "matches('Rescue debian, RESCUE')": Matches(("rescue", "debian")),
     "references('sha256:00')": References("sha256:00"),
-    "caret(version, '1.2')": And((Compare(Path("version"), "ge", "1.2.0"), Compare(Path("version"), "lt", "2.0.0-0"))),
-    "tilde(version, '1.2')": And((Compare(Path("version"), "ge", "1.2.0"), Compare(Path("version"), "lt", "1.3.0-0"))),
+    "caret(version, '1.2')": Within(Path("version"), "caret", "1.2"),
+    "tilde(version, '1.2')": Within(Path("version"), "tilde", "1.2"),
     "caret(flavor.version, '1:2-1')": Follow(
         Path("flavor"),
         "flavors",
-        And((Compare(Path("version"), "ge", "1:2-1"), Compare(Path("version"), "lt", "1:3~"))),
+        Within(Path("version"), "caret", "1:2-1"),
     ),
     'properties."a.b" = 1': Compare(Path("properties", ("a.b",)), "eq", 1),
     "properties.a.b = 1": Compare(Path("properties", ("a", "b")), "eq", 1),
@@ -351,7 +352,7 @@ BAD_JSON = [
 ]
 
 
-@pytest.mark.parametrize("document", BAD_JSON, ids=ascii)
+@pytest.mark.parametrize("document", BAD_JSON)
 def test_a_wrong_document_is_a_syntax_error_that_names_the_place(document):
     with pytest.raises(QuerySyntaxError, match=r"\(at \$") as caught:
         parse_json(document, IMAGES, SPECS)
@@ -558,7 +559,6 @@ def test_a_value_of_python_is_written_as_the_text_that_means_it(value, text):
 @pytest.mark.parametrize(
     "value",
     [object(), b"x", 2**63, float("inf"), "\0", "\ud800", datetime(2024, 1, 1), [object()], {1: 2}, (1, 2)],
-    ids=ascii,
 )
 def test_a_value_that_has_no_text_form_is_refused(value):
     with pytest.raises(QueryError):

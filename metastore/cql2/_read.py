@@ -31,6 +31,7 @@ from metastore.query import (
     Predicate,
     References,
     Text,
+    Within,
 )
 
 __all__ = ["COMPARISONS", "read"]
@@ -326,12 +327,12 @@ def _range(op: Op, scope: _Scope) -> Predicate:
     found = _name(name, scope)
     if found.field.kind != "version":
         raise Mistake(f"{op.name} takes a version field, {found.path.field} is of kind {found.field.kind}", name.place)
-    bounds = caret if op.name == "caret" else tilde
+    text = _text(version, "a version")
     try:
-        low, high = bounds(_text(version, "a version"), found.field.scheme or "semver")
+        (caret if op.name == "caret" else tilde)(text, found.field.scheme or "semver")
     except VersionError as error:
         raise Mistake(str(error), version.place) from error
-    return _followed(found, And((Compare(found.path, "ge", low), Compare(found.path, "lt", high))), op, scope, 2)
+    return _followed(found, Within(found.path, "caret" if op.name == "caret" else "tilde", text), op, scope)
 
 
 FUNCTIONS: dict[str, Callable[[Op, _Scope], Predicate]] = {

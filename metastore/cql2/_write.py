@@ -29,6 +29,7 @@ from metastore.query import (
     Predicate,
     References,
     Text,
+    Within,
 )
 
 __all__ = ["write"]
@@ -124,6 +125,10 @@ def _has_key(predicate: HasKey, scope: _Scope) -> Node:
     return Op("has_key", (_name(predicate.path, scope), Literal(_checked(predicate.key))))
 
 
+def _within(predicate: Within, scope: _Scope) -> Node:
+    return Op(predicate.how, (_name(predicate.path, scope), Literal(_checked(predicate.text))))
+
+
 def _matches(predicate: Matches, _scope: _Scope) -> Node:
     return Op("matches", (Literal(_checked(" ".join(predicate.words))),))
 
@@ -195,4 +200,5 @@ _WRITERS: dict[type[Predicate], Callable[[Any, _Scope], Node]] = {
     Or: _one,
     References: _references,
     Text: _text,
+    Within: _within,
 }
