@@ -229,6 +229,11 @@ class Record(_Declared, metaclass=_Meta):
         module = sys.modules.get(cls.__module__)
         _build(cls, type_name, unique, scheme, frame.f_globals if module is None else vars(module), frame.f_locals)
 
+    if not TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None:
+            raise DeclarationError(f"{type(self).__name__} is abstract: give it a type_name to make artifacts of it")
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
             return NotImplemented
@@ -264,7 +269,8 @@ def _build(cls: Any, type_name: Any, unique: Any, scheme: Any, module: Any, loca
     cls.__unique__ = tuple(unique) if unique is not None else cls.__unique__
     _declare_own(cls, module, local)
     cls.__fields_by_name__ = _inherited(cls)
-    _let_attrs_build(cls)
+    if type_name is not None:
+        _let_attrs_build(cls)
     cls.__spec__ = None
     _check_unique(cls)
 

@@ -6,7 +6,6 @@ needs the truth columns only. Reading its own row back is how a stored artifact 
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -114,7 +113,7 @@ class Codec:
         scope: list[Any] = [self.spec.name, [row[at] for at in self._scope]]
         if row[self._at["visibility"]] != "public":
             scope.append(row[self._at["owner"]])
-        return hashlib.sha256(encode(scope).encode()).digest()
+        return _sha256(encode(scope))
 
     def unique_key(self, artifact: Record) -> bytes | None:
         """Return the unique key that an artifact would have, ``None`` where its type declares no scope."""
@@ -173,12 +172,24 @@ class Codec:
         return None if value is None else _reader_of(self.cls, self.spec.by_name[name])(value)
 
 
+@lru_cache(maxsize=1)
+def _hash() -> Callable[[bytes], Any]:
+    from hashlib import sha256  # at first use: loading OpenSSL costs a tenth of importing the engine
+
+    return sha256
+
+
+def _sha256(text: str) -> bytes:
+    digest: bytes = _hash()(text.encode()).digest()
+    return digest
+
+
 def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
     """Return SHA-256 of the canonical JSON of type and content: the truth columns but times and revision.
 
     What is at its field's default is left out, so that a field added later changes no digest.
     """
-    return hashlib.sha256(encode([type_name, content]).encode()).digest()
+    return _sha256(encode([type_name, content]))
 
 
 def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:

@@ -6,8 +6,6 @@ query shows and never widens it. The MAC (keyed BLAKE2b, RFC 7693) ties it to qu
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
@@ -21,6 +19,8 @@ _MAC = 16
 
 
 def _mac(key: bytes, about: str, payload: bytes) -> bytes:
+    import hashlib
+
     return hashlib.blake2b(about.encode() + b"\0" + payload, key=key, digest_size=_MAC).digest()
 
 
@@ -36,6 +36,8 @@ def read_cursor(text: str, about: str, key: bytes) -> Position:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise CursorError("the cursor is damaged: it is not one that page() gave") from None
+    import hmac
+
     mac, payload = raw[:_MAC], raw[_MAC:]
     if not hmac.compare_digest(mac, _mac(key, about, payload)):
         raise CursorError("the cursor is of another query, catalogue or process, or was changed; begin again, or open with the same cursor_key")

@@ -6,7 +6,6 @@ newer or older declaration of the same type can live with it.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -155,6 +154,8 @@ class TypeSpec(Data):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, lower-case hex."""
+        import hashlib  # here and elsewhere at use: loading OpenSSL costs a tenth of importing the engine
+
         return hashlib.sha256(encode(spec_to_json(self)).encode()).hexdigest()
 
     @property

@@ -53,7 +53,7 @@ class Image(Artifact, type_name="coded_images"):
     layers: Field[dict[str, Blob]] = field(factory=dict)
     parent: Field[Link["Image"] | None] = field(default=None)
     parents: Field[list[Link["Image"]]] = field(factory=list)
-    anything: Field[Any] = field(default=None)
+    anything: Field[list[Any]] = field(factory=list)
     label: Field[str | None] = field(default=None, folded=True)
 
 
@@ -88,7 +88,7 @@ VALUES = {
     "layers": {"": Blob()},
     "parent": Link(UUID(int=2)),
     "parents": [Link(UUID(int=3))],
-    "anything": {"a": [None, {}]},
+    "anything": [None, {"a": [1.5, "x"]}],
     "label": "Straße",
     "tags": ["b", "a"],
     "properties": {"a.b": {"c": None}},

@@ -326,6 +326,7 @@ WRONG_HINTS = {
     "a complex": Field[complex],
     "none alone": Field[None],
     "an artifact": Field[Image],
+    "anything": Field[Any],
 }
 
 

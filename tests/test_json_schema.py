@@ -51,7 +51,7 @@ class Image(Artifact, type_name="schema_images"):
     parent: Field[Link["Image"] | None] = field(default=None)
     others: Field[list[Link["Image"]]] = field(factory=list, max_items=2)
     ports: Field[list[int | None]] = field(factory=list, unique_items=True, min_items=0)
-    anything: Field[Any] = field(default=None)
+    anything: Field[list[Any]] = field(factory=list)
 
 
 class Bare(Record, type_name="schema_bare"):
@@ -85,7 +85,7 @@ def full(**values):
         "parent": Link(uuid4()),
         "others": [Link(uuid4())],
         "ports": [1, None],
-        "anything": {"a": [1, None, {}]},
+        "anything": [1, None, {"a": [True]}],
         "properties": {"": [True, 1.5, "x"]},
         "tags": ["a", "b"],
         "owner": "ann",

@@ -24,6 +24,7 @@ from metastore.errors import (
     NotACatalogError,
     QueryError,
     ReadOnlyError,
+    SchemaConflictError,
     StorageFullError,
 )
 from metastore_sqlite._functions import register
@@ -178,11 +179,15 @@ def _folder(path: str) -> str:
 # write(2) itself fails for want of room only (a quota, a limit on file size); a dying disk shows at fsync(2)
 _NO_ROOM = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 
+_MIGRATED = "another program migrated the type meanwhile ({text} in {path}); this one needs the newer declaration"
+
 _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
     ("database or disk is full", StorageFullError, "the disk is full; nothing of this transaction was written"),
     ("file is not a database", NotACatalogError, "{path} is no SQLite database"),
     ("malformed", DamagedError, "{path} is damaged ({text}); restore it from a copy, or save what `sqlite3 .recover` finds"),
     ("no such table: _", DamagedError, "{path} lacks a table of the catalogue's own ({text}); restore it from a copy"),
+    ("no such column", SchemaConflictError, _MIGRATED),
+    ("has no column named", SchemaConflictError, _MIGRATED),
     ("disk I/O error", BackendError, "reading or writing {path} failed ({text}); look at the disk"),
     ("locked", BusyError, "another program kept {path} locked too long; try again"),
     ("readonly", ReadOnlyError, "{path} is open or stored read-only"),

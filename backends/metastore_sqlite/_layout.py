@@ -58,8 +58,11 @@ def reference_mark(value: str) -> bytes:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL text. Names come from checked specs only, never from a caller's query."""
-    return '"' + name.replace('"', '""') + '"'
+    """Return a name as SQL text. Names come from checked specs only, never from a caller's query.
+
+    In backticks: SQLite takes a name in double quotes that it does not know, as after another program's migration, for a text.
+    """
+    return "`" + name.replace("`", "``") + "`"
 
 
 def is_catalogue(conn: Any, path: str) -> bool:
