@@ -323,9 +323,9 @@ def _check_target(where: str, given: Any) -> None:
 
 def _keep_kind(cls: Any, name: str, given: Any) -> None:
     for base in cls.__mro__[1:]:
-        inherited = base.__dict__.get(name)
-        if isinstance(inherited, Field) and inherited.spec is not None:
-            old, new = inherited.spec, given.spec
+        inherited: Any = base.__dict__.get(name)
+        if isinstance(inherited, Field) and (old := getattr(inherited, "spec", None)) is not None:
+            new = given.spec
             if (old.kind, old.item, old.fields) != (new.kind, new.item, new.fields) or (new.optional and not old.optional):
                 raise DeclarationError(f"{cls.__name__}.{name}: a subclass cannot loosen the {old.kind} it inherits from {base.__name__}")
 
@@ -335,7 +335,7 @@ def _default_words(cls: Any, name: str, given: Any) -> dict[str, Any]:
     if made is _NO_DEFAULT:
         return {"required": given.options["_init"]}
     if isinstance(made, attrs.Factory):  # type: ignore[arg-type]
-        plain = {list: [], dict: {}}.get(made.factory)
+        plain: Any = {list: [], dict: {}}.get(made.factory)
         return {"required": False, "default": plain, "hook": plain is None and name != "id"}
     return {"required": False, "default": _plain_default(cls, name, made)}
 
@@ -441,7 +441,7 @@ def _link_target(given: Any) -> Any:
     target = _link_hint(given)
     if isinstance(target, type) and not issubclass(target, Unresolved):
         return target
-    wanted = getattr(target, "__forward_arg__", None) or getattr(target, "__name__", str(target))
+    wanted: str = getattr(target, "__forward_arg__", None) or getattr(target, "__name__", str(target))
     found = given.owner if wanted == given.owner.__name__ else _find_class(wanted, given.owner)
     if found is None:
         raise DeclarationError(f"{given.owner.__name__}.{given.name}: no artifact class {wanted!r} is declared beside it")
@@ -478,12 +478,12 @@ def make_type(spec: TypeSpec, resolve: Callable[[str], type]) -> type[Record]:
     base = Artifact if "name" in spec.by_name else Record
     own = [each for each in spec.fields if each.name not in base.__fields_by_name__]
     body: dict[str, Any] = {each.name: _dynamic_field(each, resolve) for each in own}
-    body["__annotations__"] = {each.name: Field[hint_of(each)] for each in own}
+    body["__annotations__"] = {each.name: Field[hint_of(each)] for each in own}  # type: ignore[misc]  # hints made at run time
     body["__doc__"] = spec.description
-    made = types.new_class(_class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body))
+    made: Any = types.new_class(_class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body))
     made.__module__ = "metastore.dynamic"
     made.__spec__ = spec
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 def _class_name(type_name: str) -> str:

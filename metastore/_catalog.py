@@ -374,10 +374,10 @@ class Catalog:
         the name and version and ``owner`` does not say which.
         """
         if id is not None:
-            return self._by_id(type, id)
+            return self._by_id(type, id)  # type: ignore[no-any-return]
         if name is None:
             raise QueryError("get() needs an id, or a name with or without a version")
-        return self._by_name(type, name, version, owner)
+        return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
 
     def _by_id(self, type: Any, id: Any) -> Any:
         ident = id if isinstance(id, UUID) else Link(id).id

@@ -256,7 +256,7 @@ def _link(ident: bytes) -> Link[Any]:
     _put(made, "int", int.from_bytes(ident, "big"))
     _put(made, "is_safe", _UNKNOWN)
     _put(found, "id", made)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _folder(text: str) -> dict[str, Blob]:

@@ -22,7 +22,7 @@ class Data:
         return tuple([getattr(self, each.name) for each in fields(type(self))])  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if type(other) is type(self) else NotImplemented  # type: ignore[attr-defined]
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:
         return hash((type(self), *self._values()))

@@ -83,5 +83,5 @@ def _word(spec: FieldSpec, word: str) -> Any:
 def _widened(old: FieldSpec, new: FieldSpec | None) -> FieldSpec:
     if new is None:
         return old
-    kept = {"index": old.index or new.index, "folded": old.folded or new.folded, "search": new.search or old.search}
+    kept: dict[str, Any] = {"index": old.index or new.index, "folded": old.folded or new.folded, "search": new.search or old.search}
     return evolve(new, **kept, default=old.default, required=old.required, hook=old.hook)

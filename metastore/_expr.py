@@ -211,11 +211,11 @@ class FolderExpr(Expr["dict[str, Blob]"]):
 
     __slots__ = ()
 
-    def __getitem__(self, key: str) -> BlobExpr:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __getitem__(self, key: str) -> BlobExpr:
         """The blob of that name."""
         return BlobExpr(Path(self._path.field, (*self._path.keys, key)), self._via)
 
-    def has_key(self, key: str) -> Predicate:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def has_key(self, key: str) -> Predicate:
         """Hold where the folder has a blob of that name."""
         return self._make(HasKey(self._path, key))
 
@@ -261,7 +261,7 @@ class Linked:
     def __eq__(self, other: object) -> NoReturn:
         raise QueryError(f"a link cannot be compared: ask absent({self!r}), or {self!r}.id == …")
 
-    __ne__ = __eq__  # type: ignore[assignment]
+    __ne__ = __eq__
     __hash__ = None  # type: ignore[assignment]
 
     def __bool__(self) -> NoReturn:

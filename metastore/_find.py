@@ -115,7 +115,7 @@ class Find(Generic[A]):
             raise NotFoundError(f"no artifact fits {self!r}")
         if len(found) > 1:
             raise QueryError(f"more than one artifact fits {self!r}; ask for first(), or more closely")
-        return found[0]  # type: ignore[no-any-return]
+        return found[0]
 
     def all(self) -> list[A]:
         """Return every artifact as a list."""

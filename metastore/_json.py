@@ -27,7 +27,7 @@ def _encoder() -> Callable[[Any], str]:
 encode: Callable[[Any], str] = _encoder()
 """Return the canonical text of a value of JSON types (and bytes). Raises ValueError for NaN and infinities."""
 
-_scan = json.JSONDecoder().scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
 
 
 def decode(text: str) -> Any:

@@ -179,7 +179,7 @@ def spec_to_json(spec: TypeSpec | FieldSpec) -> dict[str, Any]:
 
 def _field_from_json(data: dict[str, Any]) -> FieldSpec:
     known = {each.name for each in fields(FieldSpec)}
-    values = {name: tuple(value) if isinstance(value, list) and name != "default" else value for name, value in data.items() if name in known}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) and name != "default" else value for name, value in data.items() if name in known}
     if "item" in values:
         values["item"] = _field_from_json(data["item"])
     if "fields" in values:

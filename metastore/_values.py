@@ -68,7 +68,8 @@ def _int(spec: FieldSpec, value: Any, where: str) -> int:
         _refuse("int", where, _kind(value))
     if not -(2**63) <= value < 2**63:
         _refuse("an int of 64 bits", where, f"one of {value.bit_length()} bits")
-    return _bounded(spec, value, value, where)
+    _bounded(spec, value, value, where)
+    return value
 
 
 def _float(spec: FieldSpec, value: Any, where: str) -> float:
@@ -78,17 +79,17 @@ def _float(spec: FieldSpec, value: Any, where: str) -> float:
         _refuse("float", where, _kind(value))
     if not math.isfinite(value):
         _refuse("a finite float", where, str(value))
-    return _bounded(spec, value + 0.0, value, where)
+    _bounded(spec, value, value, where)
+    return float(value) + 0.0
 
 
-def _bounded(spec: FieldSpec, plain: Any, value: Any, where: str) -> Any:
+def _bounded(spec: FieldSpec, plain: Any, value: Any, where: str) -> None:
     for option, holds, words in _BOUNDS:
         bound = getattr(spec, option)
         if bound is not None and not holds(plain, bound):
             _refuse(f"{words} {bound}", where, str(value))
     if spec.choices and plain not in spec.choices:
         _refuse(_one_of(spec), where, repr(plain))
-    return plain
 
 
 _BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], str], ...] = (

@@ -12,7 +12,7 @@ import weakref
 from typing import Any
 from urllib.parse import quote
 
-from sqlite_utils.utils import sqlite3
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose, which it does not list
 
 from metastore.errors import (
     BackendError,

@@ -49,7 +49,7 @@ def _first(db: Database) -> None:
         "CREATE INDEX _changes_artifact ON _changes (artifact, revision)",
     ):
         db.execute(statement)
-    db["_meta"].insert({"key": "catalogue", "value": str(uuid4())})
+    db.table("_meta").insert({"key": "catalogue", "value": str(uuid4())})
 
 
 def reference_mark(value: str) -> bytes:
@@ -123,7 +123,7 @@ def create_type(db: Database, spec: TypeSpec) -> None:
         _create_indexes(db, spec, each)
     if "name" in spec.by_name:
         _index(db, spec, ["name", "version__key", "version"])
-    db[spec.name].create_index(["unique_key"], index_name=f"{spec.name}:unique_key", unique=True)
+    db.table(spec.name).create_index(["unique_key"], index_name=f"{spec.name}:unique_key", unique=True)
     for each in look_ups(spec):
         _create_look_up(db, spec, each)
     create_search(db, spec)
@@ -135,7 +135,7 @@ def _column(column: Column) -> str:
 
 def _index(db: Database, spec: TypeSpec, columns: list[str]) -> None:
     """Index by the columns, then the id: a page in id order is a range scan."""
-    db[spec.name].create_index([*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
+    db.table(spec.name).create_index([*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
 
 
 def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:

@@ -210,7 +210,7 @@ def _latest(spec: TypeSpec, text: str, bound: list[Any]) -> Fragment:
 def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequence[Measure], specs: Specs) -> Fragment:
     """Return the statement of groups and their measures; a free JSON path gives its kind and its value."""
     conditions = Conditions(specs)
-    source, inside = f"{quoted(spec.name)} AS t", []
+    source = f"{quoted(spec.name)} AS t"
     groups: list[Fragment] = []
     order: list[str] = []
     for number, path in enumerate(by):
@@ -230,7 +230,7 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
         text, values = _latest(spec, text, values)
     shown = [*groups, *figures]
     sql = f"SELECT {', '.join(part for part, _ in shown)} FROM {source} WHERE {text}"
-    bound = [value for _, each in shown for value in each] + inside + values
+    bound = [value for _, each in shown for value in each] + values
     if not groups:
         return sql, bound
     places = ", ".join(str(at) for at in range(1, len(groups) + 1))

@@ -57,6 +57,12 @@ class _Derived:
         self.empty = {"list": "[]", "dict": "{}", "folder": "{}"}.get(field.kind)
 
 
+    def entries(self, rows: Iterable[Row]) -> list[Any]:
+        """Return what follows from rows, sorted: neighbours in the look-up are written one after the other."""
+        values = [(row[self.at], row[0]) for row in rows]
+        return sorted([entry for value, ident in values if value is not None and value != self.empty for entry in self.derive(self.field, value, ident)])
+
+
 def _derived(spec: TypeSpec) -> Iterable[_Derived]:
     for field in spec.fields:
         if field.links:
@@ -112,9 +118,8 @@ class TypeTable:
         first = conn.execute(self._last).fetchone()[0] + 1
         many(self._insert, [(*row, number) for number, row in enumerate(rows, first)])
         for each in self.derived:
-            found = [entry for row in rows if (value := row[each.at]) is not None and value != each.empty for entry in each.derive(each.field, value, row[0])]
+            found = each.entries(rows)
             if found:
-                found.sort()  # neighbours in the look-up one after the other
                 self._add(many, each, found)
         if self._searched:
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, first)])

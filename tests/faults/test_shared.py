@@ -36,6 +36,34 @@ def test_two_threads_write_with_one_catalogue(tmp_path):
         assert catalog.check() == []
 
 
+def first_use_of_types(catalog, who, failures):
+    """Use types that the catalogue does not know yet, inside transactions and outside."""
+    try:
+        for at in range(12):
+            made = type(programs.Artifact)(f"Type{at}", (programs.Artifact,), {"__module__": __name__}, type_name=f"{who}{at}")
+            if at % 2:
+                with catalog.transaction():
+                    catalog.add(programs.note(f"{who}{at}", at))
+                    catalog.add(made(name="a"))
+            else:
+                catalog.add(made(name="b"))
+    except Exception as error:
+        failures.append(repr(error))
+
+
+def test_threads_that_make_types_do_not_wait_for_each_other_for_ever(tmp_path):
+    with programs.open_notes(tmp_path / "c.db", timeout=2) as catalog:
+        failures = []
+        threads = [threading.Thread(target=first_use_of_types, args=(catalog, who, failures)) for who in ("a", "b", "c")]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert failures == []
+        assert len(catalog.types()) == 37
+        assert catalog.check() == []
+
+
 @pytest.mark.parametrize("at", [0, 1, 499, 500, 501, 1700])
 def test_ctrl_c_in_the_middle_of_add_many_stores_nothing_of_it(run, tmp_path, at):
     interrupted, after, faults = run(programs.interrupted_adding, str(tmp_path / "c.db"), at)
