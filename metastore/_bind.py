@@ -18,7 +18,7 @@ from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
 from metastore._values import json_value, text, to_column, to_plain
 from metastore._version import Version, caret, sort_key, tilde
-from metastore.errors import MetastoreError, QueryError, UnknownFieldError, nearest
+from metastore.errors import MetastoreError, QueryError, UnknownFieldError, ValidationError, nearest
 from metastore.query import (
     Absent,
     And,
@@ -102,7 +102,7 @@ class Binder:
         return spec
 
     def _step(self, spec: FieldSpec, keys: tuple[str, ...], path: Path) -> tuple[FieldSpec, tuple[str, ...]]:
-        text(keys[0], f"a key of {path.field}")
+        _key(keys[0], path)
         if spec.kind in ("dict", "json"):
             return _FREE, keys[1:]
         if spec.kind == "folder":
@@ -222,6 +222,13 @@ _LEAVES: dict[type[Predicate], Callable[[Binder, Any, Path, FieldSpec], Predicat
     Contains: Binder._contains,
     HasKey: Binder._has_key,
 }
+
+
+def _key(key: str, path: Path) -> None:
+    try:
+        text(key, f"a key of {path.field}")
+    except ValidationError as refused:
+        raise QueryError(f"no artifact has such a key: {refused}") from None
 
 
 def _shown(path: Path) -> str:

@@ -88,13 +88,14 @@ class _Transaction:
             self._scope.__exit__(kind, error, trace)
         except BaseException as refused:
             self._scope.__exit__(type(refused), refused, None)  # Ctrl-C may have come before it began; leaving twice is fine
-            self._catalog._types.refresh()
+            self._catalog._types.settle(kept=False)
             raise
         finally:
             self._catalog._local.open = self._outer
         if kind is not None:
             self._outermost()._time = self._stamped
-            self._catalog._types.refresh()
+        if kind is not None or self._outer is None:
+            self._catalog._types.settle(kept=kind is None)
 
     def _outermost(self) -> _Transaction:
         return self if self._outer is None else self._outer._outermost()
@@ -135,9 +136,11 @@ class Catalog:
 
     def __init__(self, backend: Backend, *, actor: str | None = None, cursor_key: bytes | None = None) -> None:
         self._backend = backend
-        self._types = Types(backend)
         self._local = threading.local()
+        self._types = Types(backend, lambda: getattr(self._local, "open", None) is not None)
         self._actor = actor
+        if cursor_key is not None and not isinstance(cursor_key, bytes):
+            raise ValidationError(f"expected cursor_key as bytes, got {type(cursor_key).__name__}")
         self._cursor_key = (cursor_key or os.urandom(32))[:64]
         self._open = True
 
@@ -165,8 +168,14 @@ class Catalog:
         """
         if mode not in ("rw", "ro") or durability not in ("full", "normal"):
             raise ValidationError(f"expected mode rw or ro and durability full or normal, got {mode!r} and {durability!r}")
-        made = cls(open_backend(url, mode=mode, durability=durability, timeout=timeout), actor=actor, cursor_key=cursor_key)
-        made.register(*types)
+        _words(actor, "actor")
+        backend = open_backend(url, mode=mode, durability=durability, timeout=timeout)
+        try:
+            made = cls(backend, actor=actor, cursor_key=cursor_key)
+            made.register(*types)
+        except BaseException:
+            backend.close()
+            raise
         return made
 
     @property
@@ -182,7 +191,7 @@ class Catalog:
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
         the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
         """
-        return _Transaction(self, actor if actor is not None else self._actor, message)
+        return _Transaction(self, _words(actor, "actor") or self._actor, _words(message, "message"))
 
     @_undone_when_it_raises
     def add(self, artifact: A) -> A:
@@ -194,8 +203,9 @@ class Catalog:
         row = shelf.codec.encode(artifact.__dict__)
         with _Transaction(self, self._actor, None) as commit:
             stored = shelf.codec.stamp(row, revision=1, time=commit.time())
+            made = shelf.codec.decode(stored)  # before it is written: what cannot be read is not stored
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
-        return shelf.codec.decode(stored)  # type: ignore[no-any-return]
+        return made  # type: ignore[no-any-return]
 
     @_undone_when_it_raises
     def add_many(self, artifacts: Iterable[Record], *, progress: Callable[[int], object] | None = None) -> int:
@@ -223,7 +233,7 @@ class Catalog:
             self._backend.insert(shelf.spec, entries)
 
     @_undone_when_it_raises
-    def update(self, artifact: A, **fields: Any) -> A:
+    def update(self, artifact: A, /, **fields: Any) -> A:
         """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
 
         What is equal already is not written: with nothing new the stored artifact comes back as it is. Raises StaleRevisionError when someone wrote
@@ -274,11 +284,13 @@ class Catalog:
             raise StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide")
 
     @_undone_when_it_raises
-    def update_many(self, type: type[A], *predicates: Predicate, **fields: Any) -> int:
+    def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
         """Change fields of every artifact that fits, in one transaction; return how many changed."""
         count = 0
         with self.transaction() as commit:
             for one in self._asked(type, predicates, ()):
+                one.shelf.check_writable()
+                one.shelf.codec.check(fields)
                 for before in one.stream(None, None):
                     count += self._changed(one.shelf, before, fields, commit) is not before
         return count
@@ -339,6 +351,7 @@ class Catalog:
         count = 0
         with self.transaction() as commit:
             shelf = self._types.shelf(type)
+            shelf.check_writable()
             for record in records:
                 count += self._load_one(shelf, loaded(shelf.codec, record), commit)
         return count
@@ -381,7 +394,7 @@ class Catalog:
 
     def _by_id(self, type: Any, id: Any) -> Any:
         ident = id if isinstance(id, UUID) else Link(id).id
-        cls = type if type.__type_name__ is not None else self._class_of(ident)
+        cls = type if _artifact_class(type).__type_name__ is not None else self._class_of(ident)
         shelf = self._types.shelf(cls)
         rows = self._backend.fetch(shelf.spec, (ident.bytes,))
         if not rows:
@@ -403,7 +416,7 @@ class Catalog:
         return NotFoundError(f"no {shelf.spec.name} {ident}")
 
     def _by_name(self, type: Any, name: str, version: Any, owner: Any) -> Any:
-        if type.__type_name__ is None or owner is not _ANY_OWNER:
+        if _artifact_class(type).__type_name__ is None or owner is not _ANY_OWNER:
             return self._by_owner(type, name, version, owner)
         shelf = self._types.shelf(type)
         text = None if version is None else shelf.codec.version_text(version)
@@ -430,7 +443,7 @@ class Catalog:
     def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
         """Return artifacts by id, in the order asked; missing ones are left out."""
         wanted = [id.bytes if isinstance(id, UUID) else Link(id).id.bytes for id in ids]
-        if type.__type_name__ is None:
+        if _artifact_class(type).__type_name__ is None:
             return self._get_any(wanted)
         shelf = self._types.shelf(type)
         return [shelf.codec.decode(row) for row in self._backend.fetch(shelf.spec, wanted)]
@@ -448,7 +461,7 @@ class Catalog:
 
     def latest(self, type: type[A], name: str, *predicates: Predicate) -> A:
         """Return the highest version of a name among what fits. Raises NotFoundError."""
-        if not predicates and type.__type_name__ is not None:
+        if not predicates and _artifact_class(type).__type_name__ is not None:
             return self._by_name(type, name, None, _ANY_OWNER)  # type: ignore[no-any-return]
         order = (Order(Path("version"), descending=True),)
         found = self.find(type, Compare(Path("name"), "eq", name), *predicates, order_by=order, limit=1)
@@ -476,7 +489,7 @@ class Catalog:
 
     def _asked(self, type: Any, predicates: Sequence[Predicate], order_by: Iterable[Any], *, latest: bool = False) -> list[Asked]:
         self._check_open()
-        classes = [type] if getattr(type, "__type_name__", None) is not None else list(self._types.under(_artifact_class(type)))
+        classes = [type] if _artifact_class(type).__type_name__ is not None else list(self._types.under(type))
         return [ask(self._types.shelf(cls), predicates, order_by, latest=latest) for cls in classes]
 
     def count(self, type: type[A], *predicates: Predicate) -> int:
@@ -574,6 +587,7 @@ class Catalog:
             if not isinstance(artifact, Record):
                 raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
             shelf = self._types.shelf(type(artifact))
+        if shelf.refusal:
             shelf.check_writable()
         return shelf
 
@@ -593,6 +607,10 @@ _NOT_UPSERTED = {"id", "status", "created_at", "updated_at", "revision"}
 def _whole(shelf: Shelf, row: Row) -> str:
     names = [each.name for each in shelf.spec.fields]
     return encode(dict(zip(names, row, strict=False)))
+
+
+def _words(given: str | None, what: str) -> str | None:
+    return None if given is None else text(given, what)
 
 
 def _name(shelf: Shelf, name: Any) -> str:

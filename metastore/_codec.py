@@ -76,6 +76,10 @@ class Codec:
         self._write(row, [self._writer_of(name) for name in changes], changes)
         return self._finish(row)
 
+    def check(self, changes: Mapping[str, Any]) -> None:
+        """Raise what `patch` would raise for these changes, whatever the row."""
+        self._write([None] * len(self.spec.columns), [self._writer_of(name) for name in changes], changes)
+
     def _writer_of(self, name: str) -> Any:
         if name not in self._writers or name in self._lost or name == "id":
             raise _not_writable(self.cls, name, [each for each in self._writers if each != "id"])
@@ -209,7 +213,7 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
         return str, None, 2**63 if spec.max_length is None else spec.max_length
     if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
         widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
-        return _NUMBERS[spec.kind], -widest if spec.ge is None else spec.ge, widest if spec.le is None else spec.le
+        return _NUMBERS[spec.kind], -widest if spec.ge is None else max(-widest, spec.ge), widest if spec.le is None else min(widest, spec.le)
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
         return dict, None, None
     return None, None, None

@@ -27,6 +27,9 @@ _BY_KIND: dict[str, Any] = {
 }
 
 
+_SHAPES: dict[str, type] = {"list": list, **dict.fromkeys(("blob", "dict", "folder", "object"), dict)}
+
+
 def dumped(codec: Codec, row: Row) -> dict[str, Any]:
     """Return a row as JSON values by field name, after ``type``."""
     return {"type": codec.spec.name, **{each.name: _plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)}}
@@ -39,12 +42,14 @@ def _plain(spec: FieldSpec, value: Any) -> Any:
 
 def loaded(codec: Codec, record: Mapping[str, Any]) -> Row:
     """Return the finished row of a JSON mapping. Raises ValidationError naming the field."""
+    if not isinstance(record, Mapping):
+        raise ValidationError(f"expected a record as a mapping of field names to values, got {type(record).__name__}")
     given = {name: value for name, value in record.items() if name != "type"}
     if record.get("type", codec.spec.name) != codec.spec.name:
         raise ValidationError(f"expected one of {codec.spec.name}, got one of {record['type']!r}")
     for name in given:
         if name not in codec.spec.by_name:
-            raise UnknownFieldError(f"{codec.spec.name} has no field {name!r}: {nearest(name, codec.spec.by_name)}")
+            raise UnknownFieldError(f"{codec.spec.name} has no field {name!r}: {nearest(str(name), codec.spec.by_name)}")
     created, updated = _moment(given, "created_at"), _moment(given, "updated_at")
     row = codec.encode(_values(codec, given))
     return codec.stamp(row, revision=_revision(given), time=max(created, updated), created=created)
@@ -63,6 +68,9 @@ def _values(codec: Codec, given: Mapping[str, Any]) -> dict[str, Any]:
 def _value(codec: Codec, spec: FieldSpec, value: Any) -> Any:
     if spec.kind in ("version", "bool", "int", "float", "str", "json", "id") and not spec.choices:
         return value
+    shape = _SHAPES.get(spec.kind)
+    if shape is not None and value is not None and type(value) is not shape:
+        raise ValidationError(f"expected {shape.__name__} at $.{spec.name}, got {type(value).__name__}")
     from metastore._nested import from_json  # cattrs, at first use
 
     return from_json(codec.hint(spec), value, f"$.{spec.name}")
@@ -74,8 +82,8 @@ def _moment(given: Mapping[str, Any], name: str) -> int:
         return micros(datetime.now(UTC))
     try:
         moment = datetime.fromisoformat(text)
-        return micros(moment)
-    except (TypeError, ValueError):
+        return micros(moment.astimezone(UTC)) if moment.tzinfo is not None else micros(moment)
+    except (TypeError, ValueError, OverflowError):
         raise ValidationError(f"expected a time with its zone like 2024-02-29T12:00:00Z at $.{name}, got {text!r:.60}") from None
 
 

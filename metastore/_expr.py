@@ -84,7 +84,7 @@ class Expr(Generic[T]):
 
     def in_(self, values: Iterable[T]) -> Predicate:
         """Hold where the value is one of ``values``; for nothing when there are none."""
-        return self._make(In(self._path, tuple(values)))
+        return self._make(In(self._path, _several(values, "in_")))
 
     def between(self, low: T, high: T) -> Predicate:
         """Hold where low <= value <= high."""
@@ -114,7 +114,7 @@ class Expr(Generic[T]):
     def contains_all(self: Expr[list[X] | None], items: Iterable[X]) -> Predicate: ...
     def contains_all(self: Expr[Any], items: Iterable[Any]) -> Predicate:
         """Hold where the list has every one of the elements."""
-        return self._make(Contains(self._path, tuple(items)))
+        return self._make(Contains(self._path, _several(items, "contains_all")))
 
     @overload
     def contains_any(self: Expr[list[X]], items: Iterable[X]) -> Predicate: ...
@@ -122,7 +122,7 @@ class Expr(Generic[T]):
     def contains_any(self: Expr[list[X] | None], items: Iterable[X]) -> Predicate: ...
     def contains_any(self: Expr[Any], items: Iterable[Any]) -> Predicate:
         """Hold where the list has at least one of the elements."""
-        return self._make(Contains(self._path, tuple(items), every=False))
+        return self._make(Contains(self._path, _several(items, "contains_any"), every=False))
 
     def has_key(self: Expr[dict[str, X]] | Expr[dict[str, X] | None], key: str) -> Predicate:
         """Hold where the dict has this key, whatever its value and whatever characters the key has."""
@@ -149,6 +149,12 @@ class Expr(Generic[T]):
         hops = "".join(f"{path.field}." for path, _ in self._via)
         keys = "".join(f"[{key!r}]" for key in self._path.keys)
         return f"{hops}{self._path.field}{keys}{'.folded' if self._path.folded else ''}"
+
+
+def _several(values: Iterable[Any], what: str) -> tuple[Any, ...]:
+    if isinstance(values, str):
+        raise QueryError(f"{what}() takes several values like [{values!r}], not one text")
+    return tuple(values)
 
 
 class VersionExpr(Expr["Version | str"]):

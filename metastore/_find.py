@@ -31,6 +31,7 @@ CHUNK = 1000
 """Artifacts fetched by one statement when all are iterated."""
 
 _MEASURED = {"int", "float"}
+_GROUPS = _MEASURED | {"id", "bool", "str", "datetime", "version", "link", "json"}
 _ID = FieldSpec(kind="id")
 
 
@@ -126,11 +127,19 @@ class Find(Generic[A]):
         return sum(each.aggregate((), (Measure("count"),))[0][0] for each in self._asked)
 
     def select(self, *fields: Any) -> Iterator[tuple[Any, ...]]:
-        """Yield only some fields of each artifact, as tuples in the order of ``fields``."""
+        """Return only some fields of each artifact, as tuples in the order of ``fields``.
+
+        Raises QueryError, UnknownFieldError at once.
+        """
         paths = [_path(each) for each in fields]
         for path in paths:
             if path.keys or path.folded:
                 raise QueryError(f"select() takes whole fields like Image.name, not parts of them ({path.field})")
+            for one in self._asked:
+                one.shelf.binder.path(path)
+        return self._selected(paths)
+
+    def _selected(self, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
         for one, row in islice(self._rows(self._start()), self._limit):
             yield tuple(one.shelf.codec.read(path.field, row[one.shelf.spec.position[path.field]]) for path in paths)
 
@@ -140,9 +149,11 @@ class Find(Generic[A]):
             raise QueryError("facets() needs at least one field like Image.arch")
         found: dict[str, dict[Any, int]] = {}
         for given in fields:
+            if repr(given) in found:
+                continue
             counts = found.setdefault(repr(given), {})
             for each in self._asked:
-                path, spec = each.shelf.binder.path(_path(given))
+                path, spec = _grouped(each, given)
                 for value, count in each.aggregate((path,), (Measure("count"),)):
                     key = each.shelf.group(path, spec, value)
                     counts[key] = counts.get(key, 0) + count
@@ -157,9 +168,11 @@ class Find(Generic[A]):
         if len(self._asked) != 1:
             raise QueryError("aggregate() asks one type; ask each of the types")
         one = self._asked[0]
-        paths = [one.shelf.binder.path(_path(each)) for each in by]
+        paths = [_grouped(one, each) for each in by]
         wanted = tuple(_measure(one, name, each) for name, each in measures.items())
         names = [repr(each) for each in by]
+        if len({*names, *measures}) < len(names) + len(measures):
+            raise QueryError(f"aggregate() gives one name to two values among {', '.join([*names, *measures])}; name the measures otherwise")
         rows = one.aggregate(tuple(path for path, _ in paths), wanted)
         return [_group(one, paths, names, [*measures], wanted, row) for row in rows]
 
@@ -235,8 +248,16 @@ def _path(given: Any) -> Path:
     return given._path
 
 
+def _grouped(one: Asked, given: Any) -> tuple[Path, FieldSpec]:
+    path, spec = one.shelf.binder.path(_path(given))
+    item = spec.item if spec.kind == "list" else spec
+    if item is None or item.kind not in _GROUPS or (item.kind == "json" and not path.keys):
+        raise QueryError(f"{given!r} is {spec.kind}{f' of {item.kind}' if item not in (None, spec) else ''}, by which nothing can be grouped")
+    return path, spec
+
+
 def _measure(one: Asked, name: str, given: Any) -> Measure:
-    if given == "count":
+    if isinstance(given, str) and given == "count":
         return Measure("count")
     if not isinstance(given, tuple) or len(given) != 2 or given[0] not in ("min", "max", "sum", "avg"):
         raise QueryError(f"expected {name}='count' or {name}=('sum', Image.size) with min, max, sum or avg")

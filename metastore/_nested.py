@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import cattrs
+import cattrs.errors
 
 from metastore._blob import Blob, Location
 from metastore._json import decode
@@ -28,6 +29,9 @@ def _blob(plain: Any, _: Any) -> Blob:
     unknown = plain.keys() - {"size", "media_type", "digests", "locations"}
     if unknown:
         raise ValidationError(f"a blob has no {', '.join(sorted(unknown))}; it has size, media_type, digests, locations")
+    for name, kind in (("digests", dict), ("locations", list)):
+        if not isinstance(plain.get(name, kind()), kind):
+            raise ValidationError(f"expected the {name} of a blob as a JSON {kind.__name__}, got {type(plain[name]).__name__}")
     places = [Location(**place) if isinstance(place, dict) else place for place in plain.get("locations", ())]
     return Blob(**{**plain, "locations": places})
 
@@ -38,15 +42,18 @@ def _moment(text: Any, _: Any) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _unchanged(value: Any, _: Any) -> Any:
-    return value
+_SCALARS = (bool, int, float, str)
+
+
+def _scalar(value: Any, hint: Any) -> Any:
+    return value if hint in _SCALARS else hint(value)  # an enum of str or int is asked of the same hook
 
 
 @lru_cache(maxsize=1)
 def _converter() -> cattrs.Converter:
     made = cattrs.Converter(detailed_validation=False, forbid_extra_keys=True)
-    for kind in (bool, int, float, str):
-        made.register_structure_hook(kind, _unchanged)
+    for kind in _SCALARS:
+        made.register_structure_hook(kind, _scalar)
     made.register_structure_hook(datetime, _moment)
     made.register_structure_hook(UUID, lambda text, _: UUID(text))
     made.register_structure_hook(Version, lambda text, _: Version(text))
@@ -69,6 +76,6 @@ def from_json(hint: Any, plain: Any, where: str) -> Any:
         return _converter().structure(plain, hint)
     except MetastoreError as refused:
         raise ValidationError(f"{refused} (at {where})") from None
-    except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, AttributeError) as broken:
+    except (cattrs.errors.CattrsError, TypeError, ValueError, KeyError, AttributeError) as broken:
         shown = getattr(hint, "__name__", hint)
         raise ValidationError(f"expected {shown} at {where}, got {type(plain).__name__}: {broken}") from None

@@ -32,6 +32,7 @@ class Shelf:
         self.binder = Binder(stored.spec, specs)
         self.id_bytes = stored.spec.position["id"]
         self.revision = stored.spec.position["revision"]
+        self.refusal = _refusal(stored.spec) if cls.__module__ == "metastore.dynamic" else ""
 
     def select(self, query: Query) -> list[Row]:
         """Return the rows of a bound query."""
@@ -53,17 +54,23 @@ class Shelf:
 
     def check_writable(self) -> None:
         """Raise ValidationError for a dynamic type whose defaults only the declaring program can make."""
-        if self.spec.hooks and self.cls.__module__ == "metastore.dynamic":
-            raise ValidationError(
-                f"type {self.spec.name} makes {', '.join(self.spec.hooks)} by Python code that is not here; declare the class to write it"
-            )
+        if self.refusal:
+            raise ValidationError(self.refusal)
+
+
+def _refusal(spec: TypeSpec) -> str:
+    return f"type {spec.name} makes {', '.join(spec.hooks)} by Python code that is not here; declare the class to write it" if spec.hooks else ""
 
 
 class Types:
-    """Every type of a catalogue; thread-safe."""
+    """Every type of a catalogue; thread-safe.
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    What a transaction stored is known to its thread only until it is committed: `settle` ends that.
+    """
+
+    def __init__(self, backend: Backend, in_transaction: Callable[[], bool]) -> None:
+        self._backend, self._in_transaction = backend, in_transaction
+        self._own = threading.local()
         self._lock = threading.RLock()
         self._declared: dict[str, Any] = {}
         self._stored: dict[str, list[StoredSpec]] = {}
@@ -72,11 +79,32 @@ class Types:
 
     def refresh(self) -> None:
         """Read the stored specs again, as after another program's write or a rollback of ours."""
+        stored: dict[str, list[StoredSpec]] = {}
+        for each in self._backend.specs():
+            stored.setdefault(each.spec.name, []).append(each)
+        if self._in_transaction():
+            self._own.stored, self._own.shelves = stored, {}
+            return
         with self._lock:
-            self._stored = {}
-            for each in self._backend.specs():
-                self._stored.setdefault(each.spec.name, []).append(each)
-            self._shelves = {}
+            self._stored, self._shelves = stored, {}
+
+    def settle(self, *, kept: bool) -> None:
+        """Show every thread what this one's transaction stored, or forget it."""
+        own = self._own.__dict__
+        stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
+        if kept and stored:
+            with self._lock:
+                self._stored.update(stored)
+                self._shelves.update(shelves)
+
+    def _known(self, name: str) -> list[StoredSpec]:
+        return getattr(self._own, "stored", {}).get(name) or self._stored.get(name, [])
+
+    def _put(self, name: str, known: list[StoredSpec]) -> None:
+        if self._in_transaction():
+            self._own.__dict__.setdefault("stored", {})[name] = known
+        else:
+            self._stored[name] = known
 
     def declare(self, cls: Any) -> None:
         """Make a class known, and the classes its links lead to; the database is not touched."""
@@ -99,25 +127,28 @@ class Types:
         Raises SchemaConflictError where declared and stored type cannot live together, UnknownTypeError
         where a read-only catalogue does not hold the type.
         """
-        found = self._shelves.get(cls)
+        found = self._shelves.get(cls) or getattr(self._own, "shelves", {}).get(cls)
         return found if found is not None else self._open(cls)
 
     def _open(self, cls: Any) -> Shelf:
+        # no lock is held while the store's write lock is waited for: its holder may come here, too
         self.declare(cls)
-        with self._lock:
-            stored = self._agree(spec_of(cls))
-            self._shelves[cls] = made = Shelf(self._backend, cls, stored, self.spec)
-            return made
+        made = Shelf(self._backend, cls, self._agree(spec_of(cls)), self.spec)
+        shelves = self._own.__dict__.setdefault("shelves", {}) if self._in_transaction() else self._shelves
+        shelves[cls] = made
+        return made
 
     def _agree(self, declared: TypeSpec) -> StoredSpec:
-        known = self._stored.get(declared.name, [])
+        known = self._known(declared.name)
         agreed = _agreed(declared, known)
         if agreed is not None:
             return agreed
         if self._backend.read_only:
             return self._as_stored(declared, known)
         with self._backend.transaction():
-            return self._store(declared)
+            known = self._store(declared)
+        self._put(declared.name, known)
+        return known[-1]
 
     def _as_stored(self, declared: TypeSpec, known: list[StoredSpec]) -> StoredSpec:
         if not known:
@@ -125,21 +156,18 @@ class Types:
         merged(known[-1].spec, declared)
         return known[-1]
 
-    def _store(self, declared: TypeSpec) -> StoredSpec:
+    def _store(self, declared: TypeSpec) -> list[StoredSpec]:
         known = self._backend.specs(declared.name)
-        self._stored[declared.name] = known
-        agreed = _agreed(declared, known)
-        if agreed is not None:
-            return agreed
+        if _agreed(declared, known) is not None:
+            return known
         spec = merged(known[-1].spec, declared) if known else declared
         made = StoredSpec(len(known) + 1, spec)
         self._backend.ensure(spec, made.number)
-        self._stored[declared.name] = [*known, made]
-        return made
+        return [*known, made]
 
     def spec(self, name: str) -> TypeSpec | None:
         """Return the spec of a type name, stored or else declared; ``None`` where it is neither."""
-        known = self._stored.get(name)
+        known = self._known(name)
         if known:
             return known[-1].spec
         cls = self._declared.get(name)
@@ -150,17 +178,17 @@ class Types:
         found = self._declared.get(name)
         if found is not None:
             return found
-        if name not in self._stored:
+        if not self._known(name):
             self.refresh()
-        if name not in self._stored:
+        if not self._known(name):
             raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(str(name), self.names())}")
         with self._lock:
-            made = self._declared[name] = make_type(self._stored[name][-1].spec, self.cls)
+            made = self._declared[name] = make_type(self._known(name)[-1].spec, self.cls)
             return made
 
     def names(self) -> list[str]:
         """Return the names of every stored or declared type, sorted."""
-        return sorted({*self._stored, *self._declared})
+        return sorted({*self._stored, *getattr(self._own, "stored", {}), *self._declared})
 
     def under(self, cls: Any) -> Iterator[Any]:
         """Yield the classes that a find of ``cls`` asks: itself, or for an abstract base every type under it."""

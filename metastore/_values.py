@@ -142,6 +142,10 @@ def _datetime(spec: FieldSpec, value: Any, where: str) -> datetime:
         _refuse("datetime", where, _kind(value))
     if value.tzinfo is None or value.utcoffset() is None:
         _refuse("a datetime with a time zone (tzinfo=UTC)", where, "a naive one")
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        _refuse("a datetime within the years 1 to 9999 of UTC", where, value.isoformat())
     for option, holds, words in _BOUNDS:
         bound = getattr(spec, option)
         if bound is not None and not holds(value, datetime.fromisoformat(bound)):
@@ -235,17 +239,25 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
 
 
 def _distinct(plain: list[Any], where: str) -> None:
-    seen = {each if type(each) is str else encode(each) for each in plain}
-    if len(seen) < len(plain):
-        twice = next(each for at, each in enumerate(plain) if each in plain[:at])
-        _refuse("each item once", where, f"{twice!r} twice")
+    texts = [encode(each) for each in plain]
+    if len(set(texts)) < len(texts):
+        twice = next(at for at, each in enumerate(texts) if each in texts[:at])
+        _refuse("each item once", where, f"{plain[twice]!r} twice")
 
 
 def _object(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
     names = {each.name for each in spec.fields}
     if not attrs.has(type(value)) or {each.name for each in attrs.fields(type(value))} != names:
         _refuse(f"an object with {', '.join(sorted(names))}", where, _kind(value))
+    _validated(value, where)
     return {each.name: to_plain(each, getattr(value, each.name), f"{where}.{each.name}") for each in spec.fields}
+
+
+def _validated(value: Any, where: str) -> None:
+    try:
+        attrs.validate(value)  # else its class would refuse it when it is read back
+    except Exception as refused:
+        raise ValidationError(f"{type(value).__name__} refuses its own value at {where}: {refused}") from refused
 
 
 def _json(spec: FieldSpec, value: Any, where: str) -> Any:
@@ -256,7 +268,7 @@ def json_value(value: Any, where: str, depth: int = DEPTH) -> Any:
     """Return a free JSON value with everything inside it checked."""
     if value is None or isinstance(value, bool):
         return value
-    if depth == 0:
+    if depth == 0 and type(value) in (dict, list):
         _refuse(f"at most {DEPTH} levels of nesting", where[:60], "more")
     if type(value) is dict:
         return {text(key, f"a key of {where}"): json_value(each, f"{where}[{key!r}]", depth - 1) for key, each in value.items()}
