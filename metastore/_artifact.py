@@ -441,7 +441,7 @@ def _link_target(given: Any) -> Any:
     target = _link_hint(given)
     if isinstance(target, type) and not issubclass(target, Unresolved):
         return target
-    wanted: str = getattr(target, "__forward_arg__", None) or getattr(target, "__name__", str(target))
+    wanted = str(getattr(target, "__forward_arg__", None) or getattr(target, "__name__", target))
     found = given.owner if wanted == given.owner.__name__ else _find_class(wanted, given.owner)
     if found is None:
         raise DeclarationError(f"{given.owner.__name__}.{given.name}: no artifact class {wanted!r} is declared beside it")

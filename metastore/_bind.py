@@ -80,7 +80,7 @@ class Binder:
         if isinstance(order.key, Rank):
             return order
         path, _ = self.path(order.key)
-        several = self._spec.by_name[path.field].kind in ("blob", "folder") and path.keys[-1:] == ("url",)
+        several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool({"url", "digests"} & set(path.keys[-2:]))
         if path.kind not in _RANGES | {"id"} or (path.kind == "version" and path.keys) or several:
             raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
         return evolve(order, key=path)
@@ -165,9 +165,7 @@ class Binder:
 
     def _compare(self, predicate: Compare, path: Path, spec: FieldSpec) -> Predicate:
         self._needs(path, spec, _RANGES | ({"id", "link"} if predicate.op in ("eq", "ne") else set()), predicate.op)
-        if isinstance(predicate.value, dict):
-            raise QueryError(f"{_shown(path)} cannot be compared with a dict: compare its keys one by one")
-        if spec.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | None):
+        if spec.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | dict | None):
             raise QueryError(f"{_shown(path)} has no order against {type(predicate.value).__name__}")
         value = _value(spec, predicate.value, path)
         if spec.kind == "version" and predicate.op not in ("eq", "ne"):

@@ -64,11 +64,12 @@ class Edge(Data):
 class _Transaction:
     """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
 
-    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time")
+    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "renewed")
 
     def __init__(self, catalog: Catalog, actor: str | None, message: str | None) -> None:
         self._catalog, self._commit = catalog, (actor, message)
         self._time: int | None = None
+        self.renewed = False
 
     def __enter__(self) -> Self:
         local = self._catalog._local
@@ -78,7 +79,9 @@ class _Transaction:
         local.open = self
         try:
             self._scope.__enter__()
-        except BaseException:
+            self.renewed = self._outer is None and self._catalog._types.renew()
+        except BaseException as refused:
+            self._scope.__exit__(type(refused), refused, None)
             local.open = self._outer
             raise
         return self
@@ -202,6 +205,9 @@ class Catalog:
         shelf = self._shelf_of(artifact)
         row = shelf.codec.encode(artifact.__dict__)
         with _Transaction(self, self._actor, None) as commit:
+            if commit.renewed:
+                shelf = self._shelf_of(artifact)
+                row = shelf.codec.encode(artifact.__dict__)
             stored = shelf.codec.stamp(row, revision=1, time=commit.time())
             made = shelf.codec.decode(stored)  # before it is written: what cannot be read is not stored
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
@@ -239,8 +245,8 @@ class Catalog:
         What is equal already is not written: with nothing new the stored artifact comes back as it is. Raises StaleRevisionError when someone wrote
         since, NotFoundError, UnknownFieldError with the nearest spelling, ValidationError, DuplicateError.
         """
-        shelf = self._shelf_of(artifact)
         with _Transaction(self, self._actor, None) as commit:
+            shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             after = self._changed(shelf, before, fields, commit)
         return shelf.codec.decode(after)  # type: ignore[no-any-return]
@@ -302,16 +308,19 @@ class Catalog:
         Every field but id and status is taken from ``artifact``; when all are equal nothing is written.
         Raises ValidationError for a type without unique scope.
         """
+        with _Transaction(self, self._actor, None) as commit:
+            return self._upserted(artifact, commit)
+
+    def _upserted(self, artifact: A, commit: _Transaction) -> A:
         shelf = self._shelf_of(artifact)
         row = shelf.codec.encode(artifact.__dict__)
         if row[-2] is None:
             raise ValidationError(f"type {shelf.spec.name} declares no unique scope, so there is nothing to recognise it by; use add()")
-        with _Transaction(self, self._actor, None) as commit:
-            holders = shelf.select(Query(shelf.spec.name, Compare(Path("unique_key", kind="id"), "eq", row[-2]), limit=1))
-            if not holders:
-                return self.add(artifact)
-            fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
-            return shelf.codec.decode(self._changed(shelf, holders[0], fields, commit))  # type: ignore[no-any-return]
+        holders = shelf.select(Query(shelf.spec.name, Compare(Path("unique_key", kind="id"), "eq", row[-2]), limit=1))
+        if not holders:
+            return self.add(artifact)
+        fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
+        return shelf.codec.decode(self._changed(shelf, holders[0], fields, commit))  # type: ignore[no-any-return]
 
     @_undone_when_it_raises
     def delete(self, artifact: Record) -> None:
@@ -319,8 +328,8 @@ class Catalog:
 
         Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError.
         """
-        shelf = self._shelf_of(artifact)
         with _Transaction(self, self._actor, None) as commit:
+            shelf = self._shelf_of(artifact)
             self._remove(shelf, self._at_revision(shelf, artifact), commit)
 
     @_undone_when_it_raises
@@ -562,6 +571,7 @@ class Catalog:
 
     def check(self) -> list[str]:
         """Audit every index and look-up against the rows; return a sentence per fault, none when all is well."""
+        self._types.refresh()
         return [*self._backend.check(), *self._check_rows()]
 
     def _check_rows(self) -> Iterator[str]:

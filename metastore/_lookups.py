@@ -44,11 +44,11 @@ def json_kind(value: Any) -> str:
 def entries(value: str | None) -> list[tuple[str, str, Any]]:
     """Return (pointer, JSON type, value) of everything under the keys of a dict column, at any depth.
 
-    Booleans come as 0 and 1, lists as their canonical text, null and dicts without a value;
+    Booleans come as 0 and 1, lists and dicts as their canonical text, null without a value;
     what lies inside lists is not entered.
 
     >>> entries('{"a.b":true,"c":{"d":1.5}}')
-    [('/a.b', 'bool', 1), ('/c', 'dict', None), ('/c/d', 'number', 1.5)]
+    [('/a.b', 'bool', 1), ('/c', 'dict', '{"d":1.5}'), ('/c/d', 'number', 1.5)]
     """
     if value is None or value == "{}":
         return []
@@ -69,9 +69,7 @@ def entry_value(value: Any) -> Any:
     """Return how a look-up table holds a JSON value."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, list):
-        return encode(value)
-    return None if isinstance(value, dict) else value
+    return encode(value) if isinstance(value, list | dict) else value
 
 
 def targets(spec: FieldSpec, value: Any) -> list[bytes]:

@@ -79,14 +79,33 @@ class Types:
 
     def refresh(self) -> None:
         """Read the stored specs again, as after another program's write or a rollback of ours."""
+        if self._in_transaction():
+            self._own.stored, self._own.shelves = self._grouped(), {}
+            return
+        with self._lock:
+            self._read()
+
+    def _read(self) -> None:
+        self._stored, self._shelves = self._grouped(), {}
+        self._generation = sum(map(len, self._stored.values()))
+
+    def _grouped(self) -> dict[str, list[StoredSpec]]:
         stored: dict[str, list[StoredSpec]] = {}
         for each in self._backend.specs():
             stored.setdefault(each.spec.name, []).append(each)
-        if self._in_transaction():
-            self._own.stored, self._own.shelves = stored, {}
-            return
+        return stored
+
+    def renew(self) -> bool:
+        """Take in what other programs did to the types since they were read; return whether they did.
+
+        Called with the write lock held, so that what is written fits what is stored.
+        """
+        generation = self._backend.generation()
+        if generation == self._generation:
+            return False
         with self._lock:
-            self._stored, self._shelves = stored, {}
+            self._read()
+        return True
 
     def settle(self, *, kept: bool) -> None:
         """Show every thread what this one's transaction stored, or forget it."""
@@ -95,6 +114,7 @@ class Types:
         if kept and stored:
             with self._lock:
                 self._stored.update(stored)
+                self._generation = sum(map(len, self._stored.values()))
                 self._shelves.update(shelves)
 
     def _known(self, name: str) -> list[StoredSpec]:
@@ -105,6 +125,7 @@ class Types:
             self._own.__dict__.setdefault("stored", {})[name] = known
         else:
             self._stored[name] = known
+            self._generation = sum(map(len, self._stored.values()))
 
     def declare(self, cls: Any) -> None:
         """Make a class known, and the classes its links lead to; the database is not touched."""

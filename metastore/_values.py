@@ -143,14 +143,14 @@ def _datetime(spec: FieldSpec, value: Any, where: str) -> datetime:
     if value.tzinfo is None or value.utcoffset() is None:
         _refuse("a datetime with a time zone (tzinfo=UTC)", where, "a naive one")
     try:
-        value = value.astimezone(UTC)
+        moment: datetime = value.astimezone(UTC)
     except OverflowError:
         _refuse("a datetime within the years 1 to 9999 of UTC", where, value.isoformat())
     for option, holds, words in _BOUNDS:
         bound = getattr(spec, option)
-        if bound is not None and not holds(value, datetime.fromisoformat(bound)):
+        if bound is not None and not holds(moment, datetime.fromisoformat(bound)):
             _refuse(f"{words} {bound}", where, value.isoformat())
-    return value
+    return moment
 
 
 def _version(spec: FieldSpec, value: Any, where: str) -> str:

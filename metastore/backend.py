@@ -176,6 +176,9 @@ class Backend(Protocol):
     def specs(self, type_name: str | None = None) -> list[StoredSpec]:
         """Return every stored spec (of one type), by type name, then number."""
 
+    def generation(self) -> int:
+        """Return how many specs are stored in all: when it grows, some program widened or migrated a type."""
+
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store ``spec`` as that number of its type and widen what keeps its rows.
 

@@ -324,6 +324,7 @@ def test_facets_over_many_types_add_up(catalog):
 
 
 def test_a_field_that_one_of_the_types_lacks_is_refused(catalog):
+    catalog.add_many([Image(name="a"), Note()])
     with pytest.raises(UnknownFieldError, match="found_notes"):
         catalog.find(Record, Artifact.name == "a")
 
@@ -359,10 +360,17 @@ def test_json_values_compare_within_one_type(catalog):
     catalog.add_many(Image(name=f"n{at}", properties={"k": value}) for at, value in enumerate(values))
     catalog.add(Image(name="none"))
     key = Image.properties["k"]
-    for predicate, fit in [(key == 1, {0, 3}), (key == True, {1}), (key == "1", {2}), (key == None, {4}), (key == [1], {5}), (key == {"a": 1}, {6})]:  # noqa: E711, E712 - JSON
+    for predicate, fit in [(key == 1, {0, 3}), (key == True, {1}), (key == "1", {2}), (key == None, {4}), (key == [1], {5}), (key["a"] == 1, {6})]:  # noqa: E711, E712 - JSON
         assert {*names(catalog.find(Image, predicate))} == {f"n{at}" for at in fit}, predicate
     assert catalog.count(Image, key != 1) == 5
     assert catalog.count(Image, Image.properties.has_key("k")) == 7
+
+
+def test_versions_are_ranged_by_their_scheme(catalog):
+    catalog.add_many(Image(name=text, version=text) for text in ("1.2.0-rc.1", "1.2.0", "1.2.9", "1.9.0", "2.0.0-0", "2.0.0"))
+    assert {*names(catalog.find(Image, Image.version.caret("1.2.0")))} == {"1.2.0", "1.2.9", "1.9.0"}
+    assert {*names(catalog.find(Image, Image.version.tilde("1.2.0")))} == {"1.2.0", "1.2.9"}
+    assert catalog.count(Image, ~Image.version.caret("1.2.0")) == 3
 
 
 @pytest.mark.parametrize("key", ["", "a.b", "a/b", "~", '"', "'", "$", "[0]", "é", "\n", "%", "'; DROP TABLE x; --", "k" * 500])

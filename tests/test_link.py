@@ -10,8 +10,12 @@ from metastore import Artifact, Link
 from metastore.errors import ValidationError
 
 
+class Thing(Artifact, type_name="things"):
+    """Anything."""
+
+
 def test_a_link_is_made_of_an_artifact_a_uuid_or_its_text():
-    artifact = Artifact(name="a")
+    artifact = Thing(name="a")
     assert Link(artifact).id == Link(artifact.id).id == Link(str(artifact.id)).id == artifact.id
 
 

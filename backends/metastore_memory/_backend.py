@@ -121,6 +121,10 @@ class MemoryBackend:
         with self._reading() as store:
             return [each for name in sorted(store.specs) if type_name in (None, name) for each in store.specs[name]]
 
+    def generation(self) -> int:
+        """Return how many specs are stored in all."""
+        return len(self.specs())
+
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and give existing rows its new columns."""
         with self._writing() as store:

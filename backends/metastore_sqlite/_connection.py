@@ -192,6 +192,7 @@ _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
     ("locked", BusyError, "another program kept {path} locked too long; try again"),
     ("readonly", ReadOnlyError, "{path} is open or stored read-only"),
     ("unable to open", CatalogUrlError, "{path} cannot be opened: is there such a directory, and may you write in it?"),
+    ("no such column", SchemaConflictError, "another program changed the types of {path} meanwhile; open it again"),
     ("integer overflow", QueryError, "the sum is beyond 64 bits"),
     ("closed", ClosedError, "the catalogue was closed"),
     ("interrupted", BackendError, "the query was interrupted"),

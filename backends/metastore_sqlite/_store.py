@@ -179,6 +179,11 @@ class SqliteStore:
         self._latest.update((each.spec.name, each.spec) for each in found)
         return found
 
+    def generation(self) -> int:
+        """Return how many specs are stored in all."""
+        count: int = self._read("SELECT count(*) FROM _specs", ())[0][0]
+        return count
+
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and widen what keeps its rows."""
         with _Scope(self):

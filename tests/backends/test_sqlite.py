@@ -9,7 +9,7 @@ DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
     "UPDATE _links SET field = 'other' WHERE field = 'parent'",
     "DELETE FROM _references",
-    "INSERT INTO _references VALUES ('s3://no/body', x'00', 'disk')",
+    "INSERT INTO _references VALUES (x'00', x'00', 'disk')",
     "DELETE FROM _identity WHERE state = 'foreign'",
     "UPDATE _identity SET state = 'deleted' WHERE state = 'live'",
     'DELETE FROM "images:tags"',
