@@ -395,11 +395,13 @@ class Catalog:
         ``type`` may be Record for an id of any type. Raises NotFoundError; QueryError when several owners hold
         the name and version and ``owner`` does not say which.
         """
-        if id is not None:
+        if id is None:
+            return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
+        shelf = self._types.known(type)
+        if shelf is None or not isinstance(id, UUID):
             return self._by_id(type, id)  # type: ignore[no-any-return]
-        if name is None:
-            raise QueryError("get() needs an id, or a name with or without a version")
-        return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
+        rows = self._backend.fetch(shelf.spec, (id.bytes,))
+        return shelf.codec.decode(rows[0]) if rows else self._by_id(type, id)  # type: ignore[no-any-return]
 
     def _by_id(self, type: Any, id: Any) -> Any:
         ident = id if isinstance(id, UUID) else Link(id).id
@@ -424,7 +426,9 @@ class Catalog:
             return NotFoundError(f"{ident} is one of {known.type}, not of {shelf.spec.name}")
         return NotFoundError(f"no {shelf.spec.name} {ident}")
 
-    def _by_name(self, type: Any, name: str, version: Any, owner: Any) -> Any:
+    def _by_name(self, type: Any, name: str | None, version: Any, owner: Any) -> Any:
+        if name is None:
+            raise QueryError("get() needs an id, or a name with or without a version")
         if _artifact_class(type).__type_name__ is None or owner is not _ANY_OWNER:
             return self._by_owner(type, name, version, owner)
         shelf = self._types.shelf(type)

@@ -105,7 +105,9 @@ def _whole(pattern: str) -> str:
 
 
 def _datetime(spec: FieldSpec) -> Schema:
-    bounds = _said(formatMinimum=spec.ge, formatExclusiveMinimum=spec.gt, formatMaximum=spec.le, formatExclusiveMaximum=spec.lt)
+    bounds = _said(
+        formatMinimum=spec.ge, formatExclusiveMinimum=spec.gt, formatMaximum=spec.le, formatExclusiveMaximum=spec.lt
+    )
     return {"type": "string", "format": "date-time", **bounds}
 
 
@@ -122,8 +124,13 @@ def _link(spec: FieldSpec) -> Schema:
 
 
 def _blob(spec: FieldSpec) -> Schema:
-    digests = {name: {"type": "string", "pattern": f"^[0-9a-f]{{{length}}}$"} for name, length in DIGEST_LENGTHS.items()}
-    place = {"url": {"type": "string", "maxLength": URL_LENGTH, "pattern": "^[a-z][a-z0-9+.-]*://"}, "priority": {"type": "integer"}}
+    digests = {
+        name: {"type": "string", "pattern": f"^[0-9a-f]{{{length}}}$"} for name, length in DIGEST_LENGTHS.items()
+    }
+    place = {
+        "url": {"type": "string", "maxLength": URL_LENGTH, "pattern": "^[a-z][a-z0-9+.-]*://"},
+        "priority": {"type": "integer"},
+    }
     most = _INT64["maximum"] if spec.max_size is None else spec.max_size
     parts = {
         "digests": _object_of(digests),

@@ -127,6 +127,11 @@ class Types:
             self._stored[name] = known
             self._generation = sum(map(len, self._stored.values()))
 
+    @property
+    def known(self) -> Callable[[Any], Shelf | None]:
+        """Look up the shelf of a class that is open already."""
+        return self._shelves.get
+
     def declare(self, cls: Any) -> None:
         """Make a class known, and the classes its links lead to; the database is not touched."""
         if not isinstance(cls, type) or not issubclass(cls, Record):

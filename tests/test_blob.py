@@ -20,18 +20,51 @@ SECRET_URLS = [
     "https://host/x?a=1&temp_url_sig=abc",
     "https://host/x?token=",
 ]
-BAD_URLS = ["", "images/disk", "/images/disk", "s3:/x", "S3://x/y", "://x", "s3://a b", "s3://a\0", "s3://\ud800", "s3://a\n", "s3://" + "x" * 2044]
-BAD_DIGESTS = [("sha256", "00"), ("sha256", "g" * 64), ("sha256", None), ("sha256", b"0" * 64), ("md6", "0" * 32), ("", "")]
+BAD_URLS = [
+    "",
+    "images/disk",
+    "/images/disk",
+    "s3:/x",
+    "S3://x/y",
+    "://x",
+    "s3://a b",
+    "s3://a\0",
+    "s3://\ud800",
+    "s3://a\n",
+    "s3://" + "x" * 2044,
+]
+BAD_DIGESTS = [
+    ("sha256", "00"),
+    ("sha256", "g" * 64),
+    ("sha256", None),
+    ("sha256", b"0" * 64),
+    ("md6", "0" * 32),
+    ("", ""),
+]
 
 
 def test_a_blob_says_where_its_bytes_lie_and_what_they_are():
     blob = Blob("s3://a/b", size=5, media_type="application/gzip", sha256=SHA)
-    assert (blob.url, blob.urls, blob.size, blob.media_type, blob.sha256) == ("s3://a/b", ("s3://a/b",), 5, "application/gzip", SHA)
+    assert (blob.url, blob.urls, blob.size, blob.media_type, blob.sha256) == (
+        "s3://a/b",
+        ("s3://a/b",),
+        5,
+        "application/gzip",
+        SHA,
+    )
 
 
 def test_a_blob_may_know_nothing_yet():
     blob = Blob()
-    assert (blob.url, blob.urls, blob.size, blob.media_type, blob.sha256, blob.digests, blob.locations) == (None, (), None, None, None, {}, ())
+    assert (blob.url, blob.urls, blob.size, blob.media_type, blob.sha256, blob.digests, blob.locations) == (
+        None,
+        (),
+        None,
+        None,
+        None,
+        {},
+        (),
+    )
     assert blob.to_plain() == {}
 
 
@@ -109,7 +142,10 @@ def test_its_digests_belong_to_the_caller():
 
 
 def test_blobs_are_equal_by_content_and_locations():
-    one, same = Blob("s3://a/b", size=1, sha256=SHA), Blob(locations=["s3://a/b"], digests={"sha256": SHA.upper()}, size=1)
+    one, same = (
+        Blob("s3://a/b", size=1, sha256=SHA),
+        Blob(locations=["s3://a/b"], digests={"sha256": SHA.upper()}, size=1),
+    )
     assert one == same
     assert len({one, same, Blob("s3://a/c", size=1, sha256=SHA)}) == 2
     assert one != {"size": 1}
@@ -117,7 +153,12 @@ def test_blobs_are_equal_by_content_and_locations():
 
 def test_a_blob_survives_copies_and_pickles():
     blob = Blob("s3://a/b", size=1, sha256=SHA, media_type="a/b")
-    assert [copy.copy(blob), copy.deepcopy(blob), pickle.loads(pickle.dumps(blob)), Blob.from_plain(blob.to_plain())] == [blob] * 4
+    assert [
+        copy.copy(blob),
+        copy.deepcopy(blob),
+        pickle.loads(pickle.dumps(blob)),
+        Blob.from_plain(blob.to_plain()),
+    ] == [blob] * 4
 
 
 def test_its_repr_shows_what_is_known():
@@ -126,7 +167,10 @@ def test_its_repr_shows_what_is_known():
 
 @given(st.sampled_from(sorted(DIGEST_LENGTHS)), st.data())
 def test_a_digest_has_exactly_its_length_of_hex_digits(algorithm, data):
-    text = data.draw(st.text("0123456789abcdefG", min_size=30, max_size=130) | st.text("0123456789abcdef", min_size=DIGEST_LENGTHS[algorithm], max_size=DIGEST_LENGTHS[algorithm]))
+    text = data.draw(
+        st.text("0123456789abcdefG", min_size=30, max_size=130)
+        | st.text("0123456789abcdef", min_size=DIGEST_LENGTHS[algorithm], max_size=DIGEST_LENGTHS[algorithm])
+    )
     fits = len(text) == DIGEST_LENGTHS[algorithm] and "G" not in text
     try:
         assert (Blob(digests={algorithm: text}).digests == {algorithm: text}) is fits

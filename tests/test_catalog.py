@@ -77,7 +77,10 @@ def names(found):
 
 def figures(catalog):
     found = catalog.stats()
-    return {"artifacts": {name: count for name, count in found["artifacts"].items() if count}, "changes": found["changes"]}
+    return {
+        "artifacts": {name: count for name, count in found["artifacts"].items() if count},
+        "changes": found["changes"],
+    }
 
 
 # --- bad input: one error of ours each, and nothing written ---
@@ -135,7 +138,9 @@ def test_a_wrong_value_is_refused_by_every_write_and_nothing_changes(catalog, wr
     assert catalog.find(Image).all() == [stored]
 
 
-@pytest.mark.parametrize("name", ["sise", "Size", "size ", "", "size; DROP TABLE x", "__class__", "name__folded", "unique_key", "digest"])
+@pytest.mark.parametrize(
+    "name", ["sise", "Size", "size ", "", "size; DROP TABLE x", "__class__", "name__folded", "unique_key", "digest"]
+)
 def test_an_unknown_field_is_refused_before_the_database_is_touched(catalog, name):
     stored = catalog.add(Image(name="good"))
     for write in (
@@ -157,7 +162,10 @@ def test_an_unknown_field_gets_the_nearest_spelling(catalog):
 @pytest.mark.parametrize("name", ["id", "revision", "created_at", "updated_at"])
 def test_what_the_catalogue_sets_is_not_updated(catalog, name):
     stored = catalog.add(Image(name="a"))
-    for write in (lambda: catalog.update(stored, **{name: getattr(stored, name)}), lambda: catalog.update_many(Image, **{name: 1})):
+    for write in (
+        lambda: catalog.update(stored, **{name: getattr(stored, name)}),
+        lambda: catalog.update_many(Image, **{name: 1}),
+    ):
         with pytest.raises(ValidationError, match=f"{name}.*set by the catalogue"):
             write()
 
@@ -225,20 +233,53 @@ def test_the_nearest_type_is_offered(catalog):
         catalog.artifact_type("kept_imags")
 
 
-@pytest.mark.parametrize(("text", "least"), [("size >", 5), ("size >= 1 AND", 12), ("size = = 1", 6), ("(size = 1", 8), ("", 0), ("size = 'x", 6)])
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [("size >", 5), ("size >= 1 AND", 12), ("size = = 1", 6), ("(size = 1", 8), ("", 0), ("size = 'x", 6)],
+)
 def test_a_mistake_in_cql2_is_placed(catalog, text, least):
     with pytest.raises(QuerySyntaxError) as caught:
         catalog.parse(Image, text)
     assert least <= caught.value.position <= len(text)
 
 
-@pytest.mark.parametrize("address", ["", " :memory:"[1:], "nosuch://x", "http://x/y", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/x.db", "a\0b", 5, None, b"x.db", "/nowhere/at/all/catalog.db"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        " :memory:"[1:],
+        "nosuch://x",
+        "http://x/y",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://host/x.db",
+        "a\0b",
+        5,
+        None,
+        b"x.db",
+        "/nowhere/at/all/catalog.db",
+    ],
+)
 def test_a_bad_address_is_refused(address):
     with pytest.raises(CatalogUrlError):
         Catalog.open(address)
 
 
-@pytest.mark.parametrize("options", [{"mode": "w"}, {"mode": None}, {"durability": "none"}, {"cursor_key": "text"}, {"actor": 5}, {"actor": "\ud800"}, {"types": [int]}, {"types": ["Image"]}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "w"},
+        {"mode": None},
+        {"durability": "none"},
+        {"cursor_key": "text"},
+        {"actor": 5},
+        {"actor": "\ud800"},
+        {"types": [int]},
+        {"types": ["Image"]},
+    ],
+    ids=str,
+)
 def test_a_wrong_option_is_refused_and_nothing_stays_open(url, options):
     with pytest.raises((ValidationError, DeclarationError)):
         Catalog.open(url, **options)
@@ -331,7 +372,12 @@ def test_an_id_is_never_used_again(catalog):
     ):
         with pytest.raises(IdTakenError):
             write()
-    for read in (lambda: catalog.get(Image, gone.id), lambda: catalog.get(Record, gone.id), lambda: catalog.update(gone, size=1), lambda: catalog.delete(gone)):
+    for read in (
+        lambda: catalog.get(Image, gone.id),
+        lambda: catalog.get(Record, gone.id),
+        lambda: catalog.update(gone, size=1),
+        lambda: catalog.delete(gone),
+    ):
         with pytest.raises(NotFoundError, match="deleted"):
             read()
     assert catalog.count(Record) == 0
@@ -366,7 +412,11 @@ def test_an_inner_transaction_that_fails_undoes_itself_only(catalog):
 def test_an_inner_transaction_that_fails_first_leaves_a_good_commit(catalog):
     catalog.add(Image(name="a"))
     with catalog.transaction(message="kept", actor="ann"):
-        for wrong in (lambda: catalog.add(Image(name="a")), lambda: catalog.add(Image(name="x", size=-1)), lambda: catalog.add_many([Image(name="y"), Image(name="y")])):
+        for wrong in (
+            lambda: catalog.add(Image(name="a")),
+            lambda: catalog.add(Image(name="x", size=-1)),
+            lambda: catalog.add_many([Image(name="y"), Image(name="y")]),
+        ):
             with pytest.raises(MetastoreError):
                 wrong()
         catalog.add(Image(name="b"))
@@ -441,8 +491,13 @@ def test_a_type_first_used_in_an_inner_transaction_that_failed_works_in_the_oute
 
 def test_a_type_widened_in_a_transaction_that_failed_is_widened_afterwards(catalog):
     def declare(**fields):
-        hints = {name: Field[int] for name in fields}
-        return type(Artifact)("Widening", (Artifact,), {**fields, "__annotations__": hints, "__module__": __name__}, type_name="kept_widening")
+        hints = dict.fromkeys(fields, Field[int])
+        return type(Artifact)(
+            "Widening",
+            (Artifact,),
+            {**fields, "__annotations__": hints, "__module__": __name__},
+            type_name="kept_widening",
+        )
 
     narrow, wide = declare(one=field(default=1)), declare(one=field(default=1), two=field(default=2))
     catalog.add(narrow(name="a"))
@@ -585,14 +640,18 @@ def test_get_finds_by_id_by_name_and_by_version(catalog):
     old, new = (catalog.add(Image(name="a", version=text)) for text in ("1.9.0", "1.10.0"))
     assert catalog.get(Image, old.id) == catalog.get(Image, str(old.id)) == catalog.get(Record, old.id) == old
     assert catalog.get(Image, name="a") == catalog.latest(Image, "a") == catalog.get(Artifact, name="a") == new
-    assert catalog.get(Image, name="a", version="1.9.0") == catalog.get(Image, name="a", version=Version("1.9.0")) == old
+    assert (
+        catalog.get(Image, name="a", version="1.9.0") == catalog.get(Image, name="a", version=Version("1.9.0")) == old
+    )
 
 
 def test_get_asks_for_the_owner_where_several_hold_the_name(catalog):
     ann, bob, nobody = (catalog.add(Image(name="a", owner=owner)) for owner in ("ann", "bob", None))
     with pytest.raises(QueryError, match="owner"):
         catalog.get(Image, name="a", version="0.0.0")
-    assert catalog.get(Image, name="a", version="0.0.0", owner="ann") == catalog.get(Image, name="a", owner="ann") == ann
+    assert (
+        catalog.get(Image, name="a", version="0.0.0", owner="ann") == catalog.get(Image, name="a", owner="ann") == ann
+    )
     assert catalog.get(Image, name="a", owner="bob") == bob
     assert catalog.get(Image, name="a", owner=None) == nobody
     with pytest.raises(NotFoundError):
@@ -631,10 +690,21 @@ def edges(found):
 
 def test_a_closure_has_each_link_once_and_ends_at_cycles(catalog):
     a, b, c = (Image(name=name) for name in "abc")
-    a, b, c = catalog.add(a), catalog.add(Image(name="b", id=b.id, parent=Link(a))), catalog.add(Image(name="c", parents=[Link(b), Link(a), Link(b)]))
+    a, b, c = (
+        catalog.add(a),
+        catalog.add(Image(name="b", id=b.id, parent=Link(a))),
+        catalog.add(Image(name="c", parents=[Link(b), Link(a), Link(b)])),
+    )
     a = catalog.update(a, parent=Link(c))
-    assert edges(catalog.closure(c, 1)) == sorted([(c.id, "parents", a.id, 1), (c.id, "parents", b.id, 1)], key=lambda each: each[2])
-    assert {*edges(catalog.closure(c))} == {(c.id, "parents", a.id, 1), (c.id, "parents", b.id, 1), (a.id, "parent", c.id, 2), (b.id, "parent", a.id, 2)}
+    assert edges(catalog.closure(c, 1)) == sorted(
+        [(c.id, "parents", a.id, 1), (c.id, "parents", b.id, 1)], key=lambda each: each[2]
+    )
+    assert {*edges(catalog.closure(c))} == {
+        (c.id, "parents", a.id, 1),
+        (c.id, "parents", b.id, 1),
+        (a.id, "parent", c.id, 2),
+        (b.id, "parent", a.id, 2),
+    }
     assert catalog.closure(c, 0) == []
     assert {each.depth for each in catalog.closure(c)} == {1, 2}
 
@@ -703,16 +773,33 @@ def test_what_is_dumped_loads_to_exactly_the_same(catalog, tmp_path):
 
 def test_load_sets_what_is_otherwise_the_catalogue_s(catalog):
     ident = uuid4()
-    given = {"id": str(ident), "status": "queued", "owner": "eve", "revision": 7, "created_at": "2001-02-03T04:05:06.000007Z", "updated_at": "2002-01-01T01:00:00+01:00"}
+    given = {
+        "id": str(ident),
+        "status": "queued",
+        "owner": "eve",
+        "revision": 7,
+        "created_at": "2001-02-03T04:05:06.000007Z",
+        "updated_at": "2002-01-01T01:00:00+01:00",
+    }
     assert catalog.load(Image, [{"name": "a", **given}]) == 1
     found = catalog.get(Image, ident)
     assert (found.status, found.owner, found.revision) == ("queued", "eve", 7)
-    assert (found.created_at, found.updated_at) == (datetime(2001, 2, 3, 4, 5, 6, 7, UTC), datetime(2002, 1, 1, tzinfo=UTC))
+    assert (found.created_at, found.updated_at) == (
+        datetime(2001, 2, 3, 4, 5, 6, 7, UTC),
+        datetime(2002, 1, 1, tzinfo=UTC),
+    )
     assert catalog.update(found, size=1).revision == 8
 
 
 def test_load_is_all_or_none(catalog):
-    for wrong in ({"name": ""}, {"name": "a"}, {"nmae": "b"}, {"name": "b", "created_at": "2024-01-01"}, {"name": "b", "revision": 0}, {"name": "b", "disk": {"locations": [{"url": "s3://u:p@a/b"}]}}):
+    for wrong in (
+        {"name": ""},
+        {"name": "a"},
+        {"nmae": "b"},
+        {"name": "b", "created_at": "2024-01-01"},
+        {"name": "b", "revision": 0},
+        {"name": "b", "disk": {"locations": [{"url": "s3://u:p@a/b"}]}},
+    ):
         with pytest.raises(MetastoreError):
             catalog.load(Image, [{"name": "a"}, wrong])
     assert figures(catalog) == {"artifacts": {}, "changes": 0}
@@ -785,7 +872,13 @@ def test_another_opening_gives_dynamic_types_that_behave_the_same(url, catalog):
         found = other.find(cls, cls.size > 5).one()
         assert (cls.__name__, spec_of(cls)) == ("KeptImages", spec_of(Image))
         assert other.dump(found) == catalog.dump(stored)
-        assert (found.firmware, found.tags, found.disk, found.parent, found.built) == ("bios", stored.tags, stored.disk, stored.parent, stored.built)
+        assert (found.firmware, found.tags, found.disk, found.parent, found.built) == (
+            "bios",
+            stored.tags,
+            stored.disk,
+            stored.parent,
+            stored.built,
+        )
         changed = other.update(found, size=1, firmware=None)
         with pytest.raises(ValidationError):
             other.add(cls(name="x", size=-1))
@@ -830,7 +923,7 @@ def test_a_type_that_cannot_live_with_the_stored_one_is_refused(catalog):
 
 def test_types_that_link_to_each_other_are_used_together(catalog):
     class Left(Artifact, type_name="kept_left"):
-        other: Field[Link["Right"] | None] = field(default=None)  # noqa: F821 - declared below
+        other: Field[Link["Right"] | None] = field(default=None)
 
     class Right(Artifact, type_name="kept_right"):
         other: Field[Link[Left] | None] = field(default=None)

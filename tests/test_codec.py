@@ -104,7 +104,10 @@ def test_every_value_comes_back_as_the_type_it_was(name):
     assert (back, type(back)) == (VALUES[name], type(VALUES[name]))
 
 
-@pytest.mark.parametrize(("name", "inside"), [("modes", lambda back: back[0]), ("levels", lambda back: back["a.b"]), ("hardware", lambda back: back.mode)])
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [("modes", lambda back: back[0]), ("levels", lambda back: back["a.b"]), ("hardware", lambda back: back.mode)],
+)
 def test_enums_inside_come_back_as_enums(name, inside):
     back = inside(getattr(CODEC.decode(stored(Image(name="a", **{name: VALUES[name]}))), name))
     assert isinstance(back, enum.Enum)
@@ -204,7 +207,9 @@ def test_the_digest_is_that_of_the_content_and_of_nothing_else():
 def test_the_digest_can_be_computed_by_hand():
     made = Plain(version="1.0.0", tags=["a"])
     codec = Codec(Plain, spec_of(Plain))
-    text = json.dumps(["coded_plain", {"id": made.id.hex, "tags": '["a"]', "version": "1.0.0"}], sort_keys=True, separators=(",", ":"))
+    text = json.dumps(
+        ["coded_plain", {"id": made.id.hex, "tags": '["a"]', "version": "1.0.0"}], sort_keys=True, separators=(",", ":")
+    )
     assert stored(made, codec)[-1] == hashlib.sha256(text.encode()).digest()
 
 
@@ -225,7 +230,10 @@ def key(**values):
 
 def test_the_unique_key_is_of_type_name_version_and_while_private_of_the_owner():
     assert key() == key(size=5)
-    assert len({key(), key(name="b"), key(version="1.0.1"), key(version="1.0.0+b"), key(owner="ann"), key(owner="bob")}) == 6
+    assert (
+        len({key(), key(name="b"), key(version="1.0.1"), key(version="1.0.0+b"), key(owner="ann"), key(owner="bob")})
+        == 6
+    )
 
 
 def test_once_public_the_owner_does_not_count():
@@ -233,7 +241,14 @@ def test_once_public_the_owner_does_not_count():
     assert key(visibility="shared", owner="ann") == key(owner="ann")
 
 
-@pytest.mark.parametrize("pair", [({"owner": None}, {"owner": "null"}), ({"name": "a", "owner": "b"}, {"name": "b", "owner": "a"}), ({"name": "n" * 255}, {"name": "n" * 254})])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ({"owner": None}, {"owner": "null"}),
+        ({"name": "a", "owner": "b"}, {"name": "b", "owner": "a"}),
+        ({"name": "n" * 255}, {"name": "n" * 254}),
+    ],
+)
 def test_different_scopes_have_different_keys(pair):
     assert key(**pair[0]) != key(**pair[1])
 

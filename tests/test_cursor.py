@@ -14,8 +14,16 @@ from metastore.query import Position
 
 KEY = b"k" * 32
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
-POSITIONS = st.builds(Position, st.lists(SCALARS | st.tuples(TEXTS, TEXTS), max_size=3).map(tuple), st.binary(min_size=16, max_size=16))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+)
+POSITIONS = st.builds(
+    Position, st.lists(SCALARS | st.tuples(TEXTS, TEXTS), max_size=3).map(tuple), st.binary(min_size=16, max_size=16)
+)
 
 
 class Image(Artifact, type_name="cursor_images"):
@@ -73,7 +81,9 @@ def test_any_text_is_a_cursor_of_ours_or_refused(text):
         read_cursor(text, "about", KEY)
 
 
-@pytest.mark.parametrize("forged", ["", "x", "%%%", "AAAA", "é", "\ud800", "\0", "A" * 10_000, "{}", "../../etc", "=" * 8])
+@pytest.mark.parametrize(
+    "forged", ["", "x", "%%%", "AAAA", "é", "\ud800", "\0", "A" * 10_000, "{}", "../../etc", "=" * 8]
+)
 def test_a_forged_cursor_is_refused(catalog, forged):
     with pytest.raises(CursorError):
         page(catalog, forged)

@@ -55,7 +55,9 @@ class Later(Artifact, type_name="declared_laters"):
 def declared(hint, *, type_name="declared", given=None, cls_name="Wrong", bases=(Artifact,), **keywords):
     """Declare a class with one field ``thing`` of that hint."""
     body = {"thing": field() if given is None else given, "__annotations__": {"thing": hint}, "__module__": __name__}
-    return types.new_class(cls_name, bases, {"type_name": type_name, **keywords}, lambda namespace: namespace.update(body))
+    return types.new_class(
+        cls_name, bases, {"type_name": type_name, **keywords}, lambda namespace: namespace.update(body)
+    )
 
 
 def with_spec(cls):
@@ -288,7 +290,12 @@ def test_a_subclass_may_narrow_an_inherited_field_but_not_loosen_it():
     assert spec_of(Narrow).by_name["size"].ge == 5
     for wrong in (int | None, float, str):
         with pytest.raises(DeclarationError, match=r"Wrong\.size"):
-            types.new_class("Wrong", (Image,), {}, lambda body, hint=wrong: body.update(size=field(), __annotations__={"size": Field[hint]}))
+            types.new_class(
+                "Wrong",
+                (Image,),
+                {},
+                lambda body, hint=wrong: body.update(size=field(), __annotations__={"size": Field[hint]}),
+            )
 
 
 def test_unique_scope_and_scheme_are_inherited():
@@ -428,16 +435,22 @@ def test_a_default_and_a_factory_are_one_too_many():
 @pytest.mark.parametrize("name", ["Size", "_size", "si__ze", "größe", "x" * 64, "self", "1a"])
 def test_a_field_name_that_no_store_can_keep_is_refused(name):
     with pytest.raises(DeclarationError, match=name):
-        types.new_class("Wrong", (Artifact,), {}, lambda body: body.update({name: field(), "__annotations__": {name: Field[int]}}))
+        types.new_class(
+            "Wrong", (Artifact,), {}, lambda body: body.update({name: field(), "__annotations__": {name: Field[int]}})
+        )
 
 
 @pytest.mark.parametrize("name", sorted(set(Artifact.__fields_by_name__) - {"name"}))
 def test_the_names_of_system_fields_are_reserved(name):
     with pytest.raises(DeclarationError, match=f"Wrong.{name}.*system field"):
-        types.new_class("Wrong", (Artifact,), {}, lambda body: body.update({name: field(), "__annotations__": {name: Field[str]}}))
+        types.new_class(
+            "Wrong", (Artifact,), {}, lambda body: body.update({name: field(), "__annotations__": {name: Field[str]}})
+        )
 
 
-@pytest.mark.parametrize("value", [3, None, lambda self: 1, property(lambda self: 1)], ids=["int", "none", "method", "property"])
+@pytest.mark.parametrize(
+    "value", [3, None, lambda self: 1, property(lambda self: 1)], ids=["int", "none", "method", "property"]
+)
 @pytest.mark.parametrize("name", ["tags", "size"])
 def test_an_attribute_that_hides_an_inherited_field_is_refused(name, value):
     with pytest.raises(DeclarationError, match=f"Wrong.{name}"):
@@ -508,7 +521,12 @@ def test_a_nested_class_that_cannot_be_read_back_is_refused(nested):
 
 def test_instances_are_frozen():
     image = Image(name="a")
-    for change in (lambda: setattr(image, "size", 1), lambda: delattr(image, "size"), lambda: setattr(image, "colour", 1), lambda: setattr(image, "revision", 5)):
+    for change in (
+        lambda: setattr(image, "size", 1),
+        lambda: delattr(image, "size"),
+        lambda: setattr(image, "colour", 1),
+        lambda: setattr(image, "revision", 5),
+    ):
         with pytest.raises(AttributeError):
             change()
 
@@ -543,7 +561,13 @@ def test_each_instance_has_lists_and_ids_of_its_own():
 
 
 def test_the_constructor_takes_names_only_and_only_known_ones():
-    for wrong in (lambda: Image("a"), lambda: Image(), lambda: Image(name="a", sise=1), lambda: Image(name="a", revision=5), lambda: Image(name="a", created_at=None)):
+    for wrong in (
+        lambda: Image("a"),
+        lambda: Image(),
+        lambda: Image(name="a", sise=1),
+        lambda: Image(name="a", revision=5),
+        lambda: Image(name="a", created_at=None),
+    ):
         with pytest.raises(TypeError):
             wrong()
 
@@ -553,7 +577,15 @@ def test_the_constructor_takes_a_version_and_an_id_as_text():
     assert (image.version, image.id) == (Version("1.2.3-rc.1"), UUID("0190a6e0-0000-7000-8000-000000000001"))
 
 
-@pytest.mark.parametrize(("name", "wrong", "error"), [("version", "1.0", VersionError), ("version", "", VersionError), ("id", "no id", ValidationError), ("id", "", ValidationError)])
+@pytest.mark.parametrize(
+    ("name", "wrong", "error"),
+    [
+        ("version", "1.0", VersionError),
+        ("version", "", VersionError),
+        ("id", "no id", ValidationError),
+        ("id", "", ValidationError),
+    ],
+)
 def test_the_constructor_refuses_a_version_or_id_that_is_none(name, wrong, error):
     with pytest.raises(error):
         Image(**{"name": "a", name: wrong})
@@ -578,13 +610,13 @@ def test_its_repr_shows_what_was_given():
 
 def test_a_misspelt_attribute_of_the_class_gets_the_nearest_field():
     with pytest.raises(UnknownFieldError, match="did you mean 'size'"):
-        Image.sise  # noqa: B018 - that is what is refused
+        Image.sise
     assert not hasattr(Image, "sise")
 
 
 def test_an_abstract_base_has_no_such_words_for_dunders():
     with pytest.raises(AttributeError):
-        Image.__nothing__  # noqa: B018 - that is what is refused
+        Image.__nothing__
 
 
 # --- dynamic types ---

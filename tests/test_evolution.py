@@ -73,7 +73,14 @@ def test_new_defaulted_fields_fill_what_is_stored(program):
 def test_new_fields_are_found_by_their_defaults(program):
     program(Old).add(Old(name="a", size=1))
     new = program(New)
-    asked = [New.level == 7, ~New.labels.contains("a"), New.title.folded == "über", matches("über"), ~New.facts.has_key("k"), ~(New.note == "x")]
+    asked = [
+        New.level == 7,
+        ~New.labels.contains("a"),
+        New.title.folded == "über",
+        matches("über"),
+        ~New.facts.has_key("k"),
+        ~(New.note == "x"),
+    ]
     assert [new.count(New, each) for each in asked] == [1] * len(asked)
 
 
@@ -83,7 +90,10 @@ def test_an_older_program_that_opens_later_goes_on(program):
     assert old.update(old.get(Old, name="a"), size=2).size == 2
     old.add(Old(name="b", size=3))
     new = program(New)
-    assert [(each.name, each.size, each.level) for each in new.find(New, order_by=[New.name])] == [("a", 2, 9), ("b", 3, 7)]
+    assert [(each.name, each.size, each.level) for each in new.find(New, order_by=[New.name])] == [
+        ("a", 2, 9),
+        ("b", 3, 7),
+    ]
     assert faults(program) == []
 
 
@@ -135,7 +145,10 @@ def test_a_search_added_to_a_known_field_holds_for_an_older_program_too(program)
 
 
 def test_an_index_added_to_a_list_holds_for_an_older_program_too(program):
-    plain, indexed = declared(labels=(list[str], field(factory=list))), declared(labels=(list[str], field(factory=list, index=True)))
+    plain, indexed = (
+        declared(labels=(list[str], field(factory=list))),
+        declared(labels=(list[str], field(factory=list, index=True))),
+    )
     old = program(plain)
     old.add(plain(name="a", labels=["x"]))
     new = program(indexed)
@@ -189,7 +202,10 @@ def test_a_loosened_bound_lets_the_older_program_read_what_it_would_not_write(pr
 
 
 def test_two_new_programs_widen_at_once(program):
-    one, other = program(declared(**SIZE, a=(int, field(default=1)))), program(declared(**SIZE, b=(int, field(default=2))))
+    one, other = (
+        program(declared(**SIZE, a=(int, field(default=1)))),
+        program(declared(**SIZE, b=(int, field(default=2)))),
+    )
     one.add(one.artifact_type("parts")(name="x", size=1, a=5))
     other.add(other.artifact_type("parts")(name="y", size=2, b=6))
     parts = program()
@@ -214,12 +230,17 @@ with Catalog.open(sys.argv[1], types=[Old]) as catalog:
 
 
 def test_an_older_program_in_its_own_process_goes_on_while_a_newer_one_widens(url, program):
-    with subprocess.Popen([sys.executable, "-c", OLD_PROGRAM, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as old:
+    with subprocess.Popen(
+        [sys.executable, "-c", OLD_PROGRAM, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as old:
         assert old.stdout.readline() == "ready\n"
         new = program(New)
         new.update(new.get(New, name="old"), level=9, note="kept")
         assert old.communicate("go\n")[0] == "['later', 'old']\n"
-    assert {each.name: (each.size, each.level, each.note) for each in new.find(New)} == {"old": (3, 9, "kept"), "later": (2, 7, None)}
+    assert {each.name: (each.size, each.level, each.note) for each in new.find(New)} == {
+        "old": (3, 9, "kept"),
+        "later": (2, 7, None),
+    }
     assert faults(program) == []
 
 
@@ -237,7 +258,10 @@ CONFLICTS = {
     "required and gone": (SIZE, {}),
     "element": ({"size": (list[int], field(factory=list))}, {"size": (list[str], field(factory=list))}),
     "one to many": ({"size": (int, field())}, {"size": (list[int], field(factory=list))}),
-    "unique items": ({"size": (list[int], field(factory=list))}, {"size": (list[int], field(factory=list, unique_items=True))}),
+    "unique items": (
+        {"size": (list[int], field(factory=list))},
+        {"size": (list[int], field(factory=list, unique_items=True))},
+    ),
 }
 
 
@@ -245,7 +269,12 @@ CONFLICTS = {
 def test_what_stored_artifacts_may_not_fit_is_refused_and_changes_nothing(program, what):
     before, after = (declared(**fields) for fields in CONFLICTS[what])
     old, new = program(before), program(after)
-    old.add(before(name="a", **({"size": {"int": 3, "str": "a", "list": []}[_kind(before)]} if "size" in CONFLICTS[what][0] else {})))
+    old.add(
+        before(
+            name="a",
+            **({"size": {"int": 3, "str": "a", "list": []}[_kind(before)]} if "size" in CONFLICTS[what][0] else {}),
+        )
+    )
     specs = old.types()
     for use in (lambda: new.count(after), lambda: new.find(after).all(), lambda: new.update_many(after, name="b")):
         with pytest.raises(SchemaConflictError, match="size"):
@@ -305,7 +334,10 @@ def migrated(program):
 
 def test_a_migration_gives_every_artifact_its_new_shape(migrated, program):
     new, _ = migrated
-    got = [(each.name, each.bytes, each.text, each.revision, each.tags) for each in new.find(Migrated, order_by=[Migrated.name])]
+    got = [
+        (each.name, each.bytes, each.text, each.revision, each.tags)
+        for each in new.find(Migrated, order_by=[Migrated.name])
+    ]
     assert got == [("a", 0, "word", 2, ["a"]), ("b", 1024, "word", 2, ["b"]), ("c", 2048, "word", 2, ["c"])]
     assert faults(program) == []
 
@@ -362,8 +394,12 @@ def test_a_migration_to_what_does_not_fit_changes_nothing(program):
 
 
 def test_links_and_blobs_survive_a_migration(program):
-    before = declared(parent=(Link | None, field(default=None)), file=(Blob | None, field(default=None)), size=(int, field()))
-    after = declared(parent=(Link | None, field(default=None)), file=(Blob | None, field(default=None)), size=(str, field()))
+    before = declared(
+        parent=(Link | None, field(default=None)), file=(Blob | None, field(default=None)), size=(int, field())
+    )
+    after = declared(
+        parent=(Link | None, field(default=None)), file=(Blob | None, field(default=None)), size=(str, field())
+    )
     old, new = program(before), program(after)
     base = old.add(before(name="base", size=1, file=Blob("s3://b/1", sha256="ab" * 32)))
     old.add(before(name="child", size=2, parent=Link(base)))
@@ -405,8 +441,25 @@ class Box(Artifact, type_name="boxes"):
 def dynamic(program):
     """A catalogue of two boxes, opened without the class, and its class of them."""
     with_class = program(Box)
-    base = with_class.add(Box(name="base", colour=Colour.BLUE, place=Place("r", 3), places=[Place("x")], at=datetime(2024, 2, 29, tzinfo=UTC)))
-    with_class.add(Box(name="child", parent=Link(base), parents=[Link(base)], file=Blob("s3://b/1", size=5), files={"f": Blob("s3://b/2")}, text="Some Words"))
+    base = with_class.add(
+        Box(
+            name="base",
+            colour=Colour.BLUE,
+            place=Place("r", 3),
+            places=[Place("x")],
+            at=datetime(2024, 2, 29, tzinfo=UTC),
+        )
+    )
+    with_class.add(
+        Box(
+            name="child",
+            parent=Link(base),
+            parents=[Link(base)],
+            file=Blob("s3://b/1", size=5),
+            files={"f": Blob("s3://b/2")},
+            text="Some Words",
+        )
+    )
     without = program()
     return without, without.artifact_type("boxes")
 
@@ -439,16 +492,35 @@ def test_a_dynamic_type_answers_the_same_questions(dynamic):
 def test_a_dynamic_type_writes_and_the_class_reads(dynamic, program):
     catalog, box = dynamic
     base = catalog.get(box, name="base")
-    made = catalog.add(box(name="new", colour="red", parent=Link(base), size=4, places=base.places, files={"g": Blob("s3://b/3")}))
+    made = catalog.add(
+        box(name="new", colour="red", parent=Link(base), size=4, places=base.places, files={"g": Blob("s3://b/3")})
+    )
     catalog.update(base, size=5, colour="red")
     known = program(Box)
     got = known.get(Box, made.id)
-    assert (got.colour, got.parent.id, got.places, got.files["g"].url, got.size) == (Colour.RED, base.id, [Place("x")], "s3://b/3", 4)
+    assert (got.colour, got.parent.id, got.places, got.files["g"].url, got.size) == (
+        Colour.RED,
+        base.id,
+        [Place("x")],
+        "s3://b/3",
+        4,
+    )
     assert (known.get(Box, base.id).size, known.get(Box, base.id).colour) == (5, Colour.RED)
     assert faults(program) == []
 
 
-@pytest.mark.parametrize("wrong", [{"size": -1}, {"size": "4"}, {"colour": "green"}, {"arch": "c"}, {"place": {"room": 1}}, {"sise": 1}, {"at": datetime(2024, 1, 1)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": -1},
+        {"size": "4"},
+        {"colour": "green"},
+        {"arch": "c"},
+        {"place": {"room": 1}},
+        {"sise": 1},
+        {"at": datetime(2024, 1, 1)},
+    ],
+)
 def test_a_dynamic_type_refuses_what_the_class_refuses(dynamic, wrong):
     catalog, box = dynamic
     with pytest.raises((ValidationError, TypeError)):

@@ -7,10 +7,38 @@ from typing import Any
 import pytest
 from attrs import fields, frozen
 
-from metastore import Artifact, Blob, Catalog, Field, Link, Predicate, Version, absent, field, matches, query, references
+from metastore import (
+    Artifact,
+    Blob,
+    Catalog,
+    Field,
+    Link,
+    Predicate,
+    Version,
+    absent,
+    field,
+    matches,
+    query,
+    references,
+)
 from metastore._expr import Expr
 from metastore.errors import QueryError, UnknownFieldError, VersionError
-from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Order, Path, References, Text
+from metastore.query import (
+    Absent,
+    And,
+    Compare,
+    Contains,
+    Follow,
+    HasKey,
+    In,
+    Matches,
+    Not,
+    Or,
+    Order,
+    Path,
+    References,
+    Text,
+)
 
 NODES = [kind for kind in vars(query).values() if isinstance(kind, type) and issubclass(kind, Predicate)]
 
@@ -62,7 +90,15 @@ def made(kind):
 @pytest.mark.parametrize("kind", NODES)
 def test_no_node_has_a_truth_value(kind):
     node: Any = made(kind)
-    for use in (lambda: bool(node), lambda: node and 1, lambda: node or 1, lambda: not node, lambda: 1 if node else 2, lambda: all([node]), lambda: [1 for _ in "a" if node]):
+    for use in (
+        lambda: bool(node),
+        lambda: node and 1,
+        lambda: node or 1,
+        lambda: not node,
+        lambda: 1 if node else 2,
+        lambda: all([node]),
+        lambda: [1 for _ in "a" if node],
+    ):
         with pytest.raises(TypeError, match="&"):
             use()
 
@@ -136,7 +172,11 @@ def test_an_expression_is_no_key():
         (Image.parents.any(Image.size > 1), Follow(Path("parents"), "expr_images", Compare(Path("size"), "gt", 1))),
         (
             Image.parent.parent.disk.size > 1,
-            Follow(Path("parent"), "expr_images", Follow(Path("parent"), "expr_images", Compare(Path("disk", ("size",)), "gt", 1))),
+            Follow(
+                Path("parent"),
+                "expr_images",
+                Follow(Path("parent"), "expr_images", Compare(Path("disk", ("size",)), "gt", 1)),
+            ),
         ),
         (~(Image.size == 1), Not(Compare(Path("size"), "eq", 1))),
         (references("s3://a/b"), References("s3://a/b")),
@@ -185,12 +225,12 @@ def test_a_link_is_compared_by_its_parts_only():
 
 def test_a_misspelt_field_behind_a_link_gets_the_nearest_one():
     with pytest.raises(UnknownFieldError, match="did you mean 'size'"):
-        Image.parent.sise  # noqa: B018 - that is what is refused
+        Image.parent.sise
 
 
 def test_a_link_to_any_type_cannot_be_followed():
     with pytest.raises(QueryError, match="any type"):
-        Image.anyone.name  # noqa: B018 - that is what is refused
+        Image.anyone.name
     assert absent(Image.anyone) == Absent(Path("anyone"))
 
 
@@ -211,7 +251,7 @@ def test_matches_and_references_take_text(wrong):
 def test_a_key_is_text():
     for wrong in (1, None, b"a"):
         with pytest.raises(QueryError):
-            Image.properties[wrong]  # noqa: B018 - that is what is refused
+            Image.properties[wrong]
 
 
 @pytest.mark.parametrize("ask", [Image.name.in_, Image.tags.contains_any, Image.tags.contains_all])
@@ -222,11 +262,14 @@ def test_one_text_is_not_several_values(ask):
 
 def test_an_order_cannot_follow_a_link():
     with pytest.raises(QueryError):
-        -Image.parent.name  # noqa: B018 - that is what is refused
+        -Image.parent.name
 
 
 def test_an_expression_reads_as_it_was_written():
-    shown = [repr(each) for each in (Image.size, Image.properties["a.b"], Image.name.folded, Image.parent.parent.name, Image.parent)]
+    shown = [
+        repr(each)
+        for each in (Image.size, Image.properties["a.b"], Image.name.folded, Image.parent.parent.name, Image.parent)
+    ]
     assert shown == ["size", "properties['a.b']", "name.folded", "parent.parent.name", "parent"]
 
 

@@ -180,7 +180,11 @@ def expected(stored, order):
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@given(made=MANY, order=st.lists(st.tuples(st.sampled_from(sorted(KEYS)), st.booleans()), max_size=3), size=st.integers(1, 4))
+@given(
+    made=MANY,
+    order=st.lists(st.tuples(st.sampled_from(sorted(KEYS)), st.booleans()), max_size=3),
+    size=st.integers(1, 4),
+)
 @few
 def test_pages_give_every_artifact_once_in_order(kind, tmp_path_factory, made, order, size):
     catalog, stored = filled("memory:" if kind == "memory" else str(tmp_path_factory.mktemp("paged") / "c.db"), made)
@@ -221,8 +225,16 @@ def test_groups_and_measures_are_those_of_plain_python(kind, tmp_path_factory, m
         kept = [each for each in stored if each.size >= 0]
         arches = sorted({each.arch for each in kept})
         groups = {arch: [each for each in kept if each.arch == arch] for arch in arches}
-        assert found.aggregate(by=[Image.arch], n="count", total=("sum", Image.size), low=("min", Image.name), mean=("avg", Image.ratio)) == [
-            {"arch": arch, "n": len(of), "total": sum(each.size for each in of), "low": min(each.name for each in of), "mean": mean(of)}
+        assert found.aggregate(
+            by=[Image.arch], n="count", total=("sum", Image.size), low=("min", Image.name), mean=("avg", Image.ratio)
+        ) == [
+            {
+                "arch": arch,
+                "n": len(of),
+                "total": sum(each.size for each in of),
+                "low": min(each.name for each in of),
+                "mean": mean(of),
+            }
             for arch, of in groups.items()
         ]
         assert found.facets(Image.tags, Image.owner, Image.ports) == {
@@ -245,14 +257,18 @@ def counted(values):
 
 
 def test_measures_over_nothing_are_none(catalog):
-    assert catalog.find(Image).aggregate(n="count", total=("sum", Image.size), top=("max", Image.built)) == [{"n": 0, "total": None, "top": None}]
+    assert catalog.find(Image).aggregate(n="count", total=("sum", Image.size), top=("max", Image.built)) == [
+        {"n": 0, "total": None, "top": None}
+    ]
     assert catalog.find(Image).aggregate(by=[Image.arch], n="count") == []
 
 
 def test_measures_keep_the_type_of_their_field(catalog):
     at = datetime(2024, 2, 29, tzinfo=UTC)
     catalog.add(Image(name="a", built=at, disk=Blob(size=5), ratio=2.0))
-    found = catalog.find(Image).aggregate(last=("max", Image.built), bytes=("sum", Image.disk.size), ratio=("sum", Image.ratio), name=("max", Image.name))
+    found = catalog.find(Image).aggregate(
+        last=("max", Image.built), bytes=("sum", Image.disk.size), ratio=("sum", Image.ratio), name=("max", Image.name)
+    )
     assert found == [{"last": at, "bytes": 5, "ratio": 2.0, "name": "a"}]
 
 
@@ -269,7 +285,9 @@ def test_facets_ask_each_field_once(catalog):
 
 def test_facets_keep_the_type_of_their_field_and_count_the_greatest_first(catalog):
     base = catalog.add(Image(name="a", version="2.0.0"))
-    catalog.add_many(Image(name=f"n{at}", parent=Link(base), properties={"k": (1, "x", True, None)[at % 4]}) for at in range(5))
+    catalog.add_many(
+        Image(name=f"n{at}", parent=Link(base), properties={"k": (1, "x", True, None)[at % 4]}) for at in range(5)
+    )
     found = catalog.find(Image).facets(Image.version, Image.parent, Image.properties["k"])
     assert found["version"] == {Version("0.0.0"): 5, Version("2.0.0"): 1}
     assert found["parent"] == {Link(base): 5, None: 1}
@@ -279,8 +297,18 @@ def test_facets_keep_the_type_of_their_field_and_count_the_greatest_first(catalo
 
 def test_a_projection_has_the_fields_asked_for_as_the_artifact_has_them(catalog):
     stored = catalog.add(Image(name="a", tags=["x"], disk=Blob("s3://a/b"), built=datetime(2024, 1, 1, tzinfo=UTC)))
-    fields = (Image.id, Image.version, Image.tags, Image.disk, Image.built, Image.parent, Image.created_at, Image.revision, Image.parents)
-    parts = "id version tags disk built parent created_at revision parents".split()
+    fields = (
+        Image.id,
+        Image.version,
+        Image.tags,
+        Image.disk,
+        Image.built,
+        Image.parent,
+        Image.created_at,
+        Image.revision,
+        Image.parents,
+    )
+    parts = ["id", "version", "tags", "disk", "built", "parent", "created_at", "revision", "parents"]
     assert list(catalog.find(Image).select(*fields)) == [operator.attrgetter(*parts)(stored)]
 
 
@@ -293,7 +321,10 @@ def test_a_projection_keeps_order_limit_and_place(catalog):
 
 
 def test_a_base_asks_every_type_under_it(catalog):
-    made = [catalog.add(each) for each in (Image(name="b", size=1), Disk(name="a", size=2), Note(text="t"), Disk(name="c", size=1))]
+    made = [
+        catalog.add(each)
+        for each in (Image(name="b", size=1), Disk(name="a", size=2), Note(text="t"), Disk(name="c", size=1))
+    ]
     assert catalog.find(Record).all() == sorted(made, key=lambda each: each.id)
     assert names(catalog.find(Artifact, order_by=[Artifact.name])) == ["a", "b", "c"]
     assert names(catalog.find(Sized, Sized.size > 1)) == ["a"]
@@ -360,23 +391,38 @@ def test_json_values_compare_within_one_type(catalog):
     catalog.add_many(Image(name=f"n{at}", properties={"k": value}) for at, value in enumerate(values))
     catalog.add(Image(name="none"))
     key = Image.properties["k"]
-    for predicate, fit in [(key == 1, {0, 3}), (key == True, {1}), (key == "1", {2}), (key == None, {4}), (key == [1], {5}), (key["a"] == 1, {6})]:  # noqa: E711, E712 - JSON
+    for predicate, fit in [
+        (key == 1, {0, 3}),
+        (key == True, {1}),
+        (key == "1", {2}),
+        (key == None, {4}),
+        (key == [1], {5}),
+        (key["a"] == 1, {6}),
+    ]:
         assert {*names(catalog.find(Image, predicate))} == {f"n{at}" for at in fit}, predicate
     assert catalog.count(Image, key != 1) == 5
     assert catalog.count(Image, Image.properties.has_key("k")) == 7
 
 
 def test_versions_are_ranged_by_their_scheme(catalog):
-    catalog.add_many(Image(name=text, version=text) for text in ("1.2.0-rc.1", "1.2.0", "1.2.9", "1.9.0", "2.0.0-0", "2.0.0"))
+    catalog.add_many(
+        Image(name=text, version=text) for text in ("1.2.0-rc.1", "1.2.0", "1.2.9", "1.9.0", "2.0.0-0", "2.0.0")
+    )
     assert {*names(catalog.find(Image, Image.version.caret("1.2.0")))} == {"1.2.0", "1.2.9", "1.9.0"}
     assert {*names(catalog.find(Image, Image.version.tilde("1.2.0")))} == {"1.2.0", "1.2.9"}
     assert catalog.count(Image, ~Image.version.caret("1.2.0")) == 3
 
 
-@pytest.mark.parametrize("key", ["", "a.b", "a/b", "~", '"', "'", "$", "[0]", "é", "\n", "%", "'; DROP TABLE x; --", "k" * 500])
+@pytest.mark.parametrize(
+    "key", ["", "a.b", "a/b", "~", '"', "'", "$", "[0]", "é", "\n", "%", "'; DROP TABLE x; --", "k" * 500]
+)
 def test_a_key_is_one_key_whatever_characters_it_has(catalog, key):
     catalog.add(Image(name="a", properties={key: 1, "other": {key: 2}}))
-    assert catalog.count(Image, Image.properties[key] == 1) == catalog.count(Image, Image.properties["other"][key] == 2) == 1
+    assert (
+        catalog.count(Image, Image.properties[key] == 1)
+        == catalog.count(Image, Image.properties["other"][key] == 2)
+        == 1
+    )
     assert catalog.count(Image, Image.properties[key] == 2) == 0
 
 
@@ -391,7 +437,12 @@ def test_who_refers_to_these_bytes(catalog):
 
 def test_links_are_followed_to_living_artifacts_only(catalog):
     base = catalog.add(Image(name="base"))
-    catalog.add_many([Image(name="child", parent=Link(base), parents=[Link(base), Link(base)]), Image(name="orphan", parent=Link(Image(name="never")))])
+    catalog.add_many(
+        [
+            Image(name="child", parent=Link(base), parents=[Link(base), Link(base)]),
+            Image(name="orphan", parent=Link(Image(name="never"))),
+        ]
+    )
     assert names(catalog.find(Image, Image.parent.name == "base")) == ["child"]
     assert names(catalog.find(Image, Image.parents.any(Image.name == "base"))) == ["child"]
     assert {*names(catalog.find(Image, absent(Image.parent.name)))} == {"base", "orphan"}
@@ -401,7 +452,25 @@ def test_links_are_followed_to_living_artifacts_only(catalog):
     assert names(catalog.find(Image, ~(Image.parent.name == "base"), order_by=[Image.name])) == ["child", "orphan"]
 
 
-@pytest.mark.parametrize("text", ["", "  ", '"', "a*", "NEAR(a)", "a AND b", "-a", "^", "(", "a:b", "'; DROP TABLE x; --", "\ufeff", "x" * 1000, "a OR b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        '"',
+        "a*",
+        "NEAR(a)",
+        "a AND b",
+        "-a",
+        "^",
+        "(",
+        "a:b",
+        "'; DROP TABLE x; --",
+        "\ufeff",
+        "x" * 1000,
+        "a OR b",
+    ],
+)
 def test_full_text_takes_any_text_as_words(catalog, text):
     catalog.add(Image(name="nothing of it"))
     assert catalog.count(Image, matches(text)) == 0

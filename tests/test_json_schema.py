@@ -28,7 +28,7 @@ class Firmware(enum.Enum):
 class Hardware:
     cores: int
     note: str | None = None
-    flags: dict[str, int] = {}  # noqa: RUF012 - attrs copies nothing, and nothing changes it
+    flags: dict[str, int] = {}
 
 
 class Image(Artifact, type_name="schema_images"):
@@ -100,13 +100,26 @@ def test_the_schema_itself_is_valid():
 
 def test_it_says_type_words_units_defaults_and_bounds():
     size = SCHEMA["properties"]["size"]
-    assert size == {"type": "integer", "minimum": 1, "maximum": 2**63 - 1, "exclusiveMaximum": 100, "description": "How large.", "x-unit": "GiB", "default": 1}
+    assert size == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 2**63 - 1,
+        "exclusiveMaximum": 100,
+        "description": "How large.",
+        "x-unit": "GiB",
+        "default": 1,
+    }
     assert SCHEMA["properties"]["type"] == {"const": "schema_images"}
     assert (SCHEMA["title"], SCHEMA["description"]) == ("schema_images", "An image with a field of every kind.")
 
 
 def test_it_says_where_links_lead():
-    assert SCHEMA["properties"]["parent"] == {"type": ["string", "null"], "format": "uuid", "x-link": "schema_images", "default": None}
+    assert SCHEMA["properties"]["parent"] == {
+        "type": ["string", "null"],
+        "format": "uuid",
+        "x-link": "schema_images",
+        "default": None,
+    }
     assert SCHEMA["properties"]["others"]["items"]["x-link"] == "schema_images"
 
 
@@ -129,7 +142,11 @@ def test_flags_of_a_pattern_stay_with_it():
     assert [valid.is_valid(text) for text in ("AB", "Cd", "abx", "xcd", "")] == [True, True, False, False, False]
 
 
-@pytest.mark.parametrize("artifact", [full(), Image(name="bare"), full(layers={}, ports=[], hardware=Hardware(0))], ids=["full", "bare", "empty"])
+@pytest.mark.parametrize(
+    "artifact",
+    [full(), Image(name="bare"), full(layers={}, ports=[], hardware=Hardware(0))],
+    ids=["full", "bare", "empty"],
+)
 def test_what_is_dumped_is_valid(catalog, artifact):
     VALID.validate(catalog.dump(catalog.add(artifact)))
 
@@ -156,7 +173,15 @@ WRONG = {
     "built": [5, [], True],
     "tested": ["", 5, "1." * 70],
     "serial": ["no id", 5, ""],
-    "hardware": [{}, {"cores": "x"}, {"cores": 1, "colour": 1}, {"cores": 1, "flags": {"a": "x"}}, 5, [], {"cores": 1, "note": 1}],
+    "hardware": [
+        {},
+        {"cores": "x"},
+        {"cores": 1, "colour": 1},
+        {"cores": 1, "flags": {"a": "x"}},
+        5,
+        [],
+        {"cores": 1, "note": 1},
+    ],
     "disk": [
         {"size": 11},
         {"size": -1},

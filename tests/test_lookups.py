@@ -13,7 +13,11 @@ from metastore._lookups import entries, items, json_kind, pointer, references, s
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab./~", max_size=3), inner, max_size=3),
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -49,13 +53,20 @@ def test_different_keys_have_different_pointers(keys):
     assert (pointer(keys[0]) == pointer(keys[1])) is (keys[0] == keys[1])
 
 
-@pytest.mark.parametrize(("value", "kind"), [(None, "null"), (True, "bool"), (1, "number"), (0.5, "number"), ("", "string"), ([], "list"), ({}, "dict")])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(None, "null"), (True, "bool"), (1, "number"), (0.5, "number"), ("", "string"), ([], "list"), ({}, "dict")],
+)
 def test_a_json_value_has_one_of_six_types(value, kind):
     assert json_kind(value) == kind
 
 
 def test_absent_and_empty_columns_have_no_entries():
-    blob, folder, tags = FieldSpec(kind="blob"), FieldSpec(kind="folder"), FieldSpec(kind="list", item=FieldSpec(kind="str"))
+    blob, folder, tags = (
+        FieldSpec(kind="blob"),
+        FieldSpec(kind="folder"),
+        FieldSpec(kind="list", item=FieldSpec(kind="str")),
+    )
     assert entries(None) == entries("{}") == items(None) == items("[]") == []
     assert references(blob, None) == references(folder, "{}") == set()
     assert search_words(tags, None) == targets(FieldSpec(kind="link"), None) == []
@@ -69,17 +80,26 @@ def test_a_blob_is_found_by_every_url_and_digest():
     blob = Blob("s3://a/1", locations=["s3://a/2"], sha256=SHA, digests={"md5": "0" * 32}, size=5)
     wanted = {"s3://a/1", "s3://a/2", f"sha256:{SHA}", "md5:" + "0" * 32}
     assert references(FieldSpec(kind="blob"), encode(blob.to_plain())) == wanted
-    assert references(FieldSpec(kind="folder"), encode({"x": blob.to_plain(), "y": Blob("s3://b/1").to_plain()})) == wanted | {"s3://b/1"}
+    assert references(
+        FieldSpec(kind="folder"), encode({"x": blob.to_plain(), "y": Blob("s3://b/1").to_plain()})
+    ) == wanted | {"s3://b/1"}
 
 
 def test_a_link_and_a_list_of_links_have_their_targets_once():
     one, two = uuid4(), uuid4()
     assert targets(FieldSpec(kind="link"), one.bytes) == [one.bytes]
-    assert targets(FieldSpec(kind="list", item=FieldSpec(kind="link")), encode([str(two), str(one), str(two)])) == [two.bytes, one.bytes]
+    assert targets(FieldSpec(kind="list", item=FieldSpec(kind="link")), encode([str(two), str(one), str(two)])) == [
+        two.bytes,
+        one.bytes,
+    ]
 
 
 def test_the_words_of_a_list_are_those_of_its_texts():
-    assert search_words(FieldSpec(kind="list", item=FieldSpec(kind="str")), '["Long Term","lts"]') == ["long", "term", "lts"]
+    assert search_words(FieldSpec(kind="list", item=FieldSpec(kind="str")), '["Long Term","lts"]') == [
+        "long",
+        "term",
+        "lts",
+    ]
     assert search_words(FieldSpec(kind="str"), "Long Term") == ["long", "term"]
 
 
@@ -92,7 +112,9 @@ def test_canonical_json_is_json_and_comes_back(value):
 @given(st.dictionaries(TEXTS, st.integers(), max_size=5))
 def test_canonical_json_does_not_depend_on_the_order_of_keys(value):
     turned = dict(reversed(value.items()))
-    assert encode(value) == encode(turned) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert (
+        encode(value) == encode(turned) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [float("-inf")]])

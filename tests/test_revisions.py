@@ -131,4 +131,8 @@ def test_the_history_is_there(path):
     [checkpoint] = connection.execute("SELECT revision FROM _changes WHERE checkpoint IS NOT NULL").fetchall()
     [said] = connection.execute("SELECT actor, message FROM _transactions WHERE message = 'two at once'").fetchall()
     connection.close()
-    assert (kinds, checkpoint, said) == ({"add": 12, "update": 17, "delete": 1, "migrate": 2}, (16,), ("someone", "two at once"))
+    assert (kinds, checkpoint, said) == (
+        {"add": 12, "update": 17, "delete": 1, "migrate": 2},
+        (16,),
+        ("someone", "two at once"),
+    )

@@ -9,7 +9,19 @@ from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastore import Artifact, Blob, Field, FieldSpec, Link, Record, TypeSpec, field, spec_from_json, spec_of, spec_to_json
+from metastore import (
+    Artifact,
+    Blob,
+    Field,
+    FieldSpec,
+    Link,
+    Record,
+    TypeSpec,
+    field,
+    spec_from_json,
+    spec_of,
+    spec_to_json,
+)
 from metastore._schema import KINDS
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8)
@@ -120,7 +132,13 @@ def test_a_spec_cannot_be_changed():
 def test_every_difference_changes_the_digest():
     spec = spec_of(Disk)
     size = spec.by_name["size"]
-    for other in (evolve(size, ge=1), evolve(size, ge=None), evolve(size, index=False), evolve(size, unit=""), evolve(size, optional=True)):
+    for other in (
+        evolve(size, ge=1),
+        evolve(size, ge=None),
+        evolve(size, index=False),
+        evolve(size, unit=""),
+        evolve(size, optional=True),
+    ):
         changed = evolve(spec, fields=tuple(other if each is size else each for each in spec.fields))
         assert changed.digest != spec.digest
 
@@ -128,13 +146,22 @@ def test_every_difference_changes_the_digest():
 def test_columns_are_the_fields_then_what_is_derived():
     names = [column.name for column in spec_of(Disk).columns]
     assert names[: len(spec_of(Disk).fields)] == [each.name for each in spec_of(Disk).fields]
-    assert names[len(spec_of(Disk).fields) :] == ["version__key", "name__folded", "label__folded", "unique_key", "digest"]
+    assert names[len(spec_of(Disk).fields) :] == [
+        "version__key",
+        "name__folded",
+        "label__folded",
+        "unique_key",
+        "digest",
+    ]
     assert spec_of(Disk).position == {name: at for at, name in enumerate(names)}
 
 
 def test_system_fields_come_first():
     names = [each.name for each in spec_of(Disk).fields]
-    assert names[:12] == "id version owner status visibility description tags properties created_at updated_at revision name".split()
+    assert (
+        names[:12]
+        == ["id", "version", "owner", "status", "visibility", "description", "tags", "properties", "created_at", "updated_at", "revision", "name"]
+    )
 
 
 def test_the_spec_says_where_links_lead_and_what_is_unique():

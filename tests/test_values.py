@@ -61,7 +61,11 @@ def test_a_refusal_says_what_was_expected_where_and_what_was_found():
         (spec("str", max_length=2), "abc", "expected at most 2 characters at $.f, got 3"),
         (spec("str", min_length=2), "a", "expected at least 2 characters at $.f, got 1"),
         (spec("str"), "a\0b", "expected text without NUL at $.f, got one with NUL at position 1"),
-        (spec("str"), "ab\ud800", "expected text without lone surrogates at $.f, got one with a surrogate at position 2"),
+        (
+            spec("str"),
+            "ab\ud800",
+            "expected text without lone surrogates at $.f, got one with a surrogate at position 2",
+        ),
         (spec("datetime"), NAIVE, "expected a datetime with a time zone (tzinfo=UTC) at $.f, got a naive one"),
         (spec("list", item=FieldSpec(kind="int")), [0, "x"], "expected int at $.f[1], got str"),
         (spec("dict", item=FieldSpec(kind="int")), {"a.b": "x"}, "expected int at $.f['a.b'], got str"),
@@ -179,7 +183,9 @@ def test_json_nests_sixty_four_deep():
     assert to_plain(spec("json"), deep(64), "$.f") == deep(64)
 
 
-@given(st.datetimes(timezones=st.timezones() | st.just(UTC), min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31)))
+@given(
+    st.datetimes(timezones=st.timezones() | st.just(UTC), min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31))
+)
 def test_a_moment_comes_back_to_the_microsecond(moment):
     assert instant(to_column(spec("datetime"), moment, "$.f")) == moment
     assert datetime.fromisoformat(to_plain(spec("datetime"), moment, "$.f")) == moment
@@ -192,7 +198,12 @@ def test_the_text_of_a_moment_sorts_as_the_moment(moment):
     assert (text < iso(EPOCH)) == (micros(moment) < 0)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
 def test_any_json_value_is_kept_or_refused_with_our_error(value):
     try:
         plain = to_plain(spec("json"), value, "$.f")

@@ -8,8 +8,8 @@ and a two-field filter of 100,000 took 26 ms against 10.
 
 from __future__ import annotations
 
-import os
 import hashlib
+import os
 from typing import Any
 from uuid import uuid4
 

@@ -66,7 +66,7 @@ class Turns:
         while not _try(fd, byte, fcntl.F_WRLCK):
             if time.monotonic() - began > self._timeout:
                 raise BusyError(f"other writers kept {self._path} busy for {self._timeout:g} s; try again, or open with a longer timeout")
-            time.sleep(pause * (0.5 + random.random()))
+            time.sleep(pause * (0.5 + random.random()))  # noqa: S311  so that waiters do not knock in step
 
     def give(self) -> None:
         """Let the next one write."""

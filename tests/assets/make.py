@@ -100,7 +100,13 @@ def fill(catalog: Catalog) -> None:
     for count in range(17):
         base = catalog.update(base, count=count, title=f"turn {count}")
     catalog.add_many(Tool(name=f"tool{at}", version=f"1.{at}rc1", size=at, note="a note") for at in range(5))
-    catalog.migrate(Job, lambda record: {**{name: each for name, each in record.items() if name != "seconds"}, "minutes": record["seconds"] / 60})
+    catalog.migrate(
+        Job,
+        lambda record: {
+            **{name: each for name, each in record.items() if name != "seconds"},
+            "minutes": record["seconds"] / 60,
+        },
+    )
 
 
 def make(path: Path) -> None:
@@ -117,7 +123,10 @@ def make(path: Path) -> None:
 
 def compact(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in ("journal_mode = DELETE", "page_size = 1024"):  # most tables are all but empty: a quarter of the size
+    for statement in (
+        "journal_mode = DELETE",
+        "page_size = 1024",
+    ):  # most tables are all but empty: a quarter of the size
         connection.execute(f"PRAGMA {statement}")
     connection.execute("VACUUM")
     connection.execute("PRAGMA journal_mode = WAL")

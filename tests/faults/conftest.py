@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 def processes():
     """The context that makes processes; the engine is imported once, in the server."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["metastore.testing", "metastore._catalog", "metastore_sqlite", "cattrs", "importlib.metadata"])
+    context.set_forkserver_preload(
+        ["metastore.testing", "metastore._catalog", "metastore_sqlite", "cattrs", "importlib.metadata"]
+    )
     return context
 
 

@@ -27,7 +27,13 @@ def note(name, n):
 
 
 def values(n):
-    return {"n": n, "text": f"word{n % 7} all", "labels": [f"l{n % 5}"], "tags": [f"t{n % 3}"], "file": Blob(f"s3://b/{n}", size=n)}
+    return {
+        "n": n,
+        "text": f"word{n % 7} all",
+        "labels": [f"l{n % 5}"],
+        "tags": [f"t{n % 3}"],
+        "file": Blob(f"s3://b/{n}", size=n),
+    }
 
 
 def open_notes(path, **options):
@@ -53,7 +59,11 @@ def plan(chance, names):
         "update": [(name, number) for name in known[:1]],
         "delete": [(name, None) for name in known[:1]],
         "add_many": [(name, number) for name in fresh],
-        "transaction": [*((name, number) for name in fresh[:3]), *((name, number) for name in known[:2]), *((name, None) for name in known[2:])],
+        "transaction": [
+            *((name, number) for name in fresh[:3]),
+            *((name, number) for name in known[:2]),
+            *((name, None) for name in known[2:]),
+        ],
     }[how]
     return how, steps
 
@@ -183,7 +193,7 @@ def fork_inside_a_transaction(path):
 def _name_of_error(act):
     try:
         act()
-    except Exception as error:
+    except MetastoreError as error:
         return type(error).__name__
     return "nothing"
 
@@ -214,7 +224,9 @@ def interrupted_anywhere(path, rounds, seed):
     with open_notes(path, timeout=5) as catalog, open_notes(path) as reader:
         for at in range(rounds):
             names = [f"{at}.{each}" for each in range(5)]
-            interrupted = interrupt_after(chance.uniform(0.00005, 0.004), lambda: catalog.add_many(note(name, at) for name in names))  # noqa: B023
+            interrupted = interrupt_after(
+                chance.uniform(0.00005, 0.004), lambda: catalog.add_many(note(name, at) for name in names)
+            )  # noqa: B023
             if len(state(reader)) not in ((0, 5) if interrupted else (5,)):
                 wrong.append(f"round {at}: {len(state(reader))} of 5 are stored")
             catalog.delete_many(Note)

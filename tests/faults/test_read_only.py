@@ -82,7 +82,11 @@ def test_read_only_media_answer_every_read(path, read_only_media):
 
 
 def test_read_only_media_refuse_to_open_for_writing(path, read_only_media):
-    with read_only_media(path.parent) as media, pytest.raises(ReadOnlyError), programs.open_notes(media / path.name) as catalog:
+    with (
+        read_only_media(path.parent) as media,
+        pytest.raises(ReadOnlyError),
+        programs.open_notes(media / path.name) as catalog,
+    ):
         catalog.add(programs.note("c", 1))
 
 
@@ -100,7 +104,10 @@ def test_read_only_media_refuse_a_catalogue_beside_a_log_not_taken_in(path, read
 @pytest.mark.parametrize("options", [{}, {"mode": "ro"}])
 def test_a_directory_without_write_permission(path, run, options):
     before = path.read_bytes()
-    read, write = run(programs.as_nobody, programs.read_only_state, str(path)), run(programs.as_nobody, programs.add_named, str(path), "c")
+    read, write = (
+        run(programs.as_nobody, programs.read_only_state, str(path)),
+        run(programs.as_nobody, programs.add_named, str(path), "c"),
+    )
     assert read == ("nothing", "")
     assert write[0] == "ReadOnlyError"
     assert path.read_bytes() == before

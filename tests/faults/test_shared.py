@@ -5,7 +5,7 @@ import threading
 import fault_programs as programs
 import pytest
 
-from metastore.errors import BusyError
+from metastore.errors import BusyError, MetastoreError
 
 
 def test_a_forked_child_goes_on_with_the_catalogue_of_its_parent(run, tmp_path):
@@ -40,21 +40,25 @@ def first_use_of_types(catalog, who, failures):
     """Use types that the catalogue does not know yet, inside transactions and outside."""
     try:
         for at in range(12):
-            made = type(programs.Artifact)(f"Type{at}", (programs.Artifact,), {"__module__": __name__}, type_name=f"{who}{at}")
+            made = type(programs.Artifact)(
+                f"Type{at}", (programs.Artifact,), {"__module__": __name__}, type_name=f"{who}{at}"
+            )
             if at % 2:
                 with catalog.transaction():
                     catalog.add(programs.note(f"{who}{at}", at))
                     catalog.add(made(name="a"))
             else:
                 catalog.add(made(name="b"))
-    except Exception as error:
+    except MetastoreError as error:
         failures.append(repr(error))
 
 
 def test_threads_that_make_types_do_not_wait_for_each_other_for_ever(tmp_path):
     with programs.open_notes(tmp_path / "c.db", timeout=2) as catalog:
         failures = []
-        threads = [threading.Thread(target=first_use_of_types, args=(catalog, who, failures)) for who in ("a", "b", "c")]
+        threads = [
+            threading.Thread(target=first_use_of_types, args=(catalog, who, failures)) for who in ("a", "b", "c")
+        ]
         for each in threads:
             each.start()
         for each in threads:

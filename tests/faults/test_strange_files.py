@@ -8,7 +8,14 @@ import fault_programs as programs
 import pytest
 
 from metastore import Catalog
-from metastore.errors import BackendError, CatalogUrlError, DamagedError, MetastoreError, NewerRevisionError, NotACatalogError
+from metastore.errors import (
+    BackendError,
+    CatalogUrlError,
+    DamagedError,
+    MetastoreError,
+    NewerRevisionError,
+    NotACatalogError,
+)
 
 MODES = ["rw", "ro"]
 
@@ -56,7 +63,10 @@ def test_a_file_cut_at_any_page_or_near_it_is_refused(tmp_path, whole):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("content", [b"hello\n", b"\0" * 5000, b"PK\x03\x04" * 3000, b"SQLite format 3\0", b"SQLite format 3\0" + b"x" * 9000])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello\n", b"\0" * 5000, b"PK\x03\x04" * 3000, b"SQLite format 3\0", b"SQLite format 3\0" + b"x" * 9000],
+)
 def test_a_file_that_is_no_database(tmp_path, content, mode):
     (tmp_path / "c.db").write_bytes(content)
     assert "c.db" in refused(tmp_path / "c.db", mode, (NotACatalogError, DamagedError))
@@ -135,14 +145,32 @@ def test_a_path_that_is_a_directory(tmp_path, mode):
 @pytest.mark.parametrize("name", ["fifo", "loop", "dangling"])
 def test_a_path_that_is_no_plain_file(tmp_path, name, mode):
     path = tmp_path / name
-    {"fifo": lambda: os.mkfifo(path), "loop": lambda: path.symlink_to(path), "dangling": lambda: path.symlink_to(tmp_path / "no" / "file")}[name]()
+    {
+        "fifo": lambda: os.mkfifo(path),
+        "loop": lambda: path.symlink_to(path),
+        "dangling": lambda: path.symlink_to(tmp_path / "no" / "file"),
+    }[name]()
     with pytest.raises(BackendError):
         Catalog.open(str(path), mode=mode)
 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "sqlite:", "sqlite://", "sqlite:///", "sqlite://host/c.db", ":memory:", "sqlite::memory:", "file:c.db", "postgres://h/d", "c\0.db", "no-such-scheme:x", None, 7],
+    [
+        "",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite://host/c.db",
+        ":memory:",
+        "sqlite::memory:",
+        "file:c.db",
+        "postgres://h/d",
+        "c\0.db",
+        "no-such-scheme:x",
+        None,
+        7,
+    ],
 )
 def test_an_address_that_no_backend_can_open(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
@@ -151,7 +179,9 @@ def test_an_address_that_no_backend_can_open(tmp_path, monkeypatch, url):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["a b.db", "q?mode=ro.db", "h#x.db", "100%41.db", "ü.db", "'; DROP TABLE _meta; --.db"])
+@pytest.mark.parametrize(
+    "name", ["a b.db", "q?mode=ro.db", "h#x.db", "100%41.db", "ü.db", "'; DROP TABLE _meta; --.db"]
+)
 def test_any_file_name_is_taken_as_it_is(tmp_path, name):
     programs.add_named(f"sqlite:///{tmp_path}/{name}", "a")
     assert (tmp_path / name).is_file()
