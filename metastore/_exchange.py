@@ -50,7 +50,8 @@ def loaded(codec: Codec, record: Mapping[str, Any]) -> Row:
     for name in given:
         if name not in codec.spec.by_name:
             raise UnknownFieldError(f"{codec.spec.name} has no field {name!r}: {nearest(str(name), codec.spec.by_name)}")
-    created, updated = _moment(given, "created_at"), _moment(given, "updated_at")
+    now = datetime.now(UTC).isoformat()
+    created, updated = (_moment({name: now, **given}, name) for name in ("created_at", "updated_at"))
     row = codec.encode(_values(codec, given))
     return codec.stamp(row, revision=_revision(given), time=max(created, updated), created=created)
 

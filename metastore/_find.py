@@ -178,12 +178,15 @@ class Find(Generic[A]):
 
     def explain(self) -> Explanation:
         """Return the statement, its bindings and its plan, without running it. Raises QueryError where a backend cannot say."""
-        one, backend = self._asked[0], self._catalog._backend
-        if not isinstance(backend, Explains):
+        backend = self._catalog._backend
+        if not self._asked or not isinstance(backend, Explains):
             raise QueryError("this backend cannot explain its queries")
+        one = self._asked[0]
         return backend.explain(one.shelf.spec, evolve(one.query, after=self._start(), limit=self._limit))
 
     def __repr__(self) -> str:
+        if not self._asked:
+            return "Find(no type)"
         asked = self._asked[0]
         return f"Find({', '.join(each.query.type for each in self._asked)}: {asked.query.where!r}, order={asked.query.order!r}, limit={self._limit})"
 

@@ -222,7 +222,8 @@ class Types:
             yield cls
             return
         self.refresh()
-        every = (self.cls(name) for name in self.names())
+        # only stored ones have artifacts, and asking must not store the others
+        every = (self.cls(name) for name in self.names() if self._known(name))
         if cls not in (Record, Artifact):
             every = (each for each in every if issubclass(each, cls))
         yield from (each for each in every if cls is not Artifact or "name" in each.__fields_by_name__)

@@ -199,7 +199,8 @@ def test_and_and_or_grow_flat():
 
 def test_a_minus_orders_descending_and_two_ascend_again():
     assert -Image.size == Order(Path("size"), descending=True)
-    assert -(-Image.size) == Order(Path("size"))
+    down = -Image.size
+    assert -down == Order(Path("size"))
 
 
 @pytest.mark.parametrize("how", ["caret", "tilde"])

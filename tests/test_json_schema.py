@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+import attrs
 import pytest
 from attrs import frozen
 from hypothesis import assume, given
@@ -28,7 +29,7 @@ class Firmware(enum.Enum):
 class Hardware:
     cores: int
     note: str | None = None
-    flags: dict[str, int] = {}
+    flags: dict[str, int] = attrs.field(factory=dict)
 
 
 class Image(Artifact, type_name="schema_images"):

@@ -158,10 +158,20 @@ def test_columns_are_the_fields_then_what_is_derived():
 
 def test_system_fields_come_first():
     names = [each.name for each in spec_of(Disk).fields]
-    assert (
-        names[:12]
-        == ["id", "version", "owner", "status", "visibility", "description", "tags", "properties", "created_at", "updated_at", "revision", "name"]
-    )
+    assert names[:12] == [
+        "id",
+        "version",
+        "owner",
+        "status",
+        "visibility",
+        "description",
+        "tags",
+        "properties",
+        "created_at",
+        "updated_at",
+        "revision",
+        "name",
+    ]
 
 
 def test_the_spec_says_where_links_lead_and_what_is_unique():

@@ -187,8 +187,9 @@ def test_json_nests_sixty_four_deep():
     st.datetimes(timezones=st.timezones() | st.just(UTC), min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31))
 )
 def test_a_moment_comes_back_to_the_microsecond(moment):
-    assert instant(to_column(spec("datetime"), moment, "$.f")) == moment
-    assert datetime.fromisoformat(to_plain(spec("datetime"), moment, "$.f")) == moment
+    exact = moment.astimezone(UTC)  # in a gap or fold of its zone a moment equals nothing but itself
+    assert instant(to_column(spec("datetime"), moment, "$.f")) == exact
+    assert datetime.fromisoformat(to_plain(spec("datetime"), moment, "$.f")) == exact
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

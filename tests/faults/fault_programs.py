@@ -6,6 +6,8 @@ import random
 import signal
 import time
 from contextlib import ExitStack
+from functools import partial
+from threading import Event, Thread
 
 from metastore import Artifact, Blob, Catalog, Field, Link, field
 from metastore.errors import MetastoreError, StaleRevisionError
@@ -176,6 +178,28 @@ def fork_and_write(path, each):
         return sorted(state(catalog)), catalog.check()
 
 
+def fork_while_a_thread_writes(path, children):
+    """Return how many notes the thread says it wrote, and how many of its and of the children's are stored."""
+    wrote, enough = [], Event()
+    with open_notes(path) as catalog:
+
+        def write():
+            while not enough.is_set():
+                wrote.append(catalog.add(note(f"thread{len(wrote)}", 0)))
+
+        writer = Thread(target=write)
+        writer.start()
+        for at in range(children):
+            if (child := os.fork()) == 0:
+                catalog.add(note(f"child{at}", 0))
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        enough.set()
+        writer.join()
+        names = list(state(catalog))
+        return len(wrote), [sum(name.startswith(who) for name in names) for who in ("thread", "child")], catalog.check()
+
+
 def fork_inside_a_transaction(path):
     """Return what the child of a fork inside a transaction met, and what is stored after the parent's commit."""
     with open_notes(path, timeout=0.2) as catalog:
@@ -223,10 +247,8 @@ def interrupted_anywhere(path, rounds, seed):
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     with open_notes(path, timeout=5) as catalog, open_notes(path) as reader:
         for at in range(rounds):
-            names = [f"{at}.{each}" for each in range(5)]
-            interrupted = interrupt_after(
-                chance.uniform(0.00005, 0.004), lambda: catalog.add_many(note(name, at) for name in names)
-            )  # noqa: B023
+            notes = [note(f"{at}.{each}", at) for each in range(5)]
+            interrupted = interrupt_after(chance.uniform(0.00005, 0.004), partial(catalog.add_many, notes))
             if len(state(reader)) not in ((0, 5) if interrupted else (5,)):
                 wrong.append(f"round {at}: {len(state(reader))} of 5 are stored")
             catalog.delete_many(Note)

@@ -14,6 +14,11 @@ def test_a_forked_child_goes_on_with_the_catalogue_of_its_parent(run, tmp_path):
     assert faults == []
 
 
+def test_children_forked_while_a_thread_writes_write_too(run, tmp_path):
+    wrote, stored, faults = run(programs.fork_while_a_thread_writes, str(tmp_path / "c.db"), 20)
+    assert (stored, faults) == ([wrote, 20], [])
+
+
 def test_a_fork_inside_a_transaction_leaves_it_to_the_parent(run, tmp_path):
     met, stored, faults = run(programs.fork_inside_a_transaction, str(tmp_path / "c.db"))
     assert met in ("BusyError", "ConflictError")
