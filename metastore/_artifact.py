@@ -86,7 +86,9 @@ class Field(Generic[T]):
         def _expression(self) -> Any:
             path, spec = Path(self.name), self.spec
             if spec is None:
-                raise DeclarationError(f"{self.name}: a field is declared in a class that derives from Record or Artifact")
+                raise DeclarationError(
+                    f"{self.name}: a field is declared in a class that derives from Record or Artifact"
+                )
             if spec.links:
                 return Linked(path, self.target)
             if spec.kind == "version":
@@ -211,17 +213,32 @@ class Record(_Declared, metaclass=_Meta):
 
     id: Field[UUID] = field(factory=make_id, description="Identity for ever; a UUIDv7 unless given.")
     version: SystemVersion = field(default="", description="Ordered by the type's scheme.")
-    owner: Field[str | None] = field(default=None, max_length=255, min_length=1, description="Project or user it belongs to.")
-    status: Field[str] = field(default="drafted", max_length=32, pattern="[a-z][a-z0-9_]*", description="Life-cycle state.")
+    owner: Field[str | None] = field(
+        default=None, max_length=255, min_length=1, description="Project or user it belongs to."
+    )
+    status: Field[str] = field(
+        default="drafted", max_length=32, pattern="[a-z][a-z0-9_]*", description="Life-cycle state."
+    )
     visibility: Field[str] = field(default="private", choices=VISIBILITIES, description="Who may see it.")
     description: Field[str | None] = field(default=None, search=1, description="Words for people.")
-    tags: Field[list[str]] = field(factory=list, index=True, unique_items=True, search=2, description="Labels; each once.")
+    tags: Field[list[str]] = field(
+        factory=list, index=True, unique_items=True, search=2, description="Labels; each once."
+    )
     properties: Properties = field(factory=dict, description="Free-form JSON values.")
     created_at: Field[datetime] = field(init=False, description="When it was added, UTC.")
     updated_at: Field[datetime] = field(init=False, description="When it was last changed, UTC.")
-    revision: Field[int] = field(default=0, init=False, ge=0, description="Counts its changes, from 1; 0 before it is stored.")
+    revision: Field[int] = field(
+        default=0, init=False, ge=0, description="Counts its changes, from 1; 0 before it is stored."
+    )
 
-    def __init_subclass__(cls, *, type_name: str | None = None, unique: Iterable[str] | None = None, scheme: str | None = None, **rest: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        type_name: str | None = None,
+        unique: Iterable[str] | None = None,
+        scheme: str | None = None,
+        **rest: Any,
+    ) -> None:
         _hand_on(cls, rest, super().__init_subclass__)
         frame: Any = sys._getframe(1)
         while frame.f_code.co_name == "__init_subclass__":  # a mix-in's own hook, which called this one
@@ -244,7 +261,11 @@ class Record(_Declared, metaclass=_Meta):
 
     def __repr__(self) -> str:
         values = self.__dict__
-        shown = [f"{name}={values[name]!r}" for name in type(self).__fields_by_name__ if values.get(name) not in (None, [], {}) and name != "id"]
+        shown = [
+            f"{name}={values[name]!r}"
+            for name in type(self).__fields_by_name__
+            if values.get(name) not in (None, [], {}) and name != "id"
+        ]
         return f"{type(self).__name__}({', '.join([*shown, f'id={str(self.id)!r}'])})"
 
 
@@ -253,13 +274,17 @@ def _hand_on(cls: Any, keywords: dict[str, Any], take: Callable[..., None]) -> N
         take(**keywords)
     except TypeError:
         known, name = ("type_name", "unique", "scheme"), next(iter(keywords), "")
-        raise DeclarationError(f"{cls.__name__}: no class keyword {name!r}: {nearest(name, known)} ({', '.join(known)})") from None
+        raise DeclarationError(
+            f"{cls.__name__}: no class keyword {name!r}: {nearest(name, known)} ({', '.join(known)})"
+        ) from None
 
 
 def _build(cls: Any, type_name: Any, unique: Any, scheme: Any, module: Any, local: Any) -> None:
     name = cls.__name__
     if type_name is not None and (not isinstance(type_name, str) or not TYPE_NAME.fullmatch(type_name)):
-        raise DeclarationError(f"{name}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48), got {type_name!r}")
+        raise DeclarationError(
+            f"{name}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48), got {type_name!r}"
+        )
     if scheme is not None and scheme not in SCHEMES:
         raise DeclarationError(f"{name}: unknown version scheme {scheme!r}: {nearest(str(scheme), SCHEMES)}")
     cls.__type_name__ = type_name
@@ -287,7 +312,9 @@ def _declare_own(cls: Any, module: Any, local: Any) -> None:
         if isinstance(given, Field) and name not in hints:
             raise DeclarationError(f"{cls.__name__}.{name}: give the field a type: {name}: Field[int] = field(…)")
         if name in inherited and not isinstance(given, Field):
-            raise DeclarationError(f"{cls.__name__}.{name}: this would hide the field {name} that the class inherits; choose another name")
+            raise DeclarationError(
+                f"{cls.__name__}.{name}: this would hide the field {name} that the class inherits; choose another name"
+            )
 
 
 _SYSTEM: dict[type, Any] = {SystemVersion: Version, Properties: dict[str, Any]}
@@ -326,8 +353,12 @@ def _keep_kind(cls: Any, name: str, given: Any) -> None:
         inherited: Any = base.__dict__.get(name)
         if isinstance(inherited, Field) and (old := getattr(inherited, "spec", None)) is not None:
             new = given.spec
-            if (old.kind, old.item, old.fields) != (new.kind, new.item, new.fields) or (new.optional and not old.optional):
-                raise DeclarationError(f"{cls.__name__}.{name}: a subclass cannot loosen the {old.kind} it inherits from {base.__name__}")
+            if (old.kind, old.item, old.fields) != (new.kind, new.item, new.fields) or (
+                new.optional and not old.optional
+            ):
+                raise DeclarationError(
+                    f"{cls.__name__}.{name}: a subclass cannot loosen the {old.kind} it inherits from {base.__name__}"
+                )
 
 
 def _default_words(cls: Any, name: str, given: Any) -> dict[str, Any]:
@@ -389,11 +420,14 @@ def _check_unique(cls: Any) -> None:
     names = cls.__fields_by_name__
     if cls.__unique__ is None and "name" in names:
         cls.__unique__ = ("name", "version")
-    for at, name in enumerate(cls.__unique__ or ()):
+    unique: tuple[str, ...] = cls.__unique__ or ()
+    for at, name in enumerate(unique):
         if name not in names:
             raise DeclarationError(f"{cls.__name__}: unique names the field {name!r}: {nearest(name, names)}")
-        if name in SET_BY_CATALOG or name in cls.__unique__[:at]:
-            raise DeclarationError(f"{cls.__name__}: unique cannot name {name!r}{'' if name in SET_BY_CATALOG else ' twice'}")
+        if name in SET_BY_CATALOG or name in unique[:at]:
+            raise DeclarationError(
+                f"{cls.__name__}: unique cannot name {name!r}{'' if name in SET_BY_CATALOG else ' twice'}"
+            )
 
 
 def spec_of(cls: Any) -> TypeSpec:
@@ -444,7 +478,9 @@ def _link_target(given: Any) -> Any:
     wanted = str(getattr(target, "__forward_arg__", None) or getattr(target, "__name__", target))
     found = given.owner if wanted == given.owner.__name__ else _find_class(wanted, given.owner)
     if found is None:
-        raise DeclarationError(f"{given.owner.__name__}.{given.name}: no artifact class {wanted!r} is declared beside it")
+        raise DeclarationError(
+            f"{given.owner.__name__}.{given.name}: no artifact class {wanted!r} is declared beside it"
+        )
     return found
 
 
@@ -480,7 +516,9 @@ def make_type(spec: TypeSpec, resolve: Callable[[str], type]) -> type[Record]:
     body: dict[str, Any] = {each.name: _dynamic_field(each, resolve) for each in own}
     body["__annotations__"] = {each.name: Field[hint_of(each)] for each in own}  # type: ignore[misc]  # hints made at run time
     body["__doc__"] = spec.description
-    made: Any = types.new_class(_class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body))
+    made: Any = types.new_class(
+        _class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body)
+    )
     made.__module__ = "metastore.dynamic"
     made.__spec__ = spec
     return made  # type: ignore[no-any-return]

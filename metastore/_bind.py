@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve
 
 from metastore._blob import DIGEST_LENGTHS
+from metastore._expr import Expr
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
 from metastore._values import json_value, text, to_column, to_plain
@@ -72,15 +73,15 @@ class Binder:
         return tuple(self._order(key) for key in keys)
 
     def _order(self, given: Any) -> Order:
-        order = given if isinstance(given, Order) else None
-        if order is None and hasattr(type(given), "_order"):
-            order = given._order()
+        order = given if isinstance(given, Order) else given._order() if isinstance(given, Expr) else None
         if order is None:
             raise QueryError(f"expected a sort key like Image.name or -Image.version, got {type(given).__name__}")
         if isinstance(order.key, Rank):
             return order
         path, _ = self.path(order.key)
-        several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool({"url", "digests"} & set(path.keys[-2:]))
+        several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool(
+            {"url", "digests"} & set(path.keys[-2:])
+        )
         if path.kind not in _RANGES | {"id"} or (path.kind == "version" and path.keys) or several:
             raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
         return evolve(order, key=path)
@@ -89,10 +90,14 @@ class Binder:
         """Return the checked path with its kind, and the spec of the value it leads to."""
         top = self._spec.by_name.get(path.field)
         if top is None:
-            raise UnknownFieldError(f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, self._spec.by_name)}")
+            raise UnknownFieldError(
+                f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, self._spec.by_name)}"
+            )
         inner = self._inside(top, path)
         if path.folded and not (top.folded and not path.keys):
-            raise QueryError(f"{_shown(path)} of {self._spec.name} keeps no case-folded form: declare it with folded=True")
+            raise QueryError(
+                f"{_shown(path)} of {self._spec.name} keeps no case-folded form: declare it with folded=True"
+            )
         return Path(path.field, path.keys, path.folded, inner.kind), inner
 
     def _inside(self, spec: FieldSpec, path: Path) -> FieldSpec:
@@ -102,20 +107,23 @@ class Binder:
         return spec
 
     def _step(self, spec: FieldSpec, keys: tuple[str, ...], path: Path) -> tuple[FieldSpec, tuple[str, ...]]:
-        _key(keys[0], path)
+        first, rest = keys[0], keys[1:]
+        _key(first, path)
         if spec.kind in ("dict", "json"):
-            return _FREE, keys[1:]
+            return _FREE, rest
         if spec.kind == "folder":
-            return FieldSpec(kind="blob"), keys[1:]
+            return FieldSpec(kind="blob"), rest
         if spec.kind == "blob":
             return self._blob_step(keys, path)
         if spec.kind == "object":
             inside = {each.name: each for each in spec.fields}
-            if len(keys) > 1 and keys[0] in inside and inside[keys[0]].kind == "dict":
-                raise QueryError(f"{path.field}[{keys[0]!r}] of {self._spec.name} is a dict inside an object, which cannot be asked by key")
-            if keys[0] not in inside:
-                raise UnknownFieldError(f"{path.field} of {self._spec.name} has no {keys[0]!r}: {nearest(keys[0], inside)}")
-            return inside[keys[0]], keys[1:]
+            if rest and first in inside and inside[first].kind == "dict":
+                raise QueryError(
+                    f"{path.field}[{first!r}] of {self._spec.name} is a dict inside an object, which cannot be asked by key"
+                )
+            if first not in inside:
+                raise UnknownFieldError(f"{path.field} of {self._spec.name} has no {first!r}: {nearest(first, inside)}")
+            return inside[first], rest
         raise QueryError(f"{path.field} of {self._spec.name} is {spec.kind}; there is nothing inside it to ask for")
 
     def _blob_step(self, keys: tuple[str, ...], path: Path) -> tuple[FieldSpec, tuple[str, ...]]:
@@ -124,7 +132,9 @@ class Binder:
                 raise QueryError(f"unknown digest algorithm {keys[1]!r}: {nearest(keys[1], DIGEST_LENGTHS)}")
             return FieldSpec(kind="str"), ()
         if len(keys) != 1 or keys[0] not in _BLOB_KEYS:
-            raise UnknownFieldError(f"blob {path.field} has no {keys[0]!r}: {nearest(keys[0], [*_BLOB_KEYS, 'digests'])}")
+            raise UnknownFieldError(
+                f"blob {path.field} has no {keys[0]!r}: {nearest(keys[0], [*_BLOB_KEYS, 'digests'])}"
+            )
         return FieldSpec(kind=_BLOB_KEYS[keys[0]]), ()  # type: ignore[arg-type]
 
     def _bind(self, predicate: Predicate, depth: int) -> Predicate:
@@ -149,7 +159,9 @@ class Binder:
             raise QueryError(f"{_shown(path)} of {self._spec.name} is {spec.kind}, not a link to follow")
         target = self._specs(link.target)
         if not link.target or target is None:
-            raise QueryError(f"{_shown(path)} of {self._spec.name} may lead to any type, so its fields cannot be asked for")
+            raise QueryError(
+                f"{_shown(path)} of {self._spec.name} may lead to any type, so its fields cannot be asked for"
+            )
         inner = Binder(target, self._specs)._bind(predicate.where, depth - 1)
         return Follow(path, link.target, inner)
 
@@ -176,11 +188,15 @@ class Binder:
 
     def _within(self, predicate: Within, path: Path, spec: FieldSpec) -> Predicate:
         if spec.kind != "version" or path.keys:
-            raise QueryError(f"{_shown(path)} of {self._spec.name} is no version field, so {predicate.how} cannot be asked of it")
+            raise QueryError(
+                f"{_shown(path)} of {self._spec.name} is no version field, so {predicate.how} cannot be asked of it"
+            )
         scheme = spec.scheme or "semver"
         low, high = (caret if predicate.how == "caret" else tilde)(predicate.text, scheme)
         # with no text beside the key: a bound stands before every text of its own precedence
-        return And((Compare(path, "ge", (sort_key(low, scheme), "")), Compare(path, "lt", (sort_key(high, scheme), ""))))
+        return And(
+            (Compare(path, "ge", (sort_key(low, scheme), "")), Compare(path, "lt", (sort_key(high, scheme), "")))
+        )
 
     def _in(self, predicate: In, path: Path, spec: FieldSpec) -> Predicate:
         self._needs(path, spec, _RANGES | {"id", "link"}, "in")
@@ -199,8 +215,12 @@ class Binder:
         self._needs(path, spec, {"list", "json"}, "contains")
         item = spec.item or _FREE
         if item.kind in ("object", "blob", "link"):
-            raise QueryError(f"{_shown(path)} of {self._spec.name} is a list of {item.kind}; ask with any(…) or by its parts")
-        return evolve(predicate, path=path, values=tuple(to_plain(item, _bare(each), _shown(path)) for each in predicate.values))
+            raise QueryError(
+                f"{_shown(path)} of {self._spec.name} is a list of {item.kind}; ask with any(…) or by its parts"
+            )
+        return evolve(
+            predicate, path=path, values=tuple(to_plain(item, _bare(each), _shown(path)) for each in predicate.values)
+        )
 
     def _has_key(self, predicate: HasKey, path: Path, spec: FieldSpec) -> Predicate:
         self._needs(path, spec, {"dict", "folder", "json"}, "has_key")

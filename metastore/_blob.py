@@ -72,14 +72,23 @@ def _checked_size(size: Any) -> int:
 
 
 def _checked_media_type(media_type: Any) -> str:
-    if not isinstance(media_type, str) or len(media_type) > 255 or not media_type.isprintable() or not media_type.strip():
+    if (
+        not isinstance(media_type, str)
+        or len(media_type) > 255
+        or not media_type.isprintable()
+        or not media_type.strip()
+    ):
         raise ValidationError(f"expected a media type like application/gzip, got {media_type!r:.80}")
     return media_type
 
 
 def _plain_digests(sha256: str | None, others: Mapping[str, str]) -> dict[str, str]:
     proofs = {} if sha256 is None else {"sha256": sha256}
-    return dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items())) if others else dict([_checked_digest("sha256", sha256)])
+    return (
+        dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items()))
+        if others
+        else dict([_checked_digest("sha256", sha256)])
+    )
 
 
 def _plain_locations(url: str | None, locations: Iterable[Location | str]) -> list[dict[str, Any]]:
@@ -92,7 +101,9 @@ def _plain_locations(url: str | None, locations: Iterable[Location | str]) -> li
         if type(place.priority) is not int:
             raise ValidationError(f"expected a location's priority as an int, got {type(place.priority).__name__}")
     ordered = sorted(dict.fromkeys(places), key=lambda place: place.priority)
-    return [{"priority": place.priority, "url": place.url} if place.priority else {"url": place.url} for place in ordered]
+    return [
+        {"priority": place.priority, "url": place.url} if place.priority else {"url": place.url} for place in ordered
+    ]
 
 
 _new, _put = object.__new__, object.__setattr__

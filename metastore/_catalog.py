@@ -25,8 +25,9 @@ from metastore._json import encode
 from metastore._link import Link
 from metastore._plugins import open_backend
 from metastore._types import Shelf, Types
+from metastore._values import text
 from metastore._version import Version
-from metastore.backend import CHECKPOINT_EVERY, Backend, Change, Commit, Row, StoredSpec
+from metastore.backend import CHECKPOINT_EVERY, Backend, Change, Commit, Row
 from metastore.errors import (
     ClosedError,
     NotFoundError,
@@ -34,7 +35,6 @@ from metastore.errors import (
     StaleRevisionError,
     ValidationError,
 )
-from metastore._values import text
 from metastore.query import Absent, Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
@@ -86,11 +86,15 @@ class _Transaction:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             self._scope.__exit__(kind, error, trace)
         except BaseException as refused:
-            self._scope.__exit__(type(refused), refused, None)  # Ctrl-C may have come before it began; leaving twice is fine
+            self._scope.__exit__(
+                type(refused), refused, None
+            )  # Ctrl-C may have come before it began; leaving twice is fine
             self._catalog._types.settle(kept=False)
             raise
         finally:
@@ -127,7 +131,7 @@ def _undone_when_it_raises(write: _F) -> _F:
                 left.__exit__(type(error), error, None)
             raise
 
-    return cast(_F, guarded)
+    return cast("_F", guarded)
 
 
 class Catalog:
@@ -170,7 +174,9 @@ class Catalog:
         {}
         """
         if mode not in ("rw", "ro") or durability not in ("full", "normal"):
-            raise ValidationError(f"expected mode rw or ro and durability full or normal, got {mode!r} and {durability!r}")
+            raise ValidationError(
+                f"expected mode rw or ro and durability full or normal, got {mode!r} and {durability!r}"
+            )
         _words(actor, "actor")
         backend = open_backend(url, mode=mode, durability=durability, timeout=timeout)
         try:
@@ -268,7 +274,9 @@ class Catalog:
         if row[-1] == before[-1]:
             return before
         revision = before[shelf.revision] + 1
-        after = shelf.codec.stamp(row, revision=revision, time=commit.time(), created=before[shelf.spec.position["created_at"]])
+        after = shelf.codec.stamp(
+            row, revision=revision, time=commit.time(), created=before[shelf.spec.position["created_at"]]
+        )
         self._replace(shelf, before, after, "update")
         return after
 
@@ -287,7 +295,9 @@ class Catalog:
             _whole(shelf, after) if revision % CHECKPOINT_EVERY == 0 else None,
         )
         if not self._backend.replace(shelf.spec, before, after, change):
-            raise StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide")
+            raise StaleRevisionError(
+                f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
+            )
 
     @_undone_when_it_raises
     def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
@@ -315,7 +325,9 @@ class Catalog:
         shelf = self._shelf_of(artifact)
         row = shelf.codec.encode(artifact.__dict__)
         if row[-2] is None:
-            raise ValidationError(f"type {shelf.spec.name} declares no unique scope, so there is nothing to recognise it by; use add()")
+            raise ValidationError(
+                f"type {shelf.spec.name} declares no unique scope, so there is nothing to recognise it by; use add()"
+            )
         holders = shelf.select(Query(shelf.spec.name, Compare(Path("unique_key", kind="id"), "eq", row[-2]), limit=1))
         if not holders:
             return self.add(artifact)
@@ -346,9 +358,13 @@ class Catalog:
     def _remove(self, shelf: Shelf, before: Row, commit: _Transaction) -> None:
         commit.time()
         revision = before[shelf.revision] + 1
-        change = Change("delete", before[0], revision, shelf.number, before[-1], before[-1], before=_whole(shelf, before))
+        change = Change(
+            "delete", before[0], revision, shelf.number, before[-1], before[-1], before=_whole(shelf, before)
+        )
         if not self._backend.delete(shelf.spec, before, change):
-            raise StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide")
+            raise StaleRevisionError(
+                f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
+            )
 
     @_undone_when_it_raises
     def load(self, type: type[Record], records: Iterable[Mapping[str, Any]]) -> int:
@@ -373,7 +389,9 @@ class Catalog:
         if stored:
             self._replace(shelf, stored[0], row, "load")
         else:
-            self._backend.insert(shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))])
+            self._backend.insert(
+                shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))]
+            )
         return True
 
     def dump(self, artifact: Record) -> dict[str, Any]:
@@ -389,7 +407,15 @@ class Catalog:
 
     # reading
 
-    def get(self, type: type[A], id: UUID | str | None = None, *, name: str | None = None, version: Version | str | None = None, owner: Any = _ANY_OWNER) -> A:
+    def get(
+        self,
+        type: type[A],
+        id: UUID | str | None = None,
+        *,
+        name: str | None = None,
+        version: Version | str | None = None,
+        owner: Any = _ANY_OWNER,
+    ) -> A:
         """Return one artifact by id, or by name and version (the highest version where none is given).
 
         ``type`` may be Record for an id of any type. Raises NotFoundError; QueryError when several owners hold
@@ -415,7 +441,9 @@ class Catalog:
     def _class_of(self, ident: UUID) -> Any:
         known = self._backend.identify([ident.bytes]).get(ident.bytes)
         if known is None or known.state != "live":
-            raise NotFoundError(f"no artifact {ident}{' any more: it was deleted' if known is not None and known.state == 'deleted' else ''}")
+            raise NotFoundError(
+                f"no artifact {ident}{' any more: it was deleted' if known is not None and known.state == 'deleted' else ''}"
+            )
         return self._types.cls(known.type)
 
     def _missing(self, shelf: Shelf, ident: UUID) -> NotFoundError:
@@ -443,7 +471,9 @@ class Catalog:
         if owner is not _ANY_OWNER:
             wanted.append(Absent(Path("owner")) if owner is None else Compare(Path("owner"), "eq", owner))
         order = () if version is not None else (Order(Path("version"), descending=True),)
-        return self._only(type, name, version, list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2)))
+        return self._only(
+            type, name, version, list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2))
+        )
 
     def _only(self, type: Any, name: str, version: Any, found: list[Any]) -> Any:
         if len(found) == 1:
@@ -500,7 +530,9 @@ class Catalog:
         asked = self._asked(type, predicates, order_by, latest=latest)
         return Find(self, asked, after, limit)
 
-    def _asked(self, type: Any, predicates: Sequence[Predicate], order_by: Iterable[Any], *, latest: bool = False) -> list[Asked]:
+    def _asked(
+        self, type: Any, predicates: Sequence[Predicate], order_by: Iterable[Any], *, latest: bool = False
+    ) -> list[Asked]:
         self._check_open()
         classes = [type] if _artifact_class(type).__type_name__ is not None else list(self._types.under(type))
         return [ask(self._types.shelf(cls), predicates, order_by, latest=latest) for cls in classes]
@@ -509,7 +541,9 @@ class Catalog:
         """Return how many artifacts fit."""
         return self.find(type, *predicates).count()
 
-    def closure(self, artifact: Record | UUID | str, depth: int | None = None, *, backwards: bool = False) -> list[Edge]:
+    def closure(
+        self, artifact: Record | UUID | str, depth: int | None = None, *, backwards: bool = False
+    ) -> list[Edge]:
         """Return every link that can be reached from an artifact, or backwards leads to it, in one statement.
 
         By depth; each link once, at its least depth; cycles end; ``depth`` bounds the hops.

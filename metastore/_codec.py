@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache, partial
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 from uuid import UUID, SafeUUID
 
 import attrs
@@ -91,7 +91,12 @@ class Codec:
             value = values[name]
             if type(value) is exact:
                 if exact is str:
-                    if len(value) <= high and value.isascii() and "\0" not in value and (choices is None or value in choices):
+                    if (
+                        len(value) <= high
+                        and value.isascii()
+                        and "\0" not in value
+                        and (choices is None or value in choices)
+                    ):
                         row[at] = value
                         continue
                 elif exact is dict:
@@ -108,7 +113,9 @@ class Codec:
             value = row[source]
             row[target] = None if value is None else derive(value)
         row[-2] = self._unique_key(row)
-        row[-1] = content_digest(self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual})
+        row[-1] = content_digest(
+            self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual}
+        )
         return row
 
     def _unique_key(self, row: Sequence[Any]) -> bytes | None:
@@ -205,7 +212,16 @@ def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
     """Name, place, the exact type that passes without a call, and the bounds within which it does."""
     exact, low, high = _quick(spec)
-    return (spec.name, of.position[spec.name], exact, low, high, frozenset(spec.choices) or None, spec, column_writer(spec))
+    return (
+        spec.name,
+        of.position[spec.name],
+        exact,
+        low,
+        high,
+        frozenset(spec.choices) or None,
+        spec,
+        column_writer(spec),
+    )
 
 
 def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
@@ -213,7 +229,11 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
         return str, None, 2**63 if spec.max_length is None else spec.max_length
     if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
         widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
-        return _NUMBERS[spec.kind], -widest if spec.ge is None else max(-widest, spec.ge), widest if spec.le is None else min(widest, spec.le)
+        return (
+            _NUMBERS[spec.kind],
+            -widest if spec.ge is None else max(-widest, spec.ge),
+            widest if spec.le is None else min(widest, spec.le),
+        )
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
         return dict, None, None
     return None, None, None
@@ -222,7 +242,11 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
 def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
     for each in spec.fields:
         if each.name not in SET_BY_CATALOG:
-            usual = None if each.required or each.default is None else to_column(each, default_from(each), f"the default of {each.name}")
+            usual = (
+                None
+                if each.required or each.default is None
+                else to_column(each, default_from(each), f"the default of {each.name}")
+            )
             yield each.name, spec.position[each.name], usual
 
 
@@ -310,4 +334,8 @@ def _structured(hint: Any, spec: FieldSpec) -> Callable[[Any], Any]:
 
 def _all_plain(spec: FieldSpec) -> bool:
     item = spec.item
-    return item is not None and not item.choices and (item.kind in ("str", "int", "bool", "float", "json") or (item.item is not None and _all_plain(item)))
+    return (
+        item is not None
+        and not item.choices
+        and (item.kind in ("str", "int", "bool", "float", "json") or (item.item is not None and _all_plain(item)))
+    )

@@ -40,7 +40,9 @@ def read_cursor(text: str, about: str, key: bytes) -> Position:
 
     mac, payload = raw[:_MAC], raw[_MAC:]
     if not hmac.compare_digest(mac, _mac(key, about, payload)):
-        raise CursorError("the cursor is of another query, catalogue or process, or was changed; begin again, or open with the same cursor_key")
+        raise CursorError(
+            "the cursor is of another query, catalogue or process, or was changed; begin again, or open with the same cursor_key"
+        )
     values, ident = decode(payload.decode())
     return Position(tuple(_paired(value) for value in values), bytes.fromhex(ident))
 

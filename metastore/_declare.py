@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import enum
+import inspect
 import keyword
 import operator
 import re
@@ -85,15 +86,21 @@ class _Names(dict[str, Any]):
 
 def hints_of(cls: type, module: Mapping[str, Any], local: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hints of the class's own annotations, text ones read with the names around it."""
-    written = cls.__dict__.get("__annotations__", {})
+    written = inspect.get_annotations(cls)
     inside = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
     names = _Names(module, {**local, **inside})
-    return {name: _hint(f"{cls.__name__}.{name}", hint, names) for name, hint in written.items() if "ClassVar" not in str(hint)}
+    return {
+        name: _hint(f"{cls.__name__}.{name}", hint, names)
+        for name, hint in written.items()
+        if "ClassVar" not in str(hint)
+    }
 
 
 def _hint(where: str, written: Any, names: _Names) -> Any:
     try:
-        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), dict(names.module), names)["it"]
+        return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), dict(names.module), names)[
+            "it"
+        ]
     except Exception as broken:
         raise DeclarationError(f"{where}: its annotation cannot be read: {broken}") from broken
 
@@ -102,7 +109,9 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     """Return the spec of one field. Raises DeclarationError naming ``owner.name``."""
     where = f"{owner}.{name}"
     if not FIELD_NAME.fullmatch(name):
-        raise DeclarationError(f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore")
+        raise DeclarationError(
+            f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore"
+        )
     if keyword.iskeyword(name) or name in _TAKEN:
         raise DeclarationError(f"{where}: {name} means something already; choose another name")
     said = {key: value for key, value in options.items() if value is not False and value not in (None, "", ())}
@@ -121,7 +130,9 @@ def _whole_shape(where: str, hint: Any) -> dict[str, Any]:
     try:
         return _shape(where, hint)
     except RecursionError:
-        raise DeclarationError(f"{where}: {getattr(hint, '__name__', hint)} contains itself; use Any for what has no end") from None
+        raise DeclarationError(
+            f"{where}: {getattr(hint, '__name__', hint)} contains itself; use Any for what has no end"
+        ) from None
 
 
 def _check_values(where: str, shape: Mapping[str, Any], said: Mapping[str, Any]) -> None:
@@ -131,7 +142,9 @@ def _check_values(where: str, shape: Mapping[str, Any], said: Mapping[str, Any])
             raise DeclarationError(f"{where}: {word} is several texts like ({said[word]!r},), not one")
     bare = FieldSpec(kind=shape["kind"], choices=shape.get("choices", ()))
     words = [word for word in ("ge", "gt", "le", "lt") if word in said and bare.kind in _ORDERED]
-    values = [(word, said[word]) for word in words] + [("choices", each) for each in said.get("choices", ()) if bare.kind in _APPLIES["choices"]]
+    values = [(word, said[word]) for word in words] + [
+        ("choices", each) for each in said.get("choices", ()) if bare.kind in _APPLIES["choices"]
+    ]
     for word, value in values:
         check_value(f"{where}: {word}", bare, value)
 
@@ -212,12 +225,15 @@ def _object(where: str, hint: type) -> dict[str, Any]:
     inside = typing.get_type_hints(hint)
     for each in attrs.fields(hint):
         if not each.init:
-            raise DeclarationError(f"{where}: {hint.__name__}.{each.name} is not taken by the constructor (init=False), so it could not be read back")
+            raise DeclarationError(
+                f"{where}: {hint.__name__}.{each.name} is not taken by the constructor (init=False), so it could not be read back"
+            )
     parts = [(each, _shape(f"{where}.{each.name}", inside[each.name])) for each in attrs.fields(hint)]
     return {
         "kind": "object",
         "fields": tuple(
-            FieldSpec(**shape, name=each.name, required=each.default is attrs.NOTHING, hook=_made_by_code(each.default)) for each, shape in parts
+            FieldSpec(**shape, name=each.name, required=each.default is attrs.NOTHING, hook=_made_by_code(each.default))
+            for each, shape in parts
         ),
     }
 
@@ -232,7 +248,12 @@ def check_options(where: str, spec: FieldSpec) -> None:
     _check_inside(where, spec)
     for option, kinds in _APPLIES.items():
         value = getattr(spec, option)
-        if value is not False and value not in (None, "", ()) and not (option == "search" and value == 0) and kind not in kinds:
+        if (
+            value is not False
+            and value not in (None, "", ())
+            and not (option == "search" and value == 0)
+            and kind not in kinds
+        ):
             raise DeclarationError(f"{where}: {option} does not apply to {kind}, only to {', '.join(sorted(kinds))}")
     _check_bounds(where, spec)
     _check_keys(where, spec)
@@ -251,8 +272,12 @@ def check_options(where: str, spec: FieldSpec) -> None:
 def _check_inside(where: str, spec: FieldSpec) -> None:
     inner = [each for each in (spec.item, *spec.fields) if each is not None]
     for each in inner:
-        if each.kind in ("blob", "folder") or (each.kind == "link" and (spec.kind != "list" or each.optional or not spec.name)):
-            raise DeclarationError(f"{where}: a {each.kind} stands in a field of its own, a list[Link[…]] or dict[str, Blob], not inside a {spec.kind}")
+        if each.kind in ("blob", "folder") or (
+            each.kind == "link" and (spec.kind != "list" or each.optional or not spec.name)
+        ):
+            raise DeclarationError(
+                f"{where}: a {each.kind} stands in a field of its own, a list[Link[…]] or dict[str, Blob], not inside a {spec.kind}"
+            )
         _check_inside(where, each)
 
 
@@ -307,7 +332,11 @@ def hint_of(spec: FieldSpec) -> Any:
 
 def _made_class(spec: FieldSpec) -> Any:
     parts = {
-        each.name: attrs.field(type=hint_of(each), kw_only=True, default=attrs.NOTHING if each.required or each.hook else default_from(each))
+        each.name: attrs.field(
+            type=hint_of(each),
+            kw_only=True,
+            default=attrs.NOTHING if each.required or each.hook else default_from(each),
+        )
         for each in spec.fields
     }
     return attrs.make_class(spec.name.title() or "Object", parts, frozen=True, slots=False)

@@ -43,7 +43,9 @@ def merged(stored: TypeSpec, declared: TypeSpec) -> TypeSpec:
 def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
     wrong = []
     if stored.unique != declared.unique:
-        wrong.append(f"the unique scope is {', '.join(stored.unique) or 'none'}, not {', '.join(declared.unique) or 'none'}")
+        wrong.append(
+            f"the unique scope is {', '.join(stored.unique) or 'none'}, not {', '.join(declared.unique) or 'none'}"
+        )
     for old in stored.fields:
         new = declared.by_name.get(old.name)
         if new is not None:
@@ -57,7 +59,11 @@ def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
 
 
 def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
-    wrong = [f"{word} is {_word(old, word)}, not {_word(new, word)}" for word in _SAME if getattr(old, word) != getattr(new, word)]
+    wrong = [
+        f"{word} is {_word(old, word)}, not {_word(new, word)}"
+        for word in _SAME
+        if getattr(old, word) != getattr(new, word)
+    ]
     if old.optional and not new.optional:
         wrong.append("may be absent in stored artifacts")
     for word, looser in _LOOSER.items():
@@ -65,12 +71,16 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
         if after is not None and (before is None or not looser(after, before)):
             wrong.append(f"{word}={after} is tighter than {before if before is not None else 'before'}")
     if new.choices and not (old.choices and set(old.choices) <= set(new.choices)):
-        wrong.append(f"the choices no longer hold {', '.join(map(repr, sorted(set(old.choices) - set(new.choices), key=str))) or 'any text'}")
+        wrong.append(
+            f"the choices no longer hold {', '.join(map(repr, sorted(set(old.choices) - set(new.choices), key=str))) or 'any text'}"
+        )
     if new.pattern is not None and new.pattern != old.pattern:
         wrong.append(f"pattern {new.pattern!r} is not {old.pattern!r}")
     if new.unique_items and not old.unique_items:
         wrong.append("items were not unique")
-    if not set(new.required_keys) <= set(old.required_keys) or (new.allowed_keys and not set(old.allowed_keys or ("",)) <= set(new.allowed_keys)):
+    if not set(new.required_keys) <= set(old.required_keys) or (
+        new.allowed_keys and not set(old.allowed_keys or ("",)) <= set(new.allowed_keys)
+    ):
         wrong.append("keys are bound more tightly")
     return wrong
 
@@ -83,5 +93,9 @@ def _word(spec: FieldSpec, word: str) -> Any:
 def _widened(old: FieldSpec, new: FieldSpec | None) -> FieldSpec:
     if new is None:
         return old
-    kept: dict[str, Any] = {"index": old.index or new.index, "folded": old.folded or new.folded, "search": new.search or old.search}
+    kept: dict[str, Any] = {
+        "index": old.index or new.index,
+        "folded": old.folded or new.folded,
+        "search": new.search or old.search,
+    }
     return evolve(new, **kept, default=old.default, required=old.required, hook=old.hook)

@@ -32,7 +32,10 @@ _SHAPES: dict[str, type] = {"list": list, **dict.fromkeys(("blob", "dict", "fold
 
 def dumped(codec: Codec, row: Row) -> dict[str, Any]:
     """Return a row as JSON values by field name, after ``type``."""
-    return {"type": codec.spec.name, **{each.name: _plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)}}
+    return {
+        "type": codec.spec.name,
+        **{each.name: _plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)},
+    }
 
 
 def _plain(spec: FieldSpec, value: Any) -> Any:
@@ -49,7 +52,9 @@ def loaded(codec: Codec, record: Mapping[str, Any]) -> Row:
         raise ValidationError(f"expected one of {codec.spec.name}, got one of {record['type']!r}")
     for name in given:
         if name not in codec.spec.by_name:
-            raise UnknownFieldError(f"{codec.spec.name} has no field {name!r}: {nearest(str(name), codec.spec.by_name)}")
+            raise UnknownFieldError(
+                f"{codec.spec.name} has no field {name!r}: {nearest(str(name), codec.spec.by_name)}"
+            )
     now = datetime.now(UTC).isoformat()
     created, updated = (_moment({name: now, **given}, name) for name in ("created_at", "updated_at"))
     row = codec.encode(_values(codec, given))
@@ -85,7 +90,9 @@ def _moment(given: Mapping[str, Any], name: str) -> int:
         moment = datetime.fromisoformat(text)
         return micros(moment.astimezone(UTC)) if moment.tzinfo is not None else micros(moment)
     except (TypeError, ValueError, OverflowError):
-        raise ValidationError(f"expected a time with its zone like 2024-02-29T12:00:00Z at $.{name}, got {text!r:.60}") from None
+        raise ValidationError(
+            f"expected a time with its zone like 2024-02-29T12:00:00Z at $.{name}, got {text!r:.60}"
+        ) from None
 
 
 def _revision(given: Mapping[str, Any]) -> int:

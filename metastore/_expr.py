@@ -12,11 +12,26 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, over
 from metastore._text import words
 from metastore._version import caret, tilde
 from metastore.errors import QueryError
-from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Order, Path, Predicate, References, Text, Within
+from metastore.query import (
+    Absent,
+    And,
+    Compare,
+    Contains,
+    Follow,
+    HasKey,
+    In,
+    Matches,
+    Order,
+    Path,
+    Predicate,
+    References,
+    Text,
+    Within,
+)
 
 if TYPE_CHECKING:
-    from metastore._blob import Blob
-    from metastore._version import Version
+    from metastore._blob import Blob  # noqa: F401 - named in the text of a base class
+    from metastore._version import Version  # noqa: F401 - named in the text of a base class
 
 __all__ = ["BlobExpr", "Expr", "FolderExpr", "Linked", "VersionExpr", "absent", "matches", "references"]
 

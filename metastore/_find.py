@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import evolve, frozen
 
-from metastore._data import Data
 from metastore._cursor import read_cursor, write_cursor
+from metastore._data import Data
 from metastore._expr import Expr, Linked
 from metastore._order import position_of, sort_key
 from metastore._schema import FieldSpec
@@ -172,7 +172,9 @@ class Find(Generic[A]):
         wanted = tuple(_measure(one, name, each) for name, each in measures.items())
         names = [repr(each) for each in by]
         if len({*names, *measures}) < len(names) + len(measures):
-            raise QueryError(f"aggregate() gives one name to two values among {', '.join([*names, *measures])}; name the measures otherwise")
+            raise QueryError(
+                f"aggregate() gives one name to two values among {', '.join([*names, *measures])}; name the measures otherwise"
+            )
         rows = one.aggregate(tuple(path for path, _ in paths), wanted)
         return [_group(one, paths, names, [*measures], wanted, row) for row in rows]
 
@@ -200,7 +202,9 @@ class Asked:
         self.shelf, self.query = shelf, query
 
     def rows(self, after: Position | None, limit: int | None) -> list[Any]:
-        return self.shelf.select(Query(self.query.type, self.query.where, self.query.order, limit, after, self.query.latest))
+        return self.shelf.select(
+            Query(self.query.type, self.query.where, self.query.order, limit, after, self.query.latest)
+        )
 
     def stream(self, after: Position | None, limit: int | None) -> Iterator[Any]:
         while limit is None or limit > 0:
@@ -255,7 +259,9 @@ def _grouped(one: Asked, given: Any) -> tuple[Path, FieldSpec]:
     path, spec = one.shelf.binder.path(_path(given))
     item = spec.item if spec.kind == "list" else spec
     if item is None or item.kind not in _GROUPS or (item.kind == "json" and not path.keys):
-        raise QueryError(f"{given!r} is {spec.kind}{f' of {item.kind}' if item not in (None, spec) else ''}, by which nothing can be grouped")
+        raise QueryError(
+            f"{given!r} is {spec.kind}{f' of {item.kind}' if item not in (None, spec) else ''}, by which nothing can be grouped"
+        )
     return path, spec
 
 

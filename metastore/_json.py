@@ -13,9 +13,10 @@ from typing import Any
 __all__ = ["decode", "encode"]
 
 
-
 def _encoder() -> Callable[[Any], str]:
-    made = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=bytes.hex)
+    made = json.JSONEncoder(
+        sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=bytes.hex
+    )
     build = getattr(json.encoder, "c_make_encoder", None)
     if build is None:
         return made.encode

@@ -53,7 +53,9 @@ def _id_of(target: Any) -> UUID:
         try:
             return UUID(found)
         except ValueError:
-            raise ValidationError(f"expected an id like 0190a6e0-…, an artifact or a UUID for a link, got {found[:60]!r}") from None
+            raise ValidationError(
+                f"expected an id like 0190a6e0-…, an artifact or a UUID for a link, got {found[:60]!r}"
+            ) from None
     if not isinstance(found, UUID):
         raise ValidationError(f"expected an artifact, a UUID or its text for a link, got {type(target).__name__}")
     return found

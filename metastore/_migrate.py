@@ -16,7 +16,9 @@ from metastore.query import Order, Path, Position, Query
 __all__ = ["migrated"]
 
 
-def migrated(backend: Backend, types: Types, cls: Any, change: Callable[[dict[str, Any]], dict[str, Any]], now: int) -> int:
+def migrated(
+    backend: Backend, types: Types, cls: Any, change: Callable[[dict[str, Any]], dict[str, Any]], now: int
+) -> int:
     """Rebuild a type's rows by the spec that ``cls`` declares; the caller holds the transaction."""
     spec = spec_of(cls)
     known = backend.specs(spec.name)
@@ -36,6 +38,8 @@ def _row(codec: Codec, record: dict[str, Any]) -> Row:
 
 def _every(backend: Backend, codec: Codec) -> Iterator[Row]:
     after: Position | None = None
-    while rows := backend.select(codec.spec, Query(codec.spec.name, order=(Order(Path("id", kind="id")),), limit=1000, after=after)):
+    while rows := backend.select(
+        codec.spec, Query(codec.spec.name, order=(Order(Path("id", kind="id")),), limit=1000, after=after)
+    ):
         yield from rows
         after = Position((rows[-1][0],), rows[-1][0])

@@ -28,10 +28,14 @@ def _blob(plain: Any, _: Any) -> Blob:
         raise ValidationError(f"expected an object for a blob, got {type(plain).__name__}")
     unknown = plain.keys() - {"size", "media_type", "digests", "locations"}
     if unknown:
-        raise ValidationError(f"a blob has no {', '.join(sorted(unknown))}; it has size, media_type, digests, locations")
+        raise ValidationError(
+            f"a blob has no {', '.join(sorted(unknown))}; it has size, media_type, digests, locations"
+        )
     for name, kind in (("digests", dict), ("locations", list)):
         if not isinstance(plain.get(name, kind()), kind):
-            raise ValidationError(f"expected the {name} of a blob as a JSON {kind.__name__}, got {type(plain[name]).__name__}")
+            raise ValidationError(
+                f"expected the {name} of a blob as a JSON {kind.__name__}, got {type(plain[name]).__name__}"
+            )
     places = [Location(**place) if isinstance(place, dict) else place for place in plain.get("locations", ())]
     return Blob(**{**plain, "locations": places})
 
@@ -58,7 +62,9 @@ def _converter() -> cattrs.Converter:
     made.register_structure_hook(UUID, lambda text, _: UUID(text))
     made.register_structure_hook(Version, lambda text, _: Version(text))
     made.register_structure_hook(Blob, _blob)
-    made.register_structure_hook_func(lambda hint: getattr(hint, "__origin__", hint) is Link, lambda text, _: Link(text))
+    made.register_structure_hook_func(
+        lambda hint: getattr(hint, "__origin__", hint) is Link, lambda text, _: Link(text)
+    )
     return made
 
 

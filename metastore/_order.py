@@ -53,6 +53,7 @@ class _Down:
     """A sort key that sorts the other way."""
 
     __slots__ = ("key",)
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, key: Any) -> None:
         self.key = key

@@ -34,7 +34,9 @@ def _installed() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for each in entry_points(group=GROUP):
         if found.setdefault(each.name, each).value != each.value:
-            raise CatalogUrlError(f"two backends are installed for {each.name}: {found[each.name].value} and {each.value}; remove one")
+            raise CatalogUrlError(
+                f"two backends are installed for {each.name}: {found[each.name].value} and {each.value}; remove one"
+            )
     return found
 
 

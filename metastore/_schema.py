@@ -17,7 +17,20 @@ from metastore._json import encode
 __all__ = ["KINDS", "Column", "FieldSpec", "Kind", "TypeSpec", "spec_from_json", "spec_to_json"]
 
 Kind = Literal[
-    "id", "bool", "int", "float", "str", "datetime", "version", "blob", "folder", "link", "list", "dict", "object", "json"
+    "id",
+    "bool",
+    "int",
+    "float",
+    "str",
+    "datetime",
+    "version",
+    "blob",
+    "folder",
+    "link",
+    "list",
+    "dict",
+    "object",
+    "json",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -174,12 +187,18 @@ def spec_to_json(spec: TypeSpec | FieldSpec) -> dict[str, Any]:
     >>> spec_to_json(FieldSpec(name="size", kind="int", ge=0))
     {'name': 'size', 'kind': 'int', 'ge': 0}
     """
-    return asdict(spec, filter=_said, value_serializer=lambda _i, _a, value: list(value) if isinstance(value, tuple) else value)
+    return asdict(
+        spec, filter=_said, value_serializer=lambda _i, _a, value: list(value) if isinstance(value, tuple) else value
+    )
 
 
 def _field_from_json(data: dict[str, Any]) -> FieldSpec:
     known = {each.name for each in fields(FieldSpec)}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) and name != "default" else value for name, value in data.items() if name in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) and name != "default" else value
+        for name, value in data.items()
+        if name in known
+    }
     if "item" in values:
         values["item"] = _field_from_json(data["item"])
     if "fields" in values:

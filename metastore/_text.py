@@ -36,4 +36,8 @@ def words(text: str) -> list[str]:
     ['debian', '12', 'debian', 'rescue']
     """
     found = _word(fold(text))
-    return found if len(text) <= WORD_LENGTH // 4 or all(len(word) <= WORD_LENGTH for word in found) else [word[:WORD_LENGTH] for word in found]
+    return (
+        found
+        if len(text) <= WORD_LENGTH // 4 or all(len(word) <= WORD_LENGTH for word in found)
+        else [word[:WORD_LENGTH] for word in found]
+    )

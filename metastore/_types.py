@@ -59,7 +59,11 @@ class Shelf:
 
 
 def _refusal(spec: TypeSpec) -> str:
-    return f"type {spec.name} makes {', '.join(spec.hooks)} by Python code that is not here; declare the class to write it" if spec.hooks else ""
+    return (
+        f"type {spec.name} makes {', '.join(spec.hooks)} by Python code that is not here; declare the class to write it"
+        if spec.hooks
+        else ""
+    )
 
 
 class Types:
@@ -178,7 +182,9 @@ class Types:
 
     def _as_stored(self, declared: TypeSpec, known: list[StoredSpec]) -> StoredSpec:
         if not known:
-            raise UnknownTypeError(f"the catalogue holds no type {declared.name!r} and is open read-only: {nearest(declared.name, self._stored)}")
+            raise UnknownTypeError(
+                f"the catalogue holds no type {declared.name!r} and is open read-only: {nearest(declared.name, self._stored)}"
+            )
         merged(known[-1].spec, declared)
         return known[-1]
 
@@ -242,7 +248,9 @@ def _agreed(declared: TypeSpec, known: list[StoredSpec]) -> StoredSpec | None:
     broken_at = max((each.number for each in known if each.breaking), default=0)
     same = [each for each in known if each.spec.digest == declared.digest]
     if same and same[-1].number < broken_at:
-        raise SchemaConflictError(f"type {declared.name} was migrated since this program was written; it needs the newer declaration")
+        raise SchemaConflictError(
+            f"type {declared.name} was migrated since this program was written; it needs the newer declaration"
+        )
     if same or merged(known[-1].spec, declared).digest == known[-1].spec.digest:
         return known[-1]
     return None

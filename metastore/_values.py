@@ -271,7 +271,10 @@ def json_value(value: Any, where: str, depth: int = DEPTH) -> Any:
     if depth == 0 and type(value) in (dict, list):
         _refuse(f"at most {DEPTH} levels of nesting", where[:60], "more")
     if type(value) is dict:
-        return {text(key, f"a key of {where}"): json_value(each, f"{where}[{key!r}]", depth - 1) for key, each in value.items()}
+        return {
+            text(key, f"a key of {where}"): json_value(each, f"{where}[{key!r}]", depth - 1)
+            for key, each in value.items()
+        }
     if type(value) is list:
         return [json_value(each, f"{where}[{at}]", depth - 1) for at, each in enumerate(value)]
     scalar = {str: _str, int: _int, float: _float}.get(type(value))

@@ -233,7 +233,9 @@ class Backend(Protocol):
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
 
-    def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+    def aggregate(
+        self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]
+    ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures; groups in ascending order of their values.
 
         At a free JSON path null, lists and dicts go with the absent. Order, limit and position of the query do not count. Without ``by`` there is exactly one group. A list of
@@ -241,7 +243,9 @@ class Backend(Protocol):
         count over no values is ``None``. Sums of integers beyond 64 bits raise QueryError.
         """
 
-    def closure(self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
+    def closure(
+        self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
+    ) -> list[Edge]:
         """Return every link reachable from ``start`` (or, backwards, leading to it) in one statement.
 
         By depth, source, field, target; each link once, at its least depth; cycles end. ``depth`` bounds the hops.

@@ -68,7 +68,9 @@ class Predicate(Data):
         return Not(self)
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("a predicate has no truth value: combine with & | ~ (in parentheses), not with and, or, not, if")
+        raise TypeError(
+            "a predicate has no truth value: combine with & | ~ (in parentheses), not with and, or, not, if"
+        )
 
 
 def _flat(kind: type[And | Or], *items: Predicate) -> tuple[Predicate, ...]:

@@ -59,7 +59,9 @@ def test_any_page_of_very_many_queries_is_the_same_everywhere(both, case):
 def _figures(world, spec):
     grouped = [path for path in sortable(spec) if path.kind != "json"]
     numbers = [path for path in sortable(spec) if path.kind == "int" and not path.keys]
-    one = st.sampled_from(numbers).flatmap(lambda path: st.sampled_from([Measure(what, path) for what in ("min", "max", "sum", "avg")]))
+    one = st.sampled_from(numbers).flatmap(
+        lambda path: st.sampled_from([Measure(what, path) for what in ("min", "max", "sum", "avg")])
+    )
     return st.tuples(predicates(world, spec), st.lists(st.sampled_from(grouped), max_size=2), st.lists(one, max_size=2))
 
 
@@ -89,7 +91,9 @@ def test_any_figures_are_the_same_everywhere(both, case, data):
             assert any(isinstance(each, int) and not -(2**63) <= each < 2**63 for group in expected for each in group)
             continue
         assert len(found) == len(expected)
-        assert all(_same(a, b) for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True))
+        assert all(
+            _same(a, b) for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True)
+        )
 
 
 @given(case=cases(least=1), depth=st.sampled_from((None, 1, 2)), backwards=st.booleans())

@@ -45,7 +45,9 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory):
-    with Catalog.open(f"{tmp_path_factory.mktemp('hostage')}/catalog.db", durability="normal", types=[Hostage]) as opened:
+    with Catalog.open(
+        f"{tmp_path_factory.mktemp('hostage')}/catalog.db", durability="normal", types=[Hostage]
+    ) as opened:
         base = opened.add(Hostage(name="x", label="x", tags=["x"], properties={"a": {"x": "x"}}))
         opened.add(Hostage(name="y", parent=Link(base), disk=Blob("s3://a/b")))
         yield opened
@@ -118,7 +120,10 @@ def test_a_sort_field_that_is_text_is_refused(catalog, text):
 @given(ANY)
 @few(100)
 def test_a_field_by_any_name_is_the_spec_s_or_an_error(catalog, text):
-    for ask in (lambda: catalog.find(Hostage, Compare(Path(text), "eq", 1)), lambda: catalog.find(Hostage, order_by=[Order(Path(text))])):
+    for ask in (
+        lambda: catalog.find(Hostage, Compare(Path(text), "eq", 1)),
+        lambda: catalog.find(Hostage, order_by=[Order(Path(text))]),
+    ):
         if text not in Hostage.__fields_by_name__:
             with pytest.raises(MetastoreError):
                 ask()
@@ -163,17 +168,27 @@ def test_cql2_json_is_read_or_refused(catalog, data):
         _run(lambda: catalog.find(Hostage, catalog.parse(Hostage, data)).all())
 
 
-@given(st.dictionaries(ANY, st.none() | st.integers() | st.floats() | ANY | st.lists(ANY, max_size=2), max_size=3), st.lists(ANY, max_size=3), ANY)
+@given(
+    st.dictionaries(ANY, st.none() | st.integers() | st.floats() | ANY | st.lists(ANY, max_size=2), max_size=3),
+    st.lists(ANY, max_size=3),
+    ANY,
+)
 @few(80)
 def test_hostile_values_are_stored_as_they_are_or_refused(catalog, properties, tags, description):
-    added = _run(lambda: catalog.add(Hostage(name="stored", version="1.0.0", properties=properties, tags=tags, description=description)))
+    added = _run(
+        lambda: catalog.add(
+            Hostage(name="stored", version="1.0.0", properties=properties, tags=tags, description=description)
+        )
+    )
     if added is not None:
         stored = catalog.get(Hostage, added.id)
         assert (stored.properties, stored.tags, stored.description) == (properties, tags, description)
         catalog.delete(stored)
 
 
-@given(st.sampled_from((2**63, -(2**63) - 1, 10**400, float("nan"), float("inf"), True, "1", b"1", None, [], {}, object())))
+@given(
+    st.sampled_from((2**63, -(2**63) - 1, 10**400, float("nan"), float("inf"), True, "1", b"1", None, [], {}, object()))
+)
 def test_a_value_of_another_type_is_refused_before_the_database(catalog, value):
     for ask in (lambda: Hostage.size == value, lambda: Hostage.size.in_([value])):
         with pytest.raises(MetastoreError):
@@ -182,5 +197,9 @@ def test_a_value_of_another_type_is_refused_before_the_database(catalog, value):
 
 @pytest.mark.parametrize("depth", [90, 101, 5_000])
 def test_deep_cql2_is_read_or_refused(catalog, depth):
-    for text in ("(" * depth + "size = 1" + ")" * depth, "NOT " * depth + "size = 1", " AND ".join(["size = 1"] * depth)):
+    for text in (
+        "(" * depth + "size = 1" + ")" * depth,
+        "NOT " * depth + "size = 1",
+        " AND ".join(["size = 1"] * depth),
+    ):
         _run(lambda: catalog.find(Hostage, catalog.parse(Hostage, text)).all())  # noqa: B023 - called here

@@ -39,7 +39,7 @@ def open_backend(
     url: str,
     *,
     mode: str = "rw",
-    durability: str = "full",  # noqa: ARG001 - every backend is opened with the same words
+    durability: str = "full",
     timeout: float = 60.0,
 ) -> MemoryBackend:
     """Open ``memory:`` (a fresh store) or ``memory:name`` (one store per process and name).

@@ -41,7 +41,9 @@ def _of_row(store: Store, spec: TypeSpec, id: bytes, row: RowMap) -> Iterator[st
             yield f"The folded {field} of {label} is not that of its text"
     for each in spec.fields:
         value = row.get(each.name)
-        if each.kind == "version" and row.get(f"{each.name}__key") != (None if value is None else sort_key(value, each.scheme)):
+        if each.kind == "version" and row.get(f"{each.name}__key") != (
+            None if value is None else sort_key(value, each.scheme)
+        ):
             yield f"The sort key of {each.name} of {label} is not that of its version"
 
 

@@ -51,7 +51,11 @@ def _columns(conn: Any, table: TypeTable) -> Iterator[str]:
     spec = table.spec
     for row in _rows(conn, table):
         for column in spec.columns:
-            if column.derived and "__" in column.name and row[spec.position[column.name]] != derived_value(spec, column, row):
+            if (
+                column.derived
+                and "__" in column.name
+                and row[spec.position[column.name]] != derived_value(spec, column, row)
+            ):
                 yield f"{spec.name} {UUID(bytes=row[0])}: column {column.name} is not what its field says"
 
 
@@ -59,7 +63,9 @@ def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
     own = {each.name for each in look_ups(table.spec)}
     for each in table.derived:
         if each.field.name in own:
-            expected = {tuple(entry) for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])}
+            expected = {
+                tuple(entry) for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])
+            }
             found = set(conn.execute(f"SELECT * FROM {quoted(f'{table.spec.name}:{each.field.name}')}"))
             yield from _differences(f"{table.spec.name}:{each.field.name}", expected, found)
 
@@ -68,7 +74,16 @@ def _shared(conn: Any, tables: list[TypeTable], name: str, columns: str, ident: 
     expected = set()
     for table in tables:
         mine = [each for each in table.derived if f"INTO {name} " in each.add]
-        expected |= {tuple(entry) for row in _rows(conn, table) for each in mine for entry in each.derive(each.field, row[each.at], row[0])} if mine else set()
+        expected |= (
+            {
+                tuple(entry)
+                for row in _rows(conn, table)
+                for each in mine
+                for entry in each.derive(each.field, row[each.at], row[0])
+            }
+            if mine
+            else set()
+        )
     yield from _differences(name, expected, set(conn.execute(f"SELECT {columns} FROM {name}")))
 
 
@@ -80,7 +95,9 @@ def _differences(name: str, expected: set[Any], found: set[Any]) -> Iterator[str
 
 
 def _shown(entry: Iterable[Any]) -> str:
-    return ", ".join(str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry)
+    return ", ".join(
+        str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry
+    )
 
 
 def _search(conn: Any, table: TypeTable) -> Iterator[str]:

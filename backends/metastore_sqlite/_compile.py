@@ -12,7 +12,23 @@ from typing import Any
 from metastore._json import encode
 from metastore._lookups import entry_value
 from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
-from metastore.query import Absent, And, Compare, Contains, Follow, HasKey, In, Matches, Not, Or, Path, Predicate, References, Text, negations_down
+from metastore.query import (
+    Absent,
+    And,
+    Compare,
+    Contains,
+    Follow,
+    HasKey,
+    In,
+    Matches,
+    Not,
+    Or,
+    Path,
+    Predicate,
+    References,
+    Text,
+    negations_down,
+)
 from metastore_sqlite._layout import quoted, reference_mark, searched
 
 __all__ = ["Conditions", "Fragment", "Specs", "bound_value", "column", "match", "nullable", "one_value", "side"]
@@ -51,7 +67,10 @@ def _joined(parts: list[Fragment], word: str) -> Fragment:
     """Join in a balanced tree: SQLite refuses expressions deeper than a thousand."""
     while len(parts) > 1:
         pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
-        parts = [(f"({pair[0][0]} {word} {pair[1][0]})", pair[0][1] + pair[1][1]) if len(pair) == 2 else pair[0] for pair in pairs]
+        parts = [
+            (f"({pair[0][0]} {word} {pair[1][0]})", pair[0][1] + pair[1][1]) if len(pair) == 2 else pair[0]
+            for pair in pairs
+        ]
     return parts[0]
 
 
@@ -62,7 +81,9 @@ def _listed(values: Iterable[Any]) -> Fragment:
         return "SELECT metastore_bytes(value) FROM json_each(?)", [encode(values)]
     if values and isinstance(values[0], float):
         return "SELECT metastore_float(value) FROM json_each(?)", [encode([repr(value) for value in values])]
-    return "SELECT value FROM json_each(?)", [encode([int(value) if isinstance(value, bool) else value for value in values])]
+    return "SELECT value FROM json_each(?)", [
+        encode([int(value) if isinstance(value, bool) else value for value in values])
+    ]
 
 
 def _grouped(values: Iterable[Any]) -> dict[tuple[str, bool], list[Any]]:
@@ -127,7 +148,9 @@ class Conditions:
             return found
         if leaf.op == "ne" and leaf.path.kind == "json":
             return self._other(leaf, spec, alias)
-        return self._tested(leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [bound_value(leaf.value)]))
+        return self._tested(
+            leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [bound_value(leaf.value)])
+        )
 
     def _referenced(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment | None:
         """A url or digest of a blob is found by its look-up."""
@@ -135,20 +158,29 @@ class Conditions:
         if not keys or spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
-        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [reference_mark(value), leaf.path.field]
+        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [
+            reference_mark(value),
+            leaf.path.field,
+        ]
 
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
         found = f"{alias}.id IN (SELECT id FROM {side(spec, leaf.path)} WHERE key = ? AND NOT (kind = ? AND value = ?))"
         return found, [pointer(leaf.path.keys), json_kind(leaf.value), bound_value(leaf.value)]
 
-    def _tested(self, path: Path, spec: TypeSpec, alias: str, values: list[Any], test: Callable[[str], Fragment]) -> Fragment:
+    def _tested(
+        self, path: Path, spec: TypeSpec, alias: str, values: list[Any], test: Callable[[str], Fragment]
+    ) -> Fragment:
         """A test of the value at a path, or of any where there are several."""
         top = spec.by_name[path.field].kind if path.keys else ""
         if top == "dict":
             text, bound = test("value")
             where = f"key = ? AND kind = ? AND {text}"
-            return f"{alias}.id IN (SELECT id FROM {side(spec, path)} WHERE {where})", [pointer(path.keys), json_kind(values[0]), *bound]
+            return f"{alias}.id IN (SELECT id FROM {side(spec, path)} WHERE {where})", [
+                pointer(path.keys),
+                json_kind(values[0]),
+                *bound,
+            ]
         if top in ("blob", "folder") and path.keys[-1] == "url":
             return self._any_url(path, spec, alias, test)
         value, inside = one_value(spec, path, alias)
@@ -200,15 +232,22 @@ class Conditions:
             plain = [encode(value) for value in distinct]
             whole = f"{alias}.{quoted(field.name)}"
             return f"metastore_contains({whole}, ?, ?, ?)", [encode(leaf.path.keys), encode(plain), int(leaf.every)]
-        return self._contains_indexed(leaf, field, side(spec, leaf.path), alias, [bound_value(value) for value in distinct])
+        return self._contains_indexed(
+            leaf, field, side(spec, leaf.path), alias, [bound_value(value) for value in distinct]
+        )
 
-    def _contains_indexed(self, leaf: Contains, field: FieldSpec, table: str, alias: str, values: list[Any]) -> Fragment:
+    def _contains_indexed(
+        self, leaf: Contains, field: FieldSpec, table: str, alias: str, values: list[Any]
+    ) -> Fragment:
         if len(values) == 1:
             return f"{alias}.id IN (SELECT id FROM {table} WHERE value = ?)", values
         listed, bound = _listed(values)
         if not leaf.every:
             return f"{alias}.id IN (SELECT id FROM {table} WHERE value IN ({listed}))", bound
-        return f"{alias}.id IN (SELECT id FROM {table} WHERE value IN ({listed}) GROUP BY id HAVING count(*) = ?)", [*bound, len(values)]
+        return f"{alias}.id IN (SELECT id FROM {table} WHERE value IN ({listed}) GROUP BY id HAVING count(*) = ?)", [
+            *bound,
+            len(values),
+        ]
 
     def _follow(self, leaf: Follow, spec: TypeSpec, alias: str) -> Fragment:
         target = self._specs(leaf.target)

@@ -12,7 +12,7 @@ import weakref
 from typing import Any
 from urllib.parse import quote
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose, which it does not list
+import sqlite_utils.utils
 
 from metastore.errors import (
     BackendError,
@@ -30,7 +30,10 @@ from metastore.errors import (
 from metastore_sqlite._functions import register
 from metastore_sqlite._turns import Turns
 
-__all__ = ["Connections", "Local", "sqlite3", "translated"]
+__all__ = ["Connections", "Local", "driver", "translated"]
+
+driver: Any = vars(sqlite_utils.utils)["sqlite3"]
+"""The driver that sqlite-utils chose; it does not list the name among its own."""
 
 CACHE_KIB = 64 * 1024
 CHECKPOINT_PAGES = 4096
@@ -85,7 +88,7 @@ class Local:
     def __del__(self) -> None:
         try:
             self.close()
-        except sqlite3.Error:
+        except driver.Error:
             return
 
 
@@ -120,13 +123,22 @@ class Connections:
     def _connect(self) -> Any:
         conn = None
         try:
-            conn = sqlite3.connect(self._uri(), uri=True, timeout=min(BUSY_SECONDS, self._timeout), isolation_level=None, check_same_thread=False, cached_statements=512)
+            conn = driver.connect(
+                self._uri(),
+                uri=True,
+                timeout=min(BUSY_SECONDS, self._timeout),
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+            )
             self._set_up(conn)
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             if conn is not None:
                 conn.close()
             if "unable to open" in str(refused) and self.mode == "rw" and not os.access(_folder(self.path), os.W_OK):
-                raise ReadOnlyError(f"{self.path} cannot be written where it lies; open it with mode='ro', or copy it elsewhere") from refused
+                raise ReadOnlyError(
+                    f"{self.path} cannot be written where it lies; open it with mode='ro', or copy it elsewhere"
+                ) from refused
             raise translated(refused, self.path) from refused
         return conn
 
@@ -184,7 +196,11 @@ _MIGRATED = "another program migrated the type meanwhile ({text} in {path}); thi
 _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
     ("database or disk is full", StorageFullError, "the disk is full; nothing of this transaction was written"),
     ("file is not a database", NotACatalogError, "{path} is no SQLite database"),
-    ("malformed", DamagedError, "{path} is damaged ({text}); restore it from a copy, or save what `sqlite3 .recover` finds"),
+    (
+        "malformed",
+        DamagedError,
+        "{path} is damaged ({text}); restore it from a copy, or save what `sqlite3 .recover` finds",
+    ),
     ("no such table: _", DamagedError, "{path} lacks a table of the catalogue's own ({text}); restore it from a copy"),
     ("no such column", SchemaConflictError, _MIGRATED),
     ("has no column named", SchemaConflictError, _MIGRATED),

@@ -19,7 +19,20 @@ from sqlite_utils.migrations import Migrations
 from metastore.backend import Column, FieldSpec, TypeSpec
 from metastore.errors import DamagedError, NewerRevisionError, NotACatalogError
 
-__all__ = ["REVISION", "check_whole", "create_search", "create_type", "drop_type", "is_catalogue", "look_ups", "prepare", "quoted", "reference_mark", "searched", "widen_type"]
+__all__ = [
+    "REVISION",
+    "check_whole",
+    "create_search",
+    "create_type",
+    "drop_type",
+    "is_catalogue",
+    "look_ups",
+    "prepare",
+    "quoted",
+    "reference_mark",
+    "searched",
+    "widen_type",
+]
 
 APPLICATION_ID = 0x6D746131
 """``mta1``, in the header of every catalogue file."""
@@ -29,25 +42,43 @@ REVISION = 1
 
 _STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB"}
 
+_TABLES = """
+CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE _specs (
+    type TEXT, number INTEGER, breaking INTEGER NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,
+    PRIMARY KEY (type, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE _identity (id BLOB PRIMARY KEY, type TEXT NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE _links (
+    source BLOB, field TEXT, target BLOB REFERENCES _identity (id), PRIMARY KEY (source, field, target)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX _links_target ON _links (target, field, source);
+
+CREATE TABLE _references (mark BLOB, id BLOB, field TEXT, PRIMARY KEY (mark, id, field)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE _transactions (
+    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, actor TEXT, message TEXT
+) STRICT;
+
+CREATE TABLE _changes (
+    seq INTEGER PRIMARY KEY, tx INTEGER NOT NULL REFERENCES _transactions (seq), kind TEXT NOT NULL,
+    artifact BLOB NOT NULL REFERENCES _identity (id), revision INTEGER NOT NULL, spec INTEGER NOT NULL,
+    digest BLOB NOT NULL, parents BLOB NOT NULL, before TEXT, after TEXT, checkpoint TEXT
+) STRICT;
+
+CREATE INDEX _changes_artifact ON _changes (artifact, revision)
+"""
+
 migrations = Migrations("metastore")
 
 
 @migrations(name="1: identity, specs, look-ups, history")
 def _first(db: Database) -> None:
-    for statement in (
-        "CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE _specs (type TEXT, number INTEGER, breaking INTEGER NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,"
-        " PRIMARY KEY (type, number)) STRICT, WITHOUT ROWID",
-        "CREATE TABLE _identity (id BLOB PRIMARY KEY, type TEXT NOT NULL, state TEXT NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE _links (source BLOB, field TEXT, target BLOB REFERENCES _identity (id), PRIMARY KEY (source, field, target)) STRICT, WITHOUT ROWID",
-        "CREATE INDEX _links_target ON _links (target, field, source)",
-        "CREATE TABLE _references (mark BLOB, id BLOB, field TEXT, PRIMARY KEY (mark, id, field)) STRICT, WITHOUT ROWID",
-        "CREATE TABLE _transactions (seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, actor TEXT, message TEXT) STRICT",
-        "CREATE TABLE _changes (seq INTEGER PRIMARY KEY, tx INTEGER NOT NULL REFERENCES _transactions (seq), kind TEXT NOT NULL,"
-        " artifact BLOB NOT NULL REFERENCES _identity (id), revision INTEGER NOT NULL, spec INTEGER NOT NULL, digest BLOB NOT NULL,"
-        " parents BLOB NOT NULL, before TEXT, after TEXT, checkpoint TEXT) STRICT",
-        "CREATE INDEX _changes_artifact ON _changes (artifact, revision)",
-    ):
+    for statement in _TABLES.split(";"):  # executescript() would commit the transaction that is open
         db.execute(statement)
     db.table("_meta").insert({"key": "catalogue", "value": str(uuid4())})
 
@@ -70,10 +101,15 @@ def is_catalogue(conn: Any, path: str) -> bool:
 
     Raises NotACatalogError, NewerRevisionError.
     """
-    application, revision = conn.execute("PRAGMA application_id").fetchone()[0], conn.execute("PRAGMA user_version").fetchone()[0]
+    application, revision = (
+        conn.execute("PRAGMA application_id").fetchone()[0],
+        conn.execute("PRAGMA user_version").fetchone()[0],
+    )
     if application == APPLICATION_ID:
         if revision > REVISION:
-            raise NewerRevisionError(f"{path} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore")
+            raise NewerRevisionError(
+                f"{path} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore"
+            )
         return bool(revision == REVISION)
     if application or conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise NotACatalogError(f"{path} is a SQLite database of something else, no catalogue; give another path")
@@ -93,7 +129,9 @@ def check_whole(conn: Any, path: str) -> None:
     if os.path.getsize(path) and not expected:
         raise NotACatalogError(f"{path} is no SQLite database")  # SQLite takes a file of one byte for an empty one
     if os.path.getsize(path) < expected:
-        raise DamagedError(f"{path} is cut off: it has {os.path.getsize(path)} bytes of {expected}; restore it from a copy")
+        raise DamagedError(
+            f"{path} is cut off: it has {os.path.getsize(path)} bytes of {expected}; restore it from a copy"
+        )
 
 
 def prepare(conn: Any) -> None:
@@ -135,7 +173,9 @@ def _column(column: Column) -> str:
 
 def _index(db: Database, spec: TypeSpec, columns: list[str]) -> None:
     """Index by the columns, then the id: a page in id order is a range scan."""
-    db.table(spec.name).create_index([*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True)
+    db.table(spec.name).create_index(
+        [*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True
+    )
 
 
 def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
@@ -151,7 +191,9 @@ def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
         columns, key = "value ANY, id BLOB", "value, id"
     else:
         columns, key = "key TEXT, kind TEXT, value ANY, id BLOB", "key, kind, value, id"
-    db.execute(f"CREATE TABLE {quoted(f'{spec.name}:{field.name}')} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID")
+    db.execute(
+        f"CREATE TABLE {quoted(f'{spec.name}:{field.name}')} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+    )
 
 
 def create_search(db: Database, spec: TypeSpec) -> None:

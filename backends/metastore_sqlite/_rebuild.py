@@ -22,13 +22,18 @@ def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
     table = TypeTable(new)
     for field in new.fields:
         if field.name not in old.by_name and field.default is not None and not field.required:
-            conn.execute(f"UPDATE {table.table} SET {quoted(field.name)} = ?", (to_column(field, default_from(field), field.name),))
+            conn.execute(
+                f"UPDATE {table.table} SET {quoted(field.name)} = ?",
+                (to_column(field, default_from(field), field.name),),
+            )
     for column in new.columns:
         if column.derived and column.name not in old.position:
             _derive_column(conn, table, column)
     had = {each.name for each in look_ups(old)}
     _fill_look_ups(conn, table, {each.name for each in look_ups(new) if each.name not in had})
-    if [(each.name, each.search > 0) for each in searched(old)] != [(each.name, each.search > 0) for each in searched(new)]:
+    if [(each.name, each.search > 0) for each in searched(old)] != [
+        (each.name, each.search > 0) for each in searched(new)
+    ]:
         _search_again(conn, table)
 
 
@@ -53,7 +58,10 @@ def _derive_column(conn: Any, table: TypeTable, column: Column) -> None:
 def _fill_look_ups(conn: Any, table: TypeTable, names: set[str]) -> None:
     for each in table.derived:
         if each.field.name in names:
-            conn.executemany(each.add, [entry for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])])
+            conn.executemany(
+                each.add,
+                [entry for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])],
+            )
 
 
 def _search_again(conn: Any, table: TypeTable) -> None:

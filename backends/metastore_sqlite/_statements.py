@@ -53,7 +53,11 @@ def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment
 def _one_element(spec: TypeSpec, query: Query) -> Contains | None:
     """A page in id order of what has one element: a range of the look-up, which is keyed so."""
     where = query.where
-    if isinstance(where, Contains) and len(where.values) == 1 and not (where.path.keys or query.order or query.after or query.latest):
+    if (
+        isinstance(where, Contains)
+        and len(where.values) == 1
+        and not (where.path.keys or query.order or query.after or query.latest)
+    ):
         return where if spec.by_name[where.path.field].index else None
     return None
 
@@ -79,7 +83,10 @@ def _late(spec: TypeSpec, columns: str, asked: str, bound: list[Any], terms: lis
     keys = ", ".join(f"{term.sql} AS o{at}" for at, term in enumerate(terms))
     page = f"SELECT t.row__n AS n, {keys} FROM {asked} ORDER BY {_order(terms, 'o')} LIMIT ?"
     bound = [*(value for term in terms for value in term.bound), *bound, limit]
-    return f"SELECT {columns} FROM ({page}) AS k CROSS JOIN {quoted(spec.name)} AS t ON t.row__n = k.n ORDER BY {_order(terms, 'k.o')}", bound
+    return (
+        f"SELECT {columns} FROM ({page}) AS k CROSS JOIN {quoted(spec.name)} AS t ON t.row__n = k.n ORDER BY {_order(terms, 'k.o')}",
+        bound,
+    )
 
 
 def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
@@ -155,7 +162,10 @@ def _term(spec: TypeSpec, order: Order) -> list[_Term]:
         return [_Term(f"t.{quoted(f'{path.field}__key')}", [], down, empty), _Term(column(path, "t"), [], down, empty)]
     if path.keys and spec.by_name[path.field].kind == "dict":
         whole, keys = f"t.{quoted(path.field)}", encode(path.keys)
-        return [_Term(f"metastore_kind({whole}, ?)", [keys], down, True), _Term(f"metastore_scalar({whole}, ?)", [keys], down, True)]
+        return [
+            _Term(f"metastore_kind({whole}, ?)", [keys], down, True),
+            _Term(f"metastore_scalar({whole}, ?)", [keys], down, True),
+        ]
     sql, bound = one_value(spec, path, "t")
     return [_Term(sql, bound, down, empty)]
 
@@ -196,7 +206,11 @@ def _past(term: _Term, value: Any) -> Fragment:
     if term.descending:
         if value is None:
             return "0", []
-        return (f"({term.sql} < ? OR {term.sql} IS NULL)", [*term.bound, value, *term.bound]) if term.nullable else (f"{term.sql} < ?", [*term.bound, value])
+        return (
+            (f"({term.sql} < ? OR {term.sql} IS NULL)", [*term.bound, value, *term.bound])
+            if term.nullable
+            else (f"{term.sql} < ?", [*term.bound, value])
+        )
     return (f"{term.sql} IS NOT NULL", term.bound) if value is None else (f"{term.sql} > ?", [*term.bound, value])
 
 
@@ -204,7 +218,10 @@ def _latest(spec: TypeSpec, text: str, bound: list[Any]) -> Fragment:
     source = f"{quoted(spec.name)} AS t"
     named = "t.name, " if "name" in spec.by_name else ""
     places = f"row_number() OVER (PARTITION BY {named}t.owner ORDER BY t.version__key DESC, t.version DESC, t.id DESC)"
-    return f"t.id IN (SELECT i FROM (SELECT t.id AS i, {places} AS place FROM {source} WHERE {text}) WHERE place = 1)", bound
+    return (
+        f"t.id IN (SELECT i FROM (SELECT t.id AS i, {places} AS place FROM {source} WHERE {text}) WHERE place = 1)",
+        bound,
+    )
 
 
 def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequence[Measure], specs: Specs) -> Fragment:
@@ -223,7 +240,13 @@ def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequen
             groups.append(one_value(spec, path, "t"))
         place = len(groups)
         keyed = path.kind == "version" and not path.keys
-        order += [f"max(t.{quoted(f'{path.field}__key')})", str(place)] if keyed else [str(place - 1), str(place)] if path.kind == "json" else [str(place)]
+        order += (
+            [f"max(t.{quoted(f'{path.field}__key')})", str(place)]
+            if keyed
+            else [str(place - 1), str(place)]
+            if path.kind == "json"
+            else [str(place)]
+        )
     figures = [_figure(spec, measure) for measure in measures]
     text, values = conditions.of(query.where, spec, "t")
     if query.latest:

@@ -38,7 +38,7 @@ from metastore.query import Measure, Path, Query
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _statements as statements
 from metastore_sqlite._audit import audit
-from metastore_sqlite._connection import Connections, Local, sqlite3, translated
+from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
 from metastore_sqlite._writer import TypeTable
 
@@ -52,7 +52,7 @@ def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> Sql
 
 def _path(url: str) -> str:
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else url
-    if path.startswith("sqlite:") or not path or path.startswith(":"):
+    if not path or path.startswith(("sqlite:", ":")):
         raise CatalogUrlError(f"expected catalog.db or sqlite:///path/catalog.db, got {url!r} (in memory: 'memory:')")
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
@@ -91,7 +91,9 @@ class _Scope:
             self._undo()
             raise self._translated(refused) from refused
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._level < 0:
             return
         try:
@@ -114,7 +116,7 @@ class _Scope:
             elif conn.in_transaction:
                 conn.execute("ROLLBACK")
             self._local.transaction = self._stamped
-        except sqlite3.OperationalError as refused:
+        except driver.OperationalError as refused:
             if "no such savepoint" not in str(refused):  # the signal came after its release
                 raise
         finally:
@@ -127,7 +129,7 @@ class _Scope:
             self._local.turns.give()
 
     def _translated(self, refused: BaseException) -> BaseException:
-        return translated(refused, self._store.path) if isinstance(refused, sqlite3.Error) else refused
+        return translated(refused, self._store.path) if isinstance(refused, driver.Error) else refused
 
 
 class SqliteStore:
@@ -144,7 +146,7 @@ class SqliteStore:
         self._statements: dict[Any, Any] = {}
         try:
             self._open()
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             self._connections.close()
             raise translated(refused, path) from refused
         except BaseException:
@@ -174,7 +176,11 @@ class SqliteStore:
     def specs(self, type_name: str | None = None) -> list[StoredSpec]:
         """Return every stored spec (of one type), by type name, then number."""
         sql = "SELECT number, breaking, spec FROM _specs"
-        rows = self._read(f"{sql} WHERE type = ? ORDER BY number", (type_name,)) if type_name else self._read(f"{sql} ORDER BY type, number", ())
+        rows = (
+            self._read(f"{sql} WHERE type = ? ORDER BY number", (type_name,))
+            if type_name
+            else self._read(f"{sql} ORDER BY type, number", ())
+        )
         found = [StoredSpec(number, spec_from_json(decode(text)), bool(breaking)) for number, breaking, text in rows]
         self._latest.update((each.spec.name, each.spec) for each in found)
         return found
@@ -196,7 +202,7 @@ class SqliteStore:
                 else:
                     layout.widen_type(db, known[-1].spec, spec)
                     derive_again(local.conn, known[-1].spec, spec)
-            except sqlite3.Error as refused:
+            except driver.Error as refused:
                 raise translated(refused, self.path) from refused
         self._latest[spec.name] = spec
 
@@ -207,7 +213,7 @@ class SqliteStore:
             try:
                 refill(local.conn, self.specs(spec.name)[-1].spec, spec, list(rows), self._transaction(local), number)
                 self._store_spec(local, spec, number, breaking=True)
-            except sqlite3.Error as refused:
+            except driver.Error as refused:
                 raise translated(refused, self.path) from refused
         self._latest[spec.name] = spec
 
@@ -244,9 +250,9 @@ class SqliteStore:
                 " VALUES (?, max(?, coalesce((SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1), 0)), ?, ?) RETURNING seq, time",
                 (commit.id, commit.time, commit.actor, commit.message),
             ).fetchone()
-        except sqlite3.IntegrityError:
+        except driver.IntegrityError:
             raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice") from None
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
         local.transaction = seq
         return int(moment)
@@ -267,14 +273,16 @@ class SqliteStore:
         try:
             self._check_free(local.conn, table, rows)
             table.insert(local.conn, self._transaction(local), entries)
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def _check_free(self, conn: Any, table: TypeTable, rows: Sequence[Row]) -> None:
         """Refuse before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)."""
         used = table.used(conn, rows)
         if used is not None:
-            raise IdTakenError(f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one")
+            raise IdTakenError(
+                f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one"
+            )
         held = table.held(conn, rows)
         if held is not None:
             raise DuplicateError(_holds(table.spec, held))
@@ -286,7 +294,7 @@ class SqliteStore:
             if after[-2] != before[-2] and table.held(local.conn, [after], before[0]) is not None:
                 raise DuplicateError(_holds(spec, after))
             return table.replace(local.conn, self._transaction(local), before, after, change)
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
@@ -294,7 +302,7 @@ class SqliteStore:
         local = self._local()
         try:
             return self._table(spec).delete(local.conn, self._transaction(local), before, change)
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     # reading
@@ -302,7 +310,7 @@ class SqliteStore:
     def _read(self, sql: str, bound: Sequence[Any]) -> list[Any]:
         try:
             found: list[Any] = self._connections.local().conn.execute(sql, bound).fetchall()
-        except (sqlite3.Error, OverflowError) as refused:
+        except (driver.Error, OverflowError) as refused:
             raise translated(refused, self.path) from refused
         return found
 
@@ -312,7 +320,7 @@ class SqliteStore:
         try:
             execute = self._connections.local().conn.execute
             return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
@@ -342,12 +350,16 @@ class SqliteStore:
             self.specs(name)
         return self._latest.get(name)
 
-    def aggregate(self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
+    def aggregate(
+        self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]
+    ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
         rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
         return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
-    def closure(self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
+    def closure(
+        self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
+    ) -> list[Edge]:
         """Return every link reachable from ``start`` (or, backwards, leading to it) in one statement."""
         if depth == 0:
             return []
@@ -371,7 +383,7 @@ class SqliteStore:
             conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
             yield from audit(conn, self.specs())
             conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
-        except sqlite3.Error as refused:
+        except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def stats(self) -> dict[str, Any]:
@@ -386,7 +398,7 @@ class SqliteStore:
             "deleted": deleted,
             "bytes": os.path.getsize(self.path),
             "longest_wait": self._connections.longest_wait(),
-            "sqlite": sqlite3.sqlite_version,
+            "sqlite": driver.sqlite_version,
         }
 
     def close(self) -> None:
@@ -401,7 +413,7 @@ class SqliteStore:
             conn.execute("PRAGMA busy_timeout = 0")
             conn.execute("PRAGMA analysis_limit = 400")
             conn.execute("PRAGMA optimize")
-        except sqlite3.Error:
+        except driver.Error:
             return
 
 

@@ -65,8 +65,10 @@ class Turns:
     def _wait(self, fd: int, byte: int, pause: float, began: float) -> None:
         while not _try(fd, byte, fcntl.F_WRLCK):
             if time.monotonic() - began > self._timeout:
-                raise BusyError(f"other writers kept {self._path} busy for {self._timeout:g} s; try again, or open with a longer timeout")
-            time.sleep(pause * (0.5 + random.random()))  # noqa: S311  so that waiters do not knock in step
+                raise BusyError(
+                    f"other writers kept {self._path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
+                )
+            time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, guards nothing  # noqa: S311  so that waiters do not knock in step
 
     def give(self) -> None:
         """Let the next one write."""
@@ -87,5 +89,3 @@ class Turns:
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
-
-

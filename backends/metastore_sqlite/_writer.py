@@ -17,9 +17,7 @@ __all__ = ["TypeTable"]
 
 Execute = Callable[..., Any]
 
-_ADD_CHANGE = (
-    "INSERT INTO _changes (tx, kind, artifact, revision, spec, digest, parents, before, after, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_ADD_CHANGE = "INSERT INTO _changes (tx, kind, artifact, revision, spec, digest, parents, before, after, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KNOW = "INSERT INTO _identity (id, type, state) VALUES (?, ?, 'live') ON CONFLICT (id) DO UPDATE SET type = excluded.type, state = 'live'"
 _USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?)) AND state <> 'foreign'"
 _USED_ONE = "SELECT id FROM _identity WHERE id = ? AND state <> 'foreign'"
@@ -56,23 +54,43 @@ class _Derived:
         self.derive, self.add, self.drop = derive, add, drop
         self.empty = {"list": "[]", "dict": "{}", "folder": "{}"}.get(field.kind)
 
-
     def entries(self, rows: Iterable[Row]) -> list[Any]:
         """Return what follows from rows, sorted: neighbours in the look-up are written one after the other."""
         values = [(row[self.at], row[0]) for row in rows]
-        return sorted([entry for value, ident in values if value is not None and value != self.empty for entry in self.derive(self.field, value, ident)])
+        return sorted(
+            [
+                entry
+                for value, ident in values
+                if value is not None and value != self.empty
+                for entry in self.derive(self.field, value, ident)
+            ]
+        )
 
 
 def _derived(spec: TypeSpec) -> Iterable[_Derived]:
     for field in spec.fields:
         if field.links:
-            yield _Derived(spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?")
+            yield _Derived(
+                spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
+            )
         elif field.kind in ("blob", "folder"):
-            yield _Derived(spec, field, _references, _ADD_REFERENCE, "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?")
+            yield _Derived(
+                spec,
+                field,
+                _references,
+                _ADD_REFERENCE,
+                "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?",
+            )
     for field in look_ups(spec):
         table = quoted(f"{spec.name}:{field.name}")
         if field.kind == "list":
-            yield _Derived(spec, field, _items, f"INSERT INTO {table} VALUES (?, ?)", f"DELETE FROM {table} WHERE value = ? AND id = ?")
+            yield _Derived(
+                spec,
+                field,
+                _items,
+                f"INSERT INTO {table} VALUES (?, ?)",
+                f"DELETE FROM {table} WHERE value = ? AND id = ?",
+            )
         else:
             drop = f"DELETE FROM {table} WHERE key = ? AND kind = ? AND value = ? AND id = ?"
             yield _Derived(spec, field, _entries, f"INSERT INTO {table} VALUES (?, ?, ?, ?)", drop)
@@ -188,7 +206,10 @@ class TypeTable:
         if len(rows) == 1:
             found = conn.execute(_USED_ONE, (rows[0][0],)).fetchone()
         else:
-            found = _repeated([row[0] for row in rows]) or conn.execute(_USED, (encode([row[0] for row in rows]),)).fetchone()
+            found = (
+                _repeated([row[0] for row in rows])
+                or conn.execute(_USED, (encode([row[0] for row in rows]),)).fetchone()
+            )
         return None if found is None else found[0]
 
     def held(self, conn: Any, rows: Sequence[Row], but: bytes = b"") -> Row | None:

@@ -67,12 +67,18 @@ def _user(spec: FieldSpec, value: Any) -> Any:
 
 def _blob(plain: dict[str, Any]) -> Blob:
     places = [Location(each["url"], each.get("priority", 0)) for each in plain.get("locations", [])]
-    return Blob(size=plain.get("size"), media_type=plain.get("media_type"), digests=plain.get("digests"), locations=places)
+    return Blob(
+        size=plain.get("size"), media_type=plain.get("media_type"), digests=plain.get("digests"), locations=places
+    )
 
 
 def artifact_of(cls: type[Record], each: Thing) -> Record:
     """Return the artifact of a class that has a thing's values; what the catalogue sets is left to it."""
-    given = {name: _user(each.spec.by_name[name], value) for name, value in each.values.items() if name not in _SET_BY_CATALOG}
+    given = {
+        name: _user(each.spec.by_name[name], value)
+        for name, value in each.values.items()
+        if name not in _SET_BY_CATALOG
+    }
     return cls(**given)
 
 
@@ -81,7 +87,15 @@ def artifacts(draw: Draw, cls: type[Record], ids: Sequence[UUID] = ()) -> Record
     """Draw an artifact of a class, valid as declared; its links lead to ``ids``."""
     spec: TypeSpec = cls.__spec__  # type: ignore[assignment]
     name = draw(st.sampled_from(("a", "b", "A")) | st.text("ab%'", min_size=1, max_size=3))
-    each = draw(things(spec, [each.bytes for each in ids], status="drafted", visibility=draw(st.sampled_from(("private", "public"))), name=name))
+    each = draw(
+        things(
+            spec,
+            [each.bytes for each in ids],
+            status="drafted",
+            visibility=draw(st.sampled_from(("private", "public"))),
+            name=name,
+        )
+    )
     return artifact_of(cls, each)
 
 
@@ -117,21 +131,30 @@ def _compared(draw: Draw, cls: Any, given: Sequence[Any], spec: FieldSpec) -> Qu
     name, free = spec.name, FieldSpec(kind=spec.kind)
     wanted = draw(_choose(given, name, values(free)))
     compare = _OPS[draw(st.sampled_from(sorted(_OPS)))]
-    return Question(compare(getattr(cls, name), wanted), lambda each: getattr(each, name) is not None and bool(compare(getattr(each, name), wanted)))
+    return Question(
+        compare(getattr(cls, name), wanted),
+        lambda each: getattr(each, name) is not None and bool(compare(getattr(each, name), wanted)),
+    )
 
 
 @st.composite
 def _one_of(draw: Draw, cls: Any, given: Sequence[Any], spec: FieldSpec) -> Question:
     name = spec.name
     wanted = draw(st.lists(_choose(given, name, values(FieldSpec(kind=spec.kind))), max_size=3))
-    return Question(getattr(cls, name).in_(wanted), lambda each: getattr(each, name) in [one for one in wanted if one is not None])
+    return Question(
+        getattr(cls, name).in_(wanted), lambda each: getattr(each, name) in [one for one in wanted if one is not None]
+    )
 
 
 @st.composite
 def _texts(draw: Draw, cls: Any, given: Sequence[Any], spec: FieldSpec) -> Question:
     name, how = spec.name, draw(st.sampled_from(("startswith", "endswith", "contains")))
     part = draw(_choose(given, name, values(FieldSpec(kind="str"))))[: draw(st.integers(0, 3))]
-    tests: dict[str, Callable[[str, str], bool]] = {"startswith": str.startswith, "endswith": str.endswith, "contains": operator.contains}
+    tests: dict[str, Callable[[str, str], bool]] = {
+        "startswith": str.startswith,
+        "endswith": str.endswith,
+        "contains": operator.contains,
+    }
     test = tests[how]
     predicate = getattr(getattr(cls, name), how)(part)
     return Question(predicate, lambda each: getattr(each, name) is not None and test(getattr(each, name), part))
@@ -174,7 +197,11 @@ def questions(draw: Draw, cls: Any, given: Sequence[Any], height: int = 2) -> Qu
 
 @st.composite
 def _leaf(draw: Draw, cls: Any, given: Sequence[Any]) -> Question:
-    own = [each for each in cls.__spec__.fields if each.name not in _SYSTEM or each.name in ("name", "owner", "description")]
+    own = [
+        each
+        for each in cls.__spec__.fields
+        if each.name not in _SYSTEM or each.name in ("name", "owner", "description")
+    ]
     spec = draw(st.sampled_from(own))
     fit: list[st.SearchStrategy[Question]] = [_tagged(cls, given), _keyed(cls, given)]
     if spec.kind in _COMPARED:
@@ -184,5 +211,3 @@ def _leaf(draw: Draw, cls: Any, given: Sequence[Any]) -> Question:
     if spec.kind != "json":
         fit.append(_absent(cls, spec))
     return draw(st.one_of(fit[::-1]))
-
-

@@ -44,8 +44,17 @@ class CatalogSuite(CatalogWrites, CatalogFinds):
     # --- the whole ---
 
     def test_what_is_dumped_can_be_loaded_elsewhere(self, catalog: Catalog, another: Callable[[], Catalog]) -> None:
-        base = catalog.add(image(disk=Blob("s3://a/b", size=1), firmware=Firmware.BIOS, built=datetime(2024, 2, 29, tzinfo=UTC), hardware=Hardware(1)))
-        stored = catalog.update(catalog.add(image(name="c", parent=Link(base), properties={"a": [1, {"b": None}]}, owner="ann")), size=3)
+        base = catalog.add(
+            image(
+                disk=Blob("s3://a/b", size=1),
+                firmware=Firmware.BIOS,
+                built=datetime(2024, 2, 29, tzinfo=UTC),
+                hardware=Hardware(1),
+            )
+        )
+        stored = catalog.update(
+            catalog.add(image(name="c", parent=Link(base), properties={"a": [1, {"b": None}]}, owner="ann")), size=3
+        )
         records = list(catalog.dump_many(Image))
         other = another()
         assert other.load(Image, records) == 2

@@ -47,7 +47,9 @@ class CatalogFinds(CatalogExam):
 
     @given(data=st.data())
     @few(20)
-    def test_any_question_is_answered_as_plain_python_answers(self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    def test_any_question_is_answered_as_plain_python_answers(
+        self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    ) -> None:
         cls = data.draw(classes())
         given_ = data.draw(st.lists(artifacts(cls), min_size=1, max_size=5))
         with Catalog.open(self.url(tmp_path_factory.mktemp("asked")), types=[cls]) as catalog:
@@ -60,11 +62,30 @@ class CatalogFinds(CatalogExam):
 
     def test_predicates_of_every_kind(self, catalog: Catalog) -> None:
         disk = catalog.add(a_disk("d1"))
-        base = catalog.add(image(name="Base", size=1, tags=["lts", "a b"], properties={"a.b": 1, "k": None}, description="Debian rescue"))
-        child = catalog.add(
-            image(name="child", size=5, version="1.2.3", firmware=Firmware.BIOS, parent=Link(base), disks=[Link(disk)], hardware=Hardware(2))
+        base = catalog.add(
+            image(
+                name="Base", size=1, tags=["lts", "a b"], properties={"a.b": 1, "k": None}, description="Debian rescue"
+            )
         )
-        blob = catalog.add(image(name="blob", disk=Blob("s3://a/b", size=7, sha256=SHA), layers={"x.y": Blob("s3://c/d", size=9)}, ratio=0.5))
+        child = catalog.add(
+            image(
+                name="child",
+                size=5,
+                version="1.2.3",
+                firmware=Firmware.BIOS,
+                parent=Link(base),
+                disks=[Link(disk)],
+                hardware=Hardware(2),
+            )
+        )
+        blob = catalog.add(
+            image(
+                name="blob",
+                disk=Blob("s3://a/b", size=7, sha256=SHA),
+                layers={"x.y": Blob("s3://c/d", size=9)},
+                ratio=0.5,
+            )
+        )
         asked: list[tuple[Any, list[Image]]] = [
             (Image.size > 1, [child]),
             (Image.size.between(1, 5) & ~(Image.name == "child"), [base]),
@@ -106,19 +127,39 @@ class CatalogFinds(CatalogExam):
         middle = catalog.add(image(name="middle", parent=Link(base)))
         top = catalog.add(image(name="top", parent=Link(middle)))
         assert catalog.find(Image, Image.parent.parent.name == "base").all() == [top]
-        assert [(each.source, each.target, each.depth) for each in catalog.closure(top)] == [(top.id, middle.id, 1), (middle.id, base.id, 2)]
+        assert [(each.source, each.target, each.depth) for each in catalog.closure(top)] == [
+            (top.id, middle.id, 1),
+            (middle.id, base.id, 2),
+        ]
         assert [each.source for each in catalog.back_links(base)] == [middle.id]
         assert len(catalog.closure(top, 1)) == 1
 
     def test_several_sort_keys_and_the_best_match_first(self, catalog: Catalog) -> None:
-        catalog.add_many(image(name=name, size=size, description="word") for name, size in (("a", 1), ("b", 1), ("c", 2), ("word", 0)))
-        assert [each.name for each in catalog.find(Image, order_by=[-Image.size, Image.name])] == ["c", "a", "b", "word"]
+        catalog.add_many(
+            image(name=name, size=size, description="word")
+            for name, size in (("a", 1), ("b", 1), ("c", 2), ("word", 0))
+        )
+        assert [each.name for each in catalog.find(Image, order_by=[-Image.size, Image.name])] == [
+            "c",
+            "a",
+            "b",
+            "word",
+        ]
         assert catalog.find(Image, matches("word")).all()[0].name == "word"
         assert [each.name for each in catalog.find(Image, order_by=[Image.name], limit=2)] == ["a", "b"]
 
     def test_pages_go_on_where_the_last_one_ended(self, catalog: Catalog) -> None:
-        catalog.add_many(image(name=f"n{at:02}", size=at // 4, properties={"k": (None, True, 1, "x")[at % 4]}) for at in range(23))
-        orders: tuple[list[Any], ...] = ([Image.size], [-Image.size, Image.name], [], [Image.properties["k"]], [-Image.version], [Image.name.folded])
+        catalog.add_many(
+            image(name=f"n{at:02}", size=at // 4, properties={"k": (None, True, 1, "x")[at % 4]}) for at in range(23)
+        )
+        orders: tuple[list[Any], ...] = (
+            [Image.size],
+            [-Image.size, Image.name],
+            [],
+            [Image.properties["k"]],
+            [-Image.version],
+            [Image.name.folded],
+        )
         for order in orders:
             expected = [each.id for each in catalog.find(Image, order_by=order)]
             assert self._walked(catalog, order) == expected, order
@@ -164,11 +205,15 @@ class CatalogFinds(CatalogExam):
             catalog.add(image(version=version))
             catalog.add(image(version=version, owner="ann", name="x"))
         assert [str(each.version) for each in catalog.find(Image, latest=True)] == ["1.10.0"] * 2
-        assert [str(each.version) for each in catalog.find(Image, Image.version < "1.10.0", latest=True)] == ["1.9.0"] * 2
+        assert [str(each.version) for each in catalog.find(Image, Image.version < "1.10.0", latest=True)] == [
+            "1.9.0"
+        ] * 2
 
     def test_figures_facets_and_projections(self, catalog: Catalog) -> None:
         arches = ("x86_64", "aarch64", "x86_64")
-        catalog.add_many(image(name=f"n{at}", size=at, arch=arch, tags=["t"] * (at > 0)) for at, arch in enumerate(arches))
+        catalog.add_many(
+            image(name=f"n{at}", size=at, arch=arch, tags=["t"] * (at > 0)) for at, arch in enumerate(arches)
+        )
         found = catalog.find(Image, order_by=[Image.name])
         assert (found.count(), len(found.all()), found.first()) == (3, 3, found.all()[0])
         assert found.facets(Image.arch, Image.tags) == {"arch": {"x86_64": 2, "aarch64": 1}, "tags": {"t": 2}}
@@ -186,7 +231,13 @@ class CatalogFinds(CatalogExam):
 
     def test_a_predicate_has_no_truth_value(self) -> None:
         one: Any = Image.size > 1  # a checker would refuse some of these
-        for use in (lambda: bool(one), lambda: one and (Image.size < 2), lambda: not one, lambda: 1 if one else 2, lambda: bool(Image.size)):
+        for use in (
+            lambda: bool(one),
+            lambda: one and (Image.size < 2),
+            lambda: not one,
+            lambda: 1 if one else 2,
+            lambda: bool(Image.size),
+        ):
             with pytest.raises(TypeError):
                 use()
 

@@ -52,7 +52,10 @@ class CatalogWrites(CatalogExam):
     # --- adding and getting ---
 
     def test_what_is_added_comes_back_with_times_and_a_revision(self, catalog: Catalog) -> None:
-        given_, stored = image(tags=["lts"], properties={"a.b": [None, 1.5]}), catalog.add(made := image(name="x", tags=["lts"]))
+        given_, stored = (
+            image(tags=["lts"], properties={"a.b": [None, 1.5]}),
+            catalog.add(made := image(name="x", tags=["lts"])),
+        )
         assert (stored.id, stored.name, stored.tags, stored.revision) == (made.id, "x", ["lts"], 1)
         assert stored.created_at == stored.updated_at
         assert stored.created_at.tzinfo is UTC
@@ -84,7 +87,9 @@ class CatalogWrites(CatalogExam):
 
     @given(data=st.data())
     @few(20)
-    def test_any_artifact_of_any_class_comes_back(self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    def test_any_artifact_of_any_class_comes_back(
+        self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    ) -> None:
         cls = data.draw(classes())
         made = data.draw(artifacts(cls, [uuid4()]))
         with Catalog.open(self.url(tmp_path_factory.mktemp("drawn")), types=[cls]) as catalog:
@@ -120,7 +125,11 @@ class CatalogWrites(CatalogExam):
         old, new = (catalog.add(image(version=text)) for text in ("1.9.0", "1.10.0"))
         assert catalog.get(Image, str(old.id)) == catalog.get(Record, old.id) == old
         assert catalog.get(Image, name="base") == catalog.latest(Image, "base") == new
-        assert catalog.get(Image, name="base", version="1.9.0") == catalog.latest(Image, "base", Image.version < "1.10.0") == old
+        assert (
+            catalog.get(Image, name="base", version="1.9.0")
+            == catalog.latest(Image, "base", Image.version < "1.10.0")
+            == old
+        )
 
     def test_what_is_not_there_is_not_found(self, catalog: Catalog) -> None:
         disk = catalog.add(a_disk("d"))

@@ -32,7 +32,9 @@ def few(examples: int) -> settings:
     """Return settings for so many examples under hypothesis' default profile, in proportion under another."""
     share = settings.default.max_examples if settings.default is not None else 100
     phases = [each for each in Phase if each is not Phase.explain]  # explaining a failure takes longer than finding it
-    return settings(max_examples=max(1, examples * share // 100), deadline=None, phases=phases, suppress_health_check=_UNHEEDED)
+    return settings(
+        max_examples=max(1, examples * share // 100), deadline=None, phases=phases, suppress_health_check=_UNHEEDED
+    )
 
 
 def filled(backend: Backend, world: World) -> Backend:

@@ -51,10 +51,15 @@ def aggregate(world: World, query: Query, by: tuple[Path, ...], measures: tuple[
     for each in select(world, Query(query.type, query.where, latest=query.latest)):
         for places, values in _groups(each, by):
             grouped.setdefault(places, (values, []))[1].append(each)
-    return [(*values, *(_figure(things, one) for one in measures)) for _, (values, things) in sorted(grouped.items(), key=lambda g: g[0])]
+    return [
+        (*values, *(_figure(things, one) for one in measures))
+        for _, (values, things) in sorted(grouped.items(), key=lambda g: g[0])
+    ]
 
 
-def closure(world: World, start: Iterable[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None) -> list[Edge]:
+def closure(
+    world: World, start: Iterable[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
+) -> list[Edge]:
     """Return every link reachable from the start, by depth, source, field, target."""
     links = {
         (each.id, spec.name, target)

@@ -195,7 +195,19 @@ FIELD_NAMES = (
 )
 """Field names that mean something to a database."""
 
-TYPE_NAMES = ("images", "select", "order", "table", "index", "sqlite", "identities", "links", "changes", "specs", "t" * 40)
+TYPE_NAMES = (
+    "images",
+    "select",
+    "order",
+    "table",
+    "index",
+    "sqlite",
+    "identities",
+    "links",
+    "changes",
+    "specs",
+    "t" * 40,
+)
 
 VERSIONS = {
     "semver": (

@@ -114,7 +114,8 @@ class BackendMachine(RuleBasedStateMachine):
     def taken(self, made: Thing) -> bool:
         """Return whether another live artifact holds the unique key."""
         return any(
-            made.unique_key is not None and each.unique_key == made.unique_key and each.id != made.id for each in self.world.things.values()
+            made.unique_key is not None and each.unique_key == made.unique_key and each.id != made.id
+            for each in self.world.things.values()
         )
 
     @rule(made=st.sampled_from(IDS).flatmap(lambda ident: things(SPEC, IDS, id=ident)), key=st.sampled_from(KEYS))
@@ -122,7 +123,9 @@ class BackendMachine(RuleBasedStateMachine):
         """Add an artifact, or be refused."""
         made = Thing(SPEC, made.values, key)
         entry = (row(made), change("add", None, made))
-        refused: tuple[type[Exception], ...] = (IdTakenError,) * (made.id in self.used) + (DuplicateError,) * self.taken(made)
+        refused: tuple[type[Exception], ...] = (IdTakenError,) * (made.id in self.used) + (
+            DuplicateError,
+        ) * self.taken(made)
         if refused:
             with pytest.raises(refused):
                 self.write(lambda: self.backend.insert(SPEC, [entry]))
@@ -139,9 +142,15 @@ class BackendMachine(RuleBasedStateMachine):
         before = self.world.things[data.draw(st.sampled_from(sorted(self.world.things)))]
         drawn = data.draw(things(SPEC, IDS, id=before.id))
         after = Thing(SPEC, {**drawn.values, "revision": before["revision"] + 1}, key)
-        expected = before if not stale else Thing(SPEC, {**before.values, "revision": before["revision"] - 1}, before.unique_key)
+        expected = (
+            before
+            if not stale
+            else Thing(SPEC, {**before.values, "revision": before["revision"] - 1}, before.unique_key)
+        )
         try:
-            done = self.write(lambda: self.backend.replace(SPEC, row(expected), row(after), change("update", expected, after)))
+            done = self.write(
+                lambda: self.backend.replace(SPEC, row(expected), row(after), change("update", expected, after))
+            )
         except DuplicateError:
             assert self.taken(after)
             return
@@ -170,13 +179,20 @@ class BackendMachine(RuleBasedStateMachine):
     @rule(start=st.sampled_from(IDS), depth=st.sampled_from((None, 1, 2)), backwards=st.booleans())
     def walk(self, start: bytes, depth: int | None, backwards: bool) -> None:
         """Walk the links."""
-        assert self.backend.closure([start], depth, backwards=backwards) == figures.closure(self.world, [start], depth, backwards=backwards)
+        assert self.backend.closure([start], depth, backwards=backwards) == figures.closure(
+            self.world, [start], depth, backwards=backwards
+        )
 
     @rule()
     def identify(self) -> None:
         """Ask what is known of every id."""
         known = self.backend.identify(IDS)
-        linked = {target for each in self.world.things.values() for target in (each["parent"], *each["parts"]) if target is not None}
+        linked = {
+            target
+            for each in self.world.things.values()
+            for target in (each["parent"], *each["parts"])
+            if target is not None
+        }
         for ident in IDS:
             if ident in self.used:
                 assert known[ident].state == ("live" if ident in self.world.things else "deleted")

@@ -96,7 +96,10 @@ class World:
 
     def __repr__(self) -> str:
         system = {each.name for each in SYSTEM}
-        own = {name: [spec_to_json(each) for each in spec.fields if each.name not in system] for name, spec in self.specs.items()}
+        own = {
+            name: [spec_to_json(each) for each in spec.fields if each.name not in system]
+            for name, spec in self.specs.items()
+        }
         return f"World({own}, {list(self.things.values())})"
 
 
@@ -198,9 +201,21 @@ def change(kind: Literal["add", "update", "delete"], before: Thing | None, after
         return Change("add", subject.id, subject["revision"], 1, fresh)
     if new is None:
         return Change("delete", subject.id, subject["revision"] + 1, 1, fresh, last, before=_json_of(spec, old))
-    differ = {column.name for column in spec.columns if old[spec.position[column.name]] != new[spec.position[column.name]]}
+    differ = {
+        column.name for column in spec.columns if old[spec.position[column.name]] != new[spec.position[column.name]]
+    }
     whole = _json_of(spec, new) if subject["revision"] % 16 == 0 else None
-    return Change("update", subject.id, subject["revision"], 1, fresh, last, _json_of(spec, old, differ), _json_of(spec, new, differ), whole)
+    return Change(
+        "update",
+        subject.id,
+        subject["revision"],
+        1,
+        fresh,
+        last,
+        _json_of(spec, old, differ),
+        _json_of(spec, new, differ),
+        whole,
+    )
 
 
 _serial = count()

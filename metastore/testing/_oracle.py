@@ -173,7 +173,9 @@ _OPS: dict[str, Callable[[Any, Any], bool]] = {
 
 def _compares(thing: Thing, path: Path, op: str, value: Any, wanted: Any) -> bool:
     if _is_json(thing, path):
-        return op == "ne" if _json_rank(value) != _json_rank(wanted) else _OPS[op](_comparable(value), _comparable(wanted))
+        return (
+            op == "ne" if _json_rank(value) != _json_rank(wanted) else _OPS[op](_comparable(value), _comparable(wanted))
+        )
     spec = thing.spec.by_name[path.field]
     if isinstance(wanted, tuple) and spec.kind == "version":
         value = (sort_key(value, spec.scheme), value)
@@ -224,7 +226,11 @@ def _matches(thing: Thing, words: tuple[str, ...]) -> bool:
 
 def _contains(thing: Thing, each: Contains) -> bool:
     for found in values_at(thing, each.path):
-        hits = [any(_same(as_json(item), value) for item in found) for value in each.values] if isinstance(found, list) else [False]
+        hits = (
+            [any(_same(as_json(item), value) for item in found) for value in each.values]
+            if isinstance(found, list)
+            else [False]
+        )
         return all(hits) if each.every else any(hits)
     return False
 
@@ -286,7 +292,9 @@ def _order(query: Query) -> Callable[[Keyed, Keyed], int]:
     turned = [each.descending for each in query.order]
 
     def compare(one: Keyed, other: Keyed) -> int:
-        for a, b, down in zip((*one[0], (one[1],)), (*other[0], (other[1],)), [*turned, bool(turned) and turned[-1]], strict=True):
+        for a, b, down in zip(
+            (*one[0], (one[1],)), (*other[0], (other[1],)), [*turned, bool(turned) and turned[-1]], strict=True
+        ):
             if a != b:
                 return 1 if (a > b) != down else -1
         return 0
@@ -310,7 +318,9 @@ def position(thing: Thing, query: Query) -> Position:
 def _after(thing: Thing, query: Query, compare: Callable[[Keyed, Keyed], int]) -> bool:
     if query.after is None:
         return True
-    keys = [_position_place(thing, each.key, value) for each, value in zip(query.order, query.after.values, strict=True)]
+    keys = [
+        _position_place(thing, each.key, value) for each, value in zip(query.order, query.after.values, strict=True)
+    ]
     return compare(_keyed(thing, query), (tuple(keys), query.after.id)) > 0
 
 

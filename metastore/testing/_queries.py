@@ -148,7 +148,9 @@ def _texts(draw: Draw, world: World, type_name: str, place: Place) -> Predicate:
 @st.composite
 def _contains(draw: Draw, world: World, type_name: str, place: Place) -> Predicate:
     item = place.spec.item or FieldSpec(kind="json")
-    lists = [value for each in world.of(type_name) for value in oracle.values_at(each, place.path) if isinstance(value, list)]
+    lists = [
+        value for each in world.of(type_name) for value in oracle.values_at(each, place.path) if isinstance(value, list)
+    ]
     there = [value for found in lists for value in oracle.as_json(found)]
     free = values(item).map(oracle.as_json)
     found = draw(st.lists(st.sampled_from(there) | free if there else free, max_size=3))
@@ -175,11 +177,17 @@ def _leaves(world: World, type_name: str, place: Place) -> list[st.SearchStrateg
 @st.composite
 def _words(draw: Draw, world: World, type_name: str) -> tuple[str, ...]:
     there = [word for each in world.of(type_name) for word in oracle.words_of(each["name"])]
-    words = draw(st.lists(st.sampled_from(there) | st.sampled_from(("a", "b", "x", "and")) if there else st.just("a"), max_size=3))
+    words = draw(
+        st.lists(
+            st.sampled_from(there) | st.sampled_from(("a", "b", "x", "and")) if there else st.just("a"), max_size=3
+        )
+    )
     return tuple(dict.fromkeys(words))
 
 
-_reference = st.sampled_from((*URLS, *(f"{name}:{text}" for name, found in DIGESTS.items() for text in found), "", "sha256:"))
+_reference = st.sampled_from(
+    (*URLS, *(f"{name}:{text}" for name, found in DIGESTS.items() for text in found), "", "sha256:")
+)
 
 
 @st.composite
@@ -192,7 +200,11 @@ def _place_leaves(draw: Draw, world: World, spec: TypeSpec) -> Predicate:
 
 @st.composite
 def _follows(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
-    linked = [(each.name, each.links.target) for each in spec.fields if each.links is not None and each.links.target in world.specs]
+    linked = [
+        (each.name, each.links.target)
+        for each in spec.fields
+        if each.links is not None and each.links.target in world.specs
+    ]
     if not linked or depth <= 0:
         return draw(_place_leaves(world, spec))
     name, target = draw(st.sampled_from(linked))
@@ -236,7 +248,11 @@ _SORTED = ("bool", "int", "float", "str", "datetime", "version", "id", "json")
 
 def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
     """Return every path of a type by which an order may go; ``key`` is the key asked for in its dicts."""
-    found = [each.path for each in places(spec, key) if each.spec.kind in _SORTED and not (each.json and each.spec.kind == "version")]
+    found = [
+        each.path
+        for each in places(spec, key)
+        if each.spec.kind in _SORTED and not (each.json and each.spec.kind == "version")
+    ]
     several = {each.name for each in spec.fields if each.kind in ("blob", "folder")}
     return [path for path in found if not (path.field in several and {"url", "digests"} & set(path.keys))]
 
@@ -245,7 +261,9 @@ def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
 def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Order, ...]:
     """Draw sort keys over the scalar places of a type, perhaps after the rank of some words (one, as the engine asks)."""
     paths = st.lists(st.builds(Order, st.sampled_from(sortable(spec, draw(keys))), st.booleans()), max_size=most)
-    ranks = st.lists(st.builds(Order, _words(world, spec.name).map(Rank), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1))))
+    ranks = st.lists(
+        st.builds(Order, _words(world, spec.name).map(Rank), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1)))
+    )
     return (*draw(ranks), *draw(paths))
 
 
@@ -269,7 +287,6 @@ def pages(draw: Draw, world: World, spec: TypeSpec) -> Query:
     if not by_id and draw(st.booleans()):
         found = Position(found.values, draw(st.binary(min_size=16, max_size=16)))
     return evolve(query, after=found)
-
 
 
 @frozen(repr=False)

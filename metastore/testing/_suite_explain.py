@@ -102,7 +102,9 @@ class ExplainSuite(Exam):
             assert any(wanted in str(each) for each in told.bindings)
 
     def test_positions_limits_and_ranks_are_bound(self, explain: Callable[[Query], Any]) -> None:
-        query = Query("shapes", And(()), (Order(_name), Order(Rank(("a",)), descending=True)), 1, Position(("a", 1), new_id()))
+        query = Query(
+            "shapes", And(()), (Order(_name), Order(Rank(("a",)), descending=True)), 1, Position(("a", 1), new_id())
+        )
         others = [evolve(query, after=Position((text, 2), new_id()), limit=7) for text in TEXTS]
         assert {explain(each).sql for each in others} == {explain(query).sql}
 

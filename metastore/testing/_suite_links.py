@@ -69,7 +69,9 @@ class LinksSuite(Exam):
             Follow(parent, "images", Not(named("base"))),
             Follow(parent, "images", Absent(parent)),
             Follow(parts, "disks", named("y")),
-            Follow(parts, "disks", Follow(Path("image", kind="link"), "images", Follow(parent, "images", named("middle")))),
+            Follow(
+                parts, "disks", Follow(Path("image", kind="link"), "images", Follow(parent, "images", named("middle")))
+            ),
             Absent(parent),
             Absent(parts),
         ]
@@ -126,7 +128,9 @@ class LinksSuite(Exam):
         assert delete(backend, middle)
         for start in world.things:
             assert backend.closure([start], None) == figures.closure(world, [start], None)
-            assert backend.closure([start], None, backwards=True) == figures.closure(world, [start], None, backwards=True)
+            assert backend.closure([start], None, backwards=True) == figures.closure(
+                world, [start], None, backwards=True
+            )
 
     def test_what_is_linked_to_and_unknown_is_a_foreign_identity(self, backend: Backend) -> None:
         backend.ensure(IMAGES, 1)

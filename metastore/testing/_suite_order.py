@@ -44,7 +44,13 @@ def _mixed(spec: TypeSpec, count: int = 12) -> World:
     numbers = (None, 1, 2, -1, MAX_INT)
     return world_of(
         *(
-            thing(spec, size=numbers[at % 5], name="ab"[at % 2], owner=(None, "ann", "bob")[at % 3], version=VERSIONS["semver"][at % 12])
+            thing(
+                spec,
+                size=numbers[at % 5],
+                name="ab"[at % 2],
+                owner=(None, "ann", "bob")[at % 3],
+                version=VERSIONS["semver"][at % 12],
+            )
             for at in range(count)
         )
     )
@@ -70,7 +76,9 @@ class OrderSuite(Exam):
             agree(backend, world, Query("versions", order=(Order(Path("version", kind="version"), descending),)))
 
     @pytest.mark.parametrize("descending", [False, True])
-    def test_json_scalars_order_by_type_then_value_and_the_rest_is_absent(self, backend: Backend, descending: bool) -> None:
+    def test_json_scalars_order_by_type_then_value_and_the_rest_is_absent(
+        self, backend: Backend, descending: bool
+    ) -> None:
         spec = type_spec("free")
         values: list[Any] = [None, True, False, 1, 0.5, -3, "", "a", "B", "1", [], ["a"], {}]
         world = world_of(thing(spec), thing(spec), *(thing(spec, properties={"a.b": value}) for value in values))
@@ -116,7 +124,12 @@ class OrderSuite(Exam):
         spec = type_spec("numbers", _SIZE)
         world = world_of(*(thing(spec, size=size) for size in range(0, 40, 4)))
         filled(backend, world)
-        query, seen, before, after = Query("numbers", order=(Order(Path("size", kind="int")),)), list[bytes](), set[bytes](), set[bytes]()
+        query, seen, before, after = (
+            Query("numbers", order=(Order(Path("size", kind="int")),)),
+            list[bytes](),
+            set[bytes](),
+            set[bytes](),
+        )
         for page in walked(backend, world, query, 2):
             seen += [each.id for each in page]
             last = page[-1]["size"]
@@ -135,13 +148,17 @@ class OrderSuite(Exam):
         spec = type_spec("numbers", _SIZE)
         world = _mixed(spec)
         filled(backend, world)
-        query = Query("numbers", order=(Order(Path("size", kind="int"), descending=True), Order(Path("name", kind="str"))))
+        query = Query(
+            "numbers", order=(Order(Path("size", kind="int"), descending=True), Order(Path("name", kind="str")))
+        )
         for gone in (thing(spec, size=None, name=""), thing(spec, size=0, name="a"), thing(spec, size=1, name="zz")):
             agree(backend, world, evolve(query, after=oracle.position(gone, query)))
 
     @given(case=cases(pages), limit=st.sampled_from((1, 2, 3)))
     @few(25)
-    def test_the_pages_of_any_query_are_the_oracle_s(self, fresh: Callable[[], Backend], case: Case, limit: int) -> None:
+    def test_the_pages_of_any_query_are_the_oracle_s(
+        self, fresh: Callable[[], Backend], case: Case, limit: int
+    ) -> None:
         backend = filled(fresh(), case.world)
         for query in case.queries:
             agree(backend, case.world, query)
@@ -163,7 +180,9 @@ class OrderSuite(Exam):
 
     def test_of_equal_precedence_the_greater_text_is_latest_then_the_greater_id(self, backend: Backend) -> None:
         spec = type_spec("numbers", _SIZE)
-        world = world_of(*(thing(spec, version=text) for text in ("1.0.0+b", "1.0.0", "1.0.0+b", "1.0.0+a", "1.0.0-rc.1")))
+        world = world_of(
+            *(thing(spec, version=text) for text in ("1.0.0+b", "1.0.0", "1.0.0+b", "1.0.0+a", "1.0.0-rc.1"))
+        )
         filled(backend, world)
         agree(backend, world, Query("numbers", latest=True))
 
@@ -178,10 +197,18 @@ class OrderSuite(Exam):
 
     def test_figures_per_group(self, backend: Backend) -> None:
         spec = type_spec("numbers", _SIZE, _RATIO)
-        world = world_of(*(thing(spec, size=at % 4 or None, ratio=at / 3, name="aAb"[at % 3], owner=(None, "x")[at % 2]) for at in range(24)))
+        world = world_of(
+            *(
+                thing(spec, size=at % 4 or None, ratio=at / 3, name="aAb"[at % 3], owner=(None, "x")[at % 2])
+                for at in range(24)
+            )
+        )
         filled(backend, world)
         size, ratio, name = Path("size", kind="int"), Path("ratio", kind="float"), Path("name", kind="str")
-        some = [Measure("count"), *(Measure(what, path) for what in ("min", "max", "sum", "avg") for path in (size, ratio))]
+        some = [
+            Measure("count"),
+            *(Measure(what, path) for what in ("min", "max", "sum", "avg") for path in (size, ratio)),
+        ]
         for by in ((), (name,), (Path("owner", kind="str"),), (size, name), (Path("name", folded=True, kind="str"),)):
             self._figures(backend, world, Query("numbers"), by, *some, Measure("min", name), Measure("max", name))
             self._figures(backend, world, Query("numbers", Compare(size, "gt", 1), (), 1), by, *some)
@@ -203,7 +230,10 @@ class OrderSuite(Exam):
     def test_no_artifacts_are_one_group_without_by_and_none_with(self, backend: Backend) -> None:
         spec = type_spec("numbers", _SIZE)
         backend.ensure(spec, 1)
-        measures = (Measure("count"), *(Measure(what, Path("size", kind="int")) for what in ("min", "max", "sum", "avg")))
+        measures = (
+            Measure("count"),
+            *(Measure(what, Path("size", kind="int")) for what in ("min", "max", "sum", "avg")),
+        )
         assert backend.aggregate(spec, Query("numbers"), (), measures) == [(0, None, None, None, None)]
         assert backend.aggregate(spec, Query("numbers"), (Path("name", kind="str"),), measures) == []
 
@@ -227,12 +257,17 @@ class OrderSuite(Exam):
         world = _mixed(type_spec("numbers", _SIZE))
         filled(backend, world)
         query = Query("numbers", order=(Order(Path("size", kind="int")),), limit=1, latest=True)
-        self._figures(backend, world, query, (Path("owner", kind="str"),), Measure("count"), Measure("max", Path("size", kind="int")))
+        self._figures(
+            backend,
+            world,
+            query,
+            (Path("owner", kind="str"),),
+            Measure("count"),
+            Measure("max", Path("size", kind="int")),
+        )
 
 
 def _near(one: Any, other: Any) -> bool:
     if isinstance(one, float) or isinstance(other, float):
         return one is not None and other is not None and math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
     return bool(one == other)
-
-

@@ -94,7 +94,9 @@ class TruthSuite(Exam):
     def test_text_search_knows_no_wildcards(self, backend: Backend, how: Any) -> None:
         spec = type_spec("texts", FieldSpec(name="subject", kind="str", optional=True))
         parts = [*WILD, "a", "A", "", "é", "É", "e\u0301", "ß", "\U0001f9ea", "'", '"', "\ufeff"]
-        world = world_of(thing(spec), *(thing(spec, subject=part + other) for part, other in product(parts, ("", "b", "%"))))
+        world = world_of(
+            thing(spec), *(thing(spec, subject=part + other) for part, other in product(parts, ("", "b", "%")))
+        )
         filled(backend, world)
         _held(backend, world, (Text(Path("subject", kind="str"), how, part) for part in parts))
 
@@ -125,7 +127,9 @@ class TruthSuite(Exam):
 
     def test_a_key_is_taken_whole_whatever_characters_it_has(self, backend: Backend) -> None:
         spec = type_spec("keyed")
-        world = world_of(thing(spec), *(thing(spec, properties={key: 1}) for key in KEYS), thing(spec, properties={"a": {"b": 1}}))
+        world = world_of(
+            thing(spec), *(thing(spec, properties={key: 1}) for key in KEYS), thing(spec, properties={"a": {"b": 1}})
+        )
         filled(backend, world)
         at = Path("properties", kind="dict")
         _held(backend, world, (HasKey(at, key) for key in KEYS))
@@ -136,7 +140,12 @@ class TruthSuite(Exam):
     def test_the_parts_of_a_blob(self, backend: Backend) -> None:
         world = sampled("blob")
         filled(backend, world)
-        parts = {("size",): ("int", 0), ("media_type",): ("str", "a/b"), ("url",): ("str", "s3://b/%"), ("digests", "md5"): ("str", "0" * 32)}
+        parts = {
+            ("size",): ("int", 0),
+            ("media_type",): ("str", "a/b"),
+            ("url",): ("str", "s3://b/%"),
+            ("digests", "md5"): ("str", "0" * 32),
+        }
         for keys, (kind, value) in parts.items():
             at = Path("subject", keys, kind=kind)
             _held(backend, world, [Absent(at), In(at, (value,)), *(Compare(at, op, value) for op in OPS)])  # type: ignore[arg-type]
@@ -152,29 +161,77 @@ class TruthSuite(Exam):
     def test_who_refers_to_these_bytes(self, backend: Backend) -> None:
         world = sampled("blob")
         filled(backend, world)
-        _held(backend, world, map(References, ("s3://a/'", "s3://b/%", "s3://b/", "md5:" + "0" * 32, "sha256:" + "f" * 64, "", "'")))
+        _held(
+            backend,
+            world,
+            map(References, ("s3://a/'", "s3://b/%", "s3://b/", "md5:" + "0" * 32, "sha256:" + "f" * 64, "", "'")),
+        )
 
     def test_a_list_contains_all_or_any(self, backend: Backend) -> None:
         spec = type_spec("lists", FieldSpec(name="subject", kind="list", optional=True, item=FieldSpec(kind="str")))
-        lists: tuple[list[str] | None, ...] = (None, [], ["a"], ["A", "a "], ["a", "b", "a"], ["a,b"], ['a","b'], ["%"], [""], ["["])
+        lists: tuple[list[str] | None, ...] = (
+            None,
+            [],
+            ["a"],
+            ["A", "a "],
+            ["a", "b", "a"],
+            ["a,b"],
+            ['a","b'],
+            ["%"],
+            [""],
+            ["["],
+        )
         world = world_of(*(thing(spec, subject=each) for each in lists))
         filled(backend, world)
         wanted = [(), ("a",), ("a", "b"), ("b", "zz"), ("",), ("%",), ("[",), ("a,b",), ("a", "a")]
         for name in ("subject", "tags"):
-            _held(backend, world, (Contains(Path(name, kind="list"), some, every=every) for some in wanted for every in (True, False)))
+            _held(
+                backend,
+                world,
+                (Contains(Path(name, kind="list"), some, every=every) for some in wanted for every in (True, False)),
+            )
 
     def test_full_text_finds_words_and_no_syntax(self, backend: Backend) -> None:
         spec = type_spec("pages", FieldSpec(name="body", kind="str", search=3, optional=True))
-        texts = [None, "Debian rescue", "debian-12", "NEAR and OR not", "straße ﬁn", "\uff46\uff55\uff4c\uff4c", "x" * 200, "日本語 text", *MATCH_TEXTS]
-        world = world_of(*(thing(spec, body=text, name="n", tags=["Rescue disk"] if at % 3 else []) for at, text in enumerate(texts)))
+        texts = [
+            None,
+            "Debian rescue",
+            "debian-12",
+            "NEAR and OR not",
+            "straße ﬁn",
+            "\uff46\uff55\uff4c\uff4c",
+            "x" * 200,
+            "日本語 text",
+            *MATCH_TEXTS,
+        ]
+        world = world_of(
+            *(thing(spec, body=text, name="n", tags=["Rescue disk"] if at % 3 else []) for at, text in enumerate(texts))
+        )
         filled(backend, world)
-        asked = ["debian", "debian rescue", "12", "and", "near or", "strasse", "fin", "full", "x" * 200, "日本語", "disk", "", *MATCH_TEXTS]
+        asked = [
+            "debian",
+            "debian rescue",
+            "12",
+            "and",
+            "near or",
+            "strasse",
+            "fin",
+            "full",
+            "x" * 200,
+            "日本語",
+            "disk",
+            "",
+            *MATCH_TEXTS,
+        ]
         _held(backend, world, (Matches(tuple(dict.fromkeys(oracle.words_of(text)))) for text in asked))
 
     def test_rank_counts_words_and_fields_and_no_statistics(self, backend: Backend) -> None:
         spec = type_spec("pages", FieldSpec(name="body", kind="str", search=3, optional=True))
         world = world_of(
-            *(thing(spec, body=body, name=name, tags=tags) for body, name, tags in product((None, "a b a a", "b"), ("a", "c"), ([], ["a", "b"])))
+            *(
+                thing(spec, body=body, name=name, tags=tags)
+                for body, name, tags in product((None, "a b a a", "b"), ("a", "c"), ([], ["a", "b"]))
+            )
         )
         filled(backend, world)
         for words, descending in product((("a",), ("a", "b"), ("zz",), ()), (True, False)):

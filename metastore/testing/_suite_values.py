@@ -26,7 +26,24 @@ _BLOBS: tuple[dict[str, Any], ...] = (
     {"locations": [{"url": "s3://a/'"}, {"priority": 3, "url": "s3://b/%"}], "media_type": "a/b"},
     {"digests": {"md5": "0" * 32, "sha256": "f" * 64}, "size": 0},
 )
-_JSON: tuple[Any, ...] = (True, False, 0, 1, 1.0, -0.5, MAX_INT, 2**53 + 1, "", "1", [], {}, [None], [[1, "a"], {}], {"": {"a.b": [None, True]}}, *TEXTS[:40])
+_JSON: tuple[Any, ...] = (
+    True,
+    False,
+    0,
+    1,
+    1.0,
+    -0.5,
+    MAX_INT,
+    2**53 + 1,
+    "",
+    "1",
+    [],
+    {},
+    [None],
+    [[1, "a"], {}],
+    {"": {"a.b": [None, True]}},
+    *TEXTS[:40],
+)
 
 SAMPLES: dict[str, tuple[FieldSpec, tuple[Any, ...]]] = {
     "bool": (FieldSpec(kind="bool"), (False, True)),
@@ -43,10 +60,16 @@ SAMPLES: dict[str, tuple[FieldSpec, tuple[Any, ...]]] = {
     "id": (FieldSpec(kind="id"), (b"\0" * 16, b"\xff" * 16, b"'\";--\0%_\n abcdef"[:16])),
     "link": (FieldSpec(kind="link"), (b"\0" * 16, b"\xff" * 16)),
     "blob": (FieldSpec(kind="blob"), _BLOBS),
-    "folder": (FieldSpec(kind="folder"), ({}, *({key: blob} for key in KEYS for blob in _BLOBS[:2]), {key: {"size": 1} for key in KEYS})),
+    "folder": (
+        FieldSpec(kind="folder"),
+        ({}, *({key: blob} for key in KEYS for blob in _BLOBS[:2]), {key: {"size": 1} for key in KEYS}),
+    ),
     "list": (FieldSpec(kind="list", item=FieldSpec(kind="str")), ([], ["", ""], list(TEXTS))),
     "links": (FieldSpec(kind="list", item=FieldSpec(kind="link")), ([], [b"\1" * 16, b"\1" * 16, b"\2" * 16])),
-    "dict": (FieldSpec(kind="dict", item=FieldSpec(kind="json")), ({}, dict.fromkeys(KEYS), {"a": {"b": {"c": 1}}, "a.b": 2})),
+    "dict": (
+        FieldSpec(kind="dict", item=FieldSpec(kind="json")),
+        ({}, dict.fromkeys(KEYS), {"a": {"b": {"c": 1}}, "a.b": 2}),
+    ),
     "json": (FieldSpec(kind="json"), _JSON),
     "object": (FieldSpec(kind="object", fields=(FieldSpec(name="a", kind="int"),)), ({"a": MAX_INT},)),
 }
@@ -117,7 +140,11 @@ class ValuesSuite(Exam):
         assert [each.spec for each in backend.specs()] == [spec]
 
     def test_specs_come_by_type_name_then_number(self, backend: Backend) -> None:
-        first, wider, other = type_spec("b"), type_spec("b", FieldSpec(name="size", kind="int", optional=True)), type_spec("a")
+        first, wider, other = (
+            type_spec("b"),
+            type_spec("b", FieldSpec(name="size", kind="int", optional=True)),
+            type_spec("a"),
+        )
         for spec, number in ((first, 1), (other, 1), (wider, 2)):
             backend.ensure(spec, number)
         assert [(each.number, each.spec) for each in backend.specs()] == [(1, other), (1, first), (2, wider)]
@@ -137,7 +164,9 @@ class ValuesSuite(Exam):
         expected = Thing(wider, {**made.values, "size": 7, "label": "It's", "notes": [], "free": None})
         assert backend.fetch(wider, [made.id])[0][:-1] == row(expected)[:-1]
 
-    def test_an_older_spec_reads_and_writes_and_keeps_what_it_does_not_know(self, backend: Backend, spec: TypeSpec) -> None:
+    def test_an_older_spec_reads_and_writes_and_keeps_what_it_does_not_know(
+        self, backend: Backend, spec: TypeSpec
+    ) -> None:
         wider = type_spec("images", FieldSpec(name="size", kind="int", optional=True, required=False, index=True))
         backend.ensure(wider, 2)
         made = self.one(backend, wider, size=5)

@@ -133,7 +133,9 @@ class WritesSuite(Exam):
             backend.stamp(commit())
             added = thing(spec)
             backend.insert(spec, [(row(added), change("add", None, added))])
-            backend.replace(spec, row(kept), row(kept.but(name="changed")), change("update", kept, kept.but(name="changed")))
+            backend.replace(
+                spec, row(kept), row(kept.but(name="changed")), change("update", kept, kept.but(name="changed"))
+            )
             raise Undo
         assert backend.select(spec, Query(spec.name)) == [row(kept)]
         assert backend.stats()["changes"] == 1
@@ -148,7 +150,11 @@ class WritesSuite(Exam):
             assert backend.identify([made.id]) == {made.id: Identity("images", "live")}
 
     def test_an_inner_transaction_undoes_itself_only(self, backend: Backend, spec: TypeSpec) -> None:
-        outer, inner, last = thing(spec, name="outer"), thing(spec, name="inner", unique_key=KEY), thing(spec, name="last", unique_key=KEY)
+        outer, inner, last = (
+            thing(spec, name="outer"),
+            thing(spec, name="inner", unique_key=KEY),
+            thing(spec, name="last", unique_key=KEY),
+        )
         with backend.transaction():
             backend.stamp(commit())
             backend.insert(spec, [(row(outer), change("add", None, outer))])
@@ -168,7 +174,9 @@ class WritesSuite(Exam):
             raise Undo
         assert found(backend, spec) == set()
 
-    def test_a_failed_insert_leaves_nothing_even_if_its_transaction_goes_on(self, backend: Backend, spec: TypeSpec) -> None:
+    def test_a_failed_insert_leaves_nothing_even_if_its_transaction_goes_on(
+        self, backend: Backend, spec: TypeSpec
+    ) -> None:
         first, second, after = thing(spec, unique_key=KEY), thing(spec, unique_key=KEY), thing(spec)
         with backend.transaction():
             backend.stamp(commit())
@@ -297,7 +305,9 @@ class WritesSuite(Exam):
             pytest.skip("the store does not outlive its opening: see reopen()")
         assert again.catalogue == backend.catalogue
         for spec in world.specs.values():
-            assert again.select(spec, Query(spec.name)) == [row(each) for each in sorted(world.of(spec.name), key=lambda each: each.id)]
+            assert again.select(spec, Query(spec.name)) == [
+                row(each) for each in sorted(world.of(spec.name), key=lambda each: each.id)
+            ]
         assert list(again.check()) == []
         again.close()
 
@@ -311,7 +321,10 @@ class WritesSuite(Exam):
         spec = world.specs["images"]
         assert reading.read_only is True
         assert len(found(reading, spec)) == len(list(world.of("images")))
-        writes: tuple[Callable[[], None], ...] = (lambda: insert(reading, thing(spec)), lambda: reading.ensure(type_spec("others"), 1))
+        writes: tuple[Callable[[], None], ...] = (
+            lambda: insert(reading, thing(spec)),
+            lambda: reading.ensure(type_spec("others"), 1),
+        )
         for write in writes:
             with pytest.raises(ReadOnlyError):
                 write()

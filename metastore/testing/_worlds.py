@@ -30,7 +30,15 @@ __all__ = ["DIGESTS", "URLS", "field_specs", "json_values", "keys", "specs", "te
 
 Draw = st.DrawFn
 
-URLS = ("s3://a/b", "s3://a/b%20c", "s3://a/B", "file:///a'b", 'http://h/"?x=1&y=%25', "s3://a/[b]*_", "swift://é/\U0001f9ea")
+URLS = (
+    "s3://a/b",
+    "s3://a/b%20c",
+    "s3://a/B",
+    "file:///a'b",
+    'http://h/"?x=1&y=%25',
+    "s3://a/[b]*_",
+    "swift://é/\U0001f9ea",
+)
 DIGESTS = {"md5": ("0" * 32, "a" * 32), "sha256": ("0" * 64, "9f" * 32), "sha512": ("1" * 128,)}
 MEDIA_TYPES = ("application/gzip", "text/plain; charset='x'", "%")
 
@@ -90,10 +98,12 @@ def _within(spec: FieldSpec, numbers: st.SearchStrategy[Any]) -> st.SearchStrate
     if low is None and high is None:
         return numbers
     return numbers.filter(
-        lambda n: (spec.ge is None or n >= spec.ge)
-        and (spec.gt is None or n > spec.gt)
-        and (spec.le is None or n <= spec.le)
-        and (spec.lt is None or n < spec.lt)
+        lambda n: (
+            (spec.ge is None or n >= spec.ge)
+            and (spec.gt is None or n > spec.gt)
+            and (spec.le is None or n <= spec.le)
+            and (spec.lt is None or n < spec.lt)
+        )
     )
 
 
@@ -117,8 +127,12 @@ def _lists(spec: FieldSpec, ids: Sequence[bytes]) -> st.SearchStrategy[list[Any]
 def _dicts(spec: FieldSpec, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     names = st.sampled_from(spec.allowed_keys) if spec.allowed_keys else keys
     some = st.dictionaries(names, inner, max_size=3)
-    return some if not spec.required_keys else st.builds(
-        lambda base, more: {**base, **more}, some, st.fixed_dictionaries(dict.fromkeys(spec.required_keys, inner))
+    return (
+        some
+        if not spec.required_keys
+        else st.builds(
+            lambda base, more: {**base, **more}, some, st.fixed_dictionaries(dict.fromkeys(spec.required_keys, inner))
+        )
     )
 
 
@@ -183,7 +197,12 @@ _element_specs = st.sampled_from(
 )
 
 _object_spec = FieldSpec(
-    kind="object", fields=(FieldSpec(name="cores", kind="int"), FieldSpec(name="note", kind="str", optional=True), FieldSpec(name="on", kind="bool"))
+    kind="object",
+    fields=(
+        FieldSpec(name="cores", kind="int"),
+        FieldSpec(name="note", kind="str", optional=True),
+        FieldSpec(name="on", kind="bool"),
+    ),
 )
 
 
@@ -191,7 +210,12 @@ _object_spec = FieldSpec(
 def _list_specs(draw: Draw, target: str) -> FieldSpec:
     item = draw(_element_specs)
     item = evolve(item, target=target) if item.kind == "link" else item
-    found = FieldSpec(kind="list", item=item, unique_items=draw(st.booleans()), search=2 if item.kind == "str" and draw(st.booleans()) else 0)
+    found = FieldSpec(
+        kind="list",
+        item=item,
+        unique_items=draw(st.booleans()),
+        search=2 if item.kind == "str" and draw(st.booleans()) else 0,
+    )
     least = draw(st.sampled_from((None, 0, 1)))
     return evolve(found, min_items=least, max_items=draw(st.sampled_from((None, 3))), index=item.kind in ("str", "int"))
 
@@ -201,7 +225,9 @@ def _dict_specs(draw: Draw) -> FieldSpec:
     item = FieldSpec(kind=draw(st.sampled_from(("json", "int", "str", "bool", "float"))))
     if draw(st.booleans()):
         return FieldSpec(kind="dict", item=item)
-    return FieldSpec(kind="dict", item=item, allowed_keys=("a", "a.b", '"'), required_keys=draw(st.sampled_from(((), ("a.b",)))))
+    return FieldSpec(
+        kind="dict", item=item, allowed_keys=("a", "a.b", '"'), required_keys=draw(st.sampled_from(((), ("a.b",))))
+    )
 
 
 @st.composite
@@ -246,7 +272,11 @@ _few: dict[str, st.SearchStrategy[Any]] = {
 def things(draw: Draw, /, spec: TypeSpec, ids: Sequence[bytes] = (), **fixed: Any) -> Thing:
     """Draw an artifact of a type; its links lead to ``ids``."""
     settled = {"id", "revision", *fixed}
-    drawn = {each.name: draw(_few[each.name] if each.name in _few else values(each, ids)) for each in spec.fields if each.name not in settled}
+    drawn = {
+        each.name: draw(_few[each.name] if each.name in _few else values(each, ids))
+        for each in spec.fields
+        if each.name not in settled
+    }
     return thing(spec, **drawn, **fixed)
 
 
