@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -45,24 +46,40 @@ BUSY_SECONDS = 30.0
 _guard = threading.Lock()
 _live: weakref.WeakSet[Local] = weakref.WeakSet()
 _held: list[list[Local]] = []
+_paused: list[Turns] = []
+FORK_SECONDS = 5.0
+"""How long a fork waits for other threads to finish what they write; then it goes on all the same."""
 
 
 def _before_fork() -> None:
+    # a copy of SQLite in the child would wait for ever for the write lock that it believes a thread of its own has
     _guard.acquire()
     _held.append(list(_live))
+    mine = {each.turns.path for each in _live if each.depth and each.thread == threading.get_ident()}
+    for path in {each.turns.path for each in _live if each.writes and each.pid == os.getpid()} - mine:
+        turns = Turns(path, FORK_SECONDS)
+        with suppress(BackendError):
+            turns.take()
+        _paused.append(turns)
+
+
+def _go_on() -> None:
+    while _paused:
+        _paused.pop().close()
+    _guard.release()
 
 
 def _after_fork_in_parent() -> None:
     _held.pop()
-    _guard.release()
+    _go_on()
 
 
 def _after_fork_in_child() -> None:
     # the parent's connections stay referred to for ever: closing one here would take in or delete the log under the parent
-    _guard.release()
     for each in _held[-1]:
         each.turns.close()
     _live.clear()
+    _go_on()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
@@ -71,11 +88,11 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, 
 class Local:
     """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction."""
 
-    __slots__ = ("__weakref__", "conn", "cursor", "depth", "pid", "transaction", "turns")
+    __slots__ = ("__weakref__", "conn", "cursor", "depth", "pid", "thread", "transaction", "turns", "writes")
 
-    def __init__(self, conn: Any, turns: Turns) -> None:
-        self.conn, self.turns = conn, turns
-        self.pid = os.getpid()
+    def __init__(self, conn: Any, turns: Turns, *, writes: bool) -> None:
+        self.conn, self.turns, self.writes = conn, turns, writes
+        self.pid, self.thread = os.getpid(), threading.get_ident()
         self.depth = 0
         self.transaction: int | None = None
 
@@ -113,7 +130,7 @@ class Connections:
     def _fresh(self) -> Local:
         if not self.open:
             raise ClosedError("the catalogue was closed")
-        made = Local(self._connect(), Turns(self.path, self._timeout))
+        made = Local(self._connect(), Turns(self.path, self._timeout), writes=self.mode == "rw")
         self._thread.local = made
         with _guard:
             self._all.add(made)
@@ -215,7 +232,7 @@ _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
 )
 
 
-def translated(error: Exception, path: str) -> MetastoreError:
+def translated(error: BaseException, path: str) -> MetastoreError:
     """Return the error of ours that says what an error of the driver means."""
     text = "database or disk is full" if getattr(error, "sqlite_errorname", "") in _NO_ROOM else str(error)
     for part, kind, sentence in _SENTENCES:

@@ -43,7 +43,7 @@ class Turns:
     """
 
     def __init__(self, path: str, timeout: float) -> None:
-        self._path, self._timeout = path, timeout
+        self.path, self._timeout = path, timeout
         self._fd: int | None = None
         self._since = 0.0
         self.longest = 0.0
@@ -66,7 +66,7 @@ class Turns:
         while not _try(fd, byte, fcntl.F_WRLCK):
             if time.monotonic() - began > self._timeout:
                 raise BusyError(
-                    f"other writers kept {self._path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
+                    f"other writers kept {self.path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
                 )
             time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, guards nothing  # noqa: S311  so that waiters do not knock in step
 
@@ -77,11 +77,11 @@ class Turns:
 
     def _opened(self) -> int:
         try:
-            self._fd = os.open(f"{self._path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as refused:
             if refused.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFullError(f"there is no room beside {self._path} for its lock file; make some") from None
-            raise ReadOnlyError(f"{self._path} cannot be written here: {refused.strerror or refused}") from None
+                raise StorageFullError(f"there is no room beside {self.path} for its lock file; make some") from None
+            raise ReadOnlyError(f"{self.path} cannot be written here: {refused.strerror or refused}") from None
         return self._fd
 
     def close(self) -> None:
