@@ -58,7 +58,7 @@ def loaded(codec: Codec, record: Mapping[str, Any]) -> Row:
     now = datetime.now(UTC).isoformat()
     created, updated = (_moment({name: now, **given}, name) for name in ("created_at", "updated_at"))
     row = codec.encode(_values(codec, given))
-    return codec.stamp(row, revision=_revision(given), time=max(created, updated), created=created)
+    return codec.stamp(row, revision=_revision(given), time=updated, created=created)
 
 
 def _values(codec: Codec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metastore import Blob, FieldSpec
@@ -18,7 +18,7 @@ JSON = st.recursive(
     | st.integers(-5, 5)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab./~", max_size=3), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab./~01", max_size=3), inner, max_size=3),
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -48,7 +48,12 @@ def test_every_key_outside_lists_has_one_entry(value):
     assert len(found) == len({*found}) == count(value)
 
 
-@given(st.lists(st.lists(TEXTS, min_size=1).map(tuple), min_size=2, max_size=2))
+@given(
+    st.lists(st.lists(st.text("~/01", max_size=2) | TEXTS, min_size=1, max_size=3).map(tuple), min_size=2, max_size=2)
+)
+@example([("~1",), ("/",)])
+@example([("~0",), ("~",)])
+@example([("a/b",), ("a", "b")])
 def test_different_keys_have_different_pointers(keys):
     assert (pointer(keys[0]) == pointer(keys[1])) is (keys[0] == keys[1])
 
