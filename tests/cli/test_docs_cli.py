@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def steady(text):
 
 def said(line):
     if "&&" in line or "|" in line or not line.startswith("metastore "):
-        line = line.replace("| metastore ", "| python -m metastore ")
+        line = line.replace("| metastore ", f"| {shlex.quote(sys.executable)} -m metastore ")
         return subprocess.run(
             ["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         ).stdout
