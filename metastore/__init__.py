@@ -4,9 +4,10 @@ Declare types as classes, add artifacts, ask typed queries; blobs are referenced
 """
 
 from metastore import errors
-from metastore._artifact import Artifact, Field, Record, field, make_type, spec_of
+from metastore._artifact import Artifact, Field, Record, field, spec_of
 from metastore._blob import Blob, Location
 from metastore._catalog import Catalog, Edge
+from metastore._dynamic import make_type
 from metastore._expr import Expr, absent, matches, references
 from metastore._find import Find, Page
 from metastore._json_schema import json_schema

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import types
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, dataclass_transform, get_args, get_origin, overload
@@ -17,7 +16,7 @@ from uuid import UUID
 import attrs
 
 from metastore._blob import Blob
-from metastore._declare import Unresolved, check_value, default_from, field_spec, hint_of, hints_of
+from metastore._declare import Unresolved, check_value, field_spec, hints_of
 from metastore._expr import BlobExpr, Expr, FolderExpr, Linked, VersionExpr
 from metastore._ids import make_id
 from metastore._link import Link
@@ -29,7 +28,7 @@ from metastore.query import Path, Predicate
 if TYPE_CHECKING:
     from typing import Never
 
-__all__ = ["SET_BY_CATALOG", "Artifact", "Field", "Record", "SystemVersion", "field", "make_type", "spec_of"]
+__all__ = ["SET_BY_CATALOG", "Artifact", "Field", "Record", "SystemVersion", "field", "spec_of"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Record")
@@ -504,39 +503,3 @@ class Artifact(Record):
     """A record with a required name: the base to declare types from."""
 
     name: Field[str] = field(min_length=1, max_length=255, folded=True, search=4, description="What people call it.")
-
-
-def make_type(spec: TypeSpec, resolve: Callable[[str], type]) -> type[Record]:
-    """Return a class that behaves as the one that declared the spec, for a catalogue opened without it.
-
-    Enums come as their plain values, nested classes as attrs classes made here. ``resolve`` finds the class of a type name.
-    """
-    base = Artifact if "name" in spec.by_name else Record
-    own = [each for each in spec.fields if each.name not in base.__fields_by_name__]
-    body: dict[str, Any] = {each.name: _dynamic_field(each, resolve) for each in own}
-    body["__annotations__"] = {each.name: Field[hint_of(each)] for each in own}  # type: ignore[misc]  # hints made at run time
-    body["__doc__"] = spec.description
-    made: Any = types.new_class(
-        _class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body)
-    )
-    made.__module__ = "metastore.dynamic"
-    made.__spec__ = spec
-    return made  # type: ignore[no-any-return]
-
-
-def _class_name(type_name: str) -> str:
-    return "".join(part.capitalize() for part in type_name.split("_"))
-
-
-def _keywords(spec: TypeSpec) -> dict[str, Any]:
-    return {"type_name": spec.name, "unique": spec.unique, "scheme": spec.by_name["version"].scheme}
-
-
-def _dynamic_field(spec: FieldSpec, resolve: Callable[[str], type]) -> Any:
-    made: Any = _NO_DEFAULT
-    if not spec.required and not spec.hook:
-        plain = spec.default
-        made = attrs.Factory(type(plain)) if isinstance(plain, list | dict) else default_from(spec)
-    given: Any = field(default=made)
-    given.spec, given.resolve = spec, resolve
-    return given

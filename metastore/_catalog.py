@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import wraps
 from itertools import islice
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from attrs import frozen
@@ -20,14 +17,14 @@ from metastore._codec import content_digest
 from metastore._data import Data
 from metastore._exchange import dumped, loaded
 from metastore._find import Asked, Find, ask
-from metastore._ids import make_id
 from metastore._json import encode
 from metastore._link import Link
 from metastore._plugins import open_backend
+from metastore._transaction import Transaction, undone_when_it_raises
 from metastore._types import Shelf, Types
 from metastore._values import text
 from metastore._version import Version
-from metastore.backend import CHECKPOINT_EVERY, Backend, Change, Commit, Row
+from metastore.backend import CHECKPOINT_EVERY, Backend, Change, Row
 from metastore.errors import (
     ClosedError,
     NotFoundError,
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Edge"]
 
 A = TypeVar("A", bound=Record)
-_F = TypeVar("_F", bound=Callable[..., Any])
 BATCH = 500
 """Artifacts handed to the backend at once when many are added."""
 
@@ -59,79 +55,6 @@ class Edge(Data):
     field: str
     target: UUID
     depth: int
-
-
-class _Transaction:
-    """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
-
-    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "renewed")
-
-    def __init__(self, catalog: Catalog, actor: str | None, message: str | None) -> None:
-        self._catalog, self._commit = catalog, (actor, message)
-        self._time: int | None = None
-        self.renewed = False
-
-    def __enter__(self) -> Self:
-        local = self._catalog._local
-        self._outer: _Transaction | None = getattr(local, "open", None)
-        self._stamped = self._outermost()._time
-        self._scope = self._catalog._backend.transaction()
-        local.open = self
-        try:
-            self._scope.__enter__()
-            self.renewed = self._outer is None and self._catalog._types.renew()
-        except BaseException as refused:
-            self._scope.__exit__(type(refused), refused, None)
-            local.open = self._outer
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._scope.__exit__(kind, error, trace)
-        except BaseException as refused:
-            self._scope.__exit__(
-                type(refused), refused, None
-            )  # Ctrl-C may have come before it began; leaving twice is fine
-            self._catalog._types.settle(kept=False)
-            raise
-        finally:
-            self._catalog._local.open = self._outer
-        if kind is not None:
-            self._outermost()._time = self._stamped
-        if kind is not None or self._outer is None:
-            self._catalog._types.settle(kept=kind is None)
-
-    def _outermost(self) -> _Transaction:
-        return self if self._outer is None else self._outer._outermost()
-
-    def time(self) -> int:
-        """Return the commit's time in microseconds; the history learns of it now."""
-        if self._outer is not None:
-            return self._outer.time()
-        if self._time is None:
-            actor, message = self._commit
-            self._time = self._catalog._backend.stamp(Commit(make_id().bytes, time.time_ns() // 1000, actor, message))
-        return self._time
-
-
-def _undone_when_it_raises(write: _F) -> _F:
-    """Close what a write left open when it raises: Ctrl-C can strike before the first step of an ``__exit__``, which then never runs."""
-
-    @wraps(write)
-    def guarded(catalog: Catalog, *args: Any, **options: Any) -> Any:
-        local = catalog._local
-        outer = getattr(local, "open", None)
-        try:
-            return write(catalog, *args, **options)
-        except BaseException as error:
-            while (left := getattr(local, "open", None)) is not None and left is not outer:
-                left.__exit__(type(error), error, None)
-            raise
-
-    return cast("_F", guarded)
 
 
 class Catalog:
@@ -200,9 +123,9 @@ class Catalog:
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
         the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
         """
-        return _Transaction(self, _words(actor, "actor") or self._actor, _words(message, "message"))
+        return Transaction(self, _words(actor, "actor") or self._actor, _words(message, "message"))
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def add(self, artifact: A) -> A:
         """Store a new artifact and return it as stored: with times, and revision 1.
 
@@ -210,7 +133,7 @@ class Catalog:
         """
         shelf = self._shelf_of(artifact)
         row = shelf.codec.encode(artifact.__dict__)
-        with _Transaction(self, self._actor, None) as commit:
+        with Transaction(self, self._actor, None) as commit:
             if commit.renewed:
                 shelf = self._shelf_of(artifact)
                 row = shelf.codec.encode(artifact.__dict__)
@@ -219,7 +142,7 @@ class Catalog:
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
         return made  # type: ignore[no-any-return]
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def add_many(self, artifacts: Iterable[Record], *, progress: Callable[[int], object] | None = None) -> int:
         """Store many artifacts of any types, in one transaction, and return how many.
 
@@ -244,14 +167,14 @@ class Catalog:
         for shelf, entries in by_shelf.items():
             self._backend.insert(shelf.spec, entries)
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def update(self, artifact: A, /, **fields: Any) -> A:
         """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
 
         What is equal already is not written: with nothing new the stored artifact comes back as it is. Raises StaleRevisionError when someone wrote
         since, NotFoundError, UnknownFieldError with the nearest spelling, ValidationError, DuplicateError.
         """
-        with _Transaction(self, self._actor, None) as commit:
+        with Transaction(self, self._actor, None) as commit:
             shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             after = self._changed(shelf, before, fields, commit)
@@ -269,7 +192,7 @@ class Catalog:
             )
         return rows[0]
 
-    def _changed(self, shelf: Shelf, before: Row, fields: Mapping[str, Any], commit: _Transaction) -> Row:
+    def _changed(self, shelf: Shelf, before: Row, fields: Mapping[str, Any], commit: Transaction) -> Row:
         row = shelf.codec.patch(before, fields)
         if row[-1] == before[-1]:
             return before
@@ -299,7 +222,7 @@ class Catalog:
                 f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
             )
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
         """Change fields of every artifact that fits, in one transaction; return how many changed."""
         count = 0
@@ -311,17 +234,17 @@ class Catalog:
                     count += self._changed(one.shelf, before, fields, commit) is not before
         return count
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def upsert(self, artifact: A) -> A:
         """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
 
         Every field but id and status is taken from ``artifact``; when all are equal nothing is written.
         Raises ValidationError for a type without unique scope.
         """
-        with _Transaction(self, self._actor, None) as commit:
+        with Transaction(self, self._actor, None) as commit:
             return self._upserted(artifact, commit)
 
-    def _upserted(self, artifact: A, commit: _Transaction) -> A:
+    def _upserted(self, artifact: A, commit: Transaction) -> A:
         shelf = self._shelf_of(artifact)
         row = shelf.codec.encode(artifact.__dict__)
         if row[-2] is None:
@@ -334,17 +257,17 @@ class Catalog:
         fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
         return shelf.codec.decode(self._changed(shelf, holders[0], fields, commit))  # type: ignore[no-any-return]
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def delete(self, artifact: Record) -> None:
         """Delete an artifact; its id stays taken for ever, its name is free again.
 
         Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError.
         """
-        with _Transaction(self, self._actor, None) as commit:
+        with Transaction(self, self._actor, None) as commit:
             shelf = self._shelf_of(artifact)
             self._remove(shelf, self._at_revision(shelf, artifact), commit)
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def delete_many(self, type: type[A], *predicates: Predicate) -> int:
         """Delete every artifact that fits, in one transaction; return how many."""
         count = 0
@@ -355,7 +278,7 @@ class Catalog:
                     count += 1
         return count
 
-    def _remove(self, shelf: Shelf, before: Row, commit: _Transaction) -> None:
+    def _remove(self, shelf: Shelf, before: Row, commit: Transaction) -> None:
         commit.time()
         revision = before[shelf.revision] + 1
         change = Change(
@@ -366,7 +289,7 @@ class Catalog:
                 f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
             )
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def load(self, type: type[Record], records: Iterable[Mapping[str, Any]]) -> int:
         """Import artifacts exactly as given, with id, status, owner, revision and times; return how many were written.
 
@@ -381,7 +304,7 @@ class Catalog:
                 count += self._load_one(shelf, loaded(shelf.codec, record), commit)
         return count
 
-    def _load_one(self, shelf: Shelf, row: Row, commit: _Transaction) -> bool:
+    def _load_one(self, shelf: Shelf, row: Row, commit: Transaction) -> bool:
         commit.time()
         stored = self._backend.fetch(shelf.spec, [row[0]])
         if stored and stored[0][: len(row)] == row:
@@ -591,7 +514,7 @@ class Catalog:
         found: type[Any] = self._types.cls(name)
         return found
 
-    @_undone_when_it_raises
+    @undone_when_it_raises
     def migrate(self, type: type[Record], change: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
         """Give every stored artifact of a type the new shape that ``type`` declares; return how many.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from metastore._artifact import make_type, spec_of
+from metastore._artifact import spec_of
 from metastore._codec import Codec
+from metastore._dynamic import make_type
 from metastore._exchange import dumped, loaded
 from metastore._types import Types
 from metastore.backend import Backend, Row, StoredSpec

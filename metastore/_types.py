@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from metastore._artifact import Artifact, Record, make_type, spec_of
+from metastore._artifact import Artifact, Record, spec_of
 from metastore._bind import Binder
 from metastore._codec import Codec
+from metastore._dynamic import DYNAMIC, make_type
 from metastore._evolution import merged
 from metastore._expr import Linked
 from metastore._schema import FieldSpec, TypeSpec
@@ -32,7 +33,7 @@ class Shelf:
         self.binder = Binder(stored.spec, specs)
         self.id_bytes = stored.spec.position["id"]
         self.revision = stored.spec.position["revision"]
-        self.refusal = _refusal(stored.spec) if cls.__module__ == "metastore.dynamic" else ""
+        self.refusal = _refusal(stored.spec) if cls.__module__ == DYNAMIC else ""
 
     def select(self, query: Query) -> list[Row]:
         """Return the rows of a bound query."""

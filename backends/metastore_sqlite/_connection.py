@@ -65,7 +65,9 @@ def _before_fork() -> None:
 
 def _go_on() -> None:
     while _paused:
-        _paused.pop().close()
+        turns = _paused.pop()
+        turns.give()
+        turns.close()
     _guard.release()
 
 

@@ -14,9 +14,10 @@ from uuid import UUID
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-from metastore._artifact import Record, make_type
+from metastore._artifact import Record
 from metastore._blob import Blob, Location
 from metastore._declare import hint_of
+from metastore._dynamic import make_type
 from metastore._expr import absent
 from metastore._link import Link
 from metastore._version import Version

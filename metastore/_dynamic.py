@@ -1,0 +1,54 @@
+"""Dynamic types: classes made from stored specs, for a catalogue opened without the ones that declared them."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from metastore._artifact import Artifact, Field, Record, field
+from metastore._declare import default_from, hint_of
+from metastore._schema import FieldSpec, TypeSpec
+
+__all__ = ["DYNAMIC", "make_type"]
+
+DYNAMIC = "metastore.dynamic"
+"""The module that dynamic classes say they are of."""
+
+
+def make_type(spec: TypeSpec, resolve: Callable[[str], type]) -> type[Record]:
+    """Return a class that behaves as the one that declared the spec, for a catalogue opened without it.
+
+    Enums come as their plain values, nested classes as attrs classes made here. ``resolve`` finds the class of a type name.
+    """
+    base = Artifact if "name" in spec.by_name else Record
+    own = [each for each in spec.fields if each.name not in base.__fields_by_name__]
+    body: dict[str, Any] = {each.name: _dynamic_field(each, resolve) for each in own}
+    body["__annotations__"] = {each.name: Field[hint_of(each)] for each in own}  # type: ignore[misc]  # hints made at run time
+    body["__doc__"] = spec.description
+    made: Any = types.new_class(
+        _class_name(spec.name), (base,), _keywords(spec), lambda namespace: namespace.update(body)
+    )
+    made.__module__ = DYNAMIC
+    made.__spec__ = spec
+    return made  # type: ignore[no-any-return]
+
+
+def _class_name(type_name: str) -> str:
+    return "".join(part.capitalize() for part in type_name.split("_"))
+
+
+def _keywords(spec: TypeSpec) -> dict[str, Any]:
+    return {"type_name": spec.name, "unique": spec.unique, "scheme": spec.by_name["version"].scheme}
+
+
+def _dynamic_field(spec: FieldSpec, resolve: Callable[[str], type]) -> Any:
+    made: Any = attrs.NOTHING
+    if not spec.required and not spec.hook:
+        plain = spec.default
+        made = attrs.Factory(type(plain)) if isinstance(plain, list | dict) else default_from(spec)
+    given: Any = field(default=made)
+    given.spec, given.resolve = spec, resolve
+    return given

@@ -1,0 +1,92 @@
+"""Transactions of the catalogue: one commit of the history each, nested ones riding on the outermost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from metastore._ids import make_id
+from metastore.backend import Commit
+
+if TYPE_CHECKING:
+    from metastore._catalog import Catalog
+
+__all__ = ["Transaction", "undone_when_it_raises"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Transaction:
+    """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
+
+    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "renewed")
+
+    def __init__(self, catalog: Catalog, actor: str | None, message: str | None) -> None:
+        self._catalog, self._commit = catalog, (actor, message)
+        self._time: int | None = None
+        self.renewed = False
+
+    def __enter__(self) -> Self:
+        local = self._catalog._local
+        self._outer: Transaction | None = getattr(local, "open", None)
+        self._stamped = self._outermost()._time
+        self._scope = self._catalog._backend.transaction()
+        local.open = self
+        try:
+            self._scope.__enter__()
+            self.renewed = self._outer is None and self._catalog._types.renew()
+        except BaseException as refused:
+            self._scope.__exit__(type(refused), refused, None)
+            local.open = self._outer
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._scope.__exit__(kind, error, trace)
+        except BaseException as refused:
+            self._scope.__exit__(
+                type(refused), refused, None
+            )  # Ctrl-C may have come before it began; leaving twice is fine
+            self._catalog._types.settle(kept=False)
+            raise
+        finally:
+            self._catalog._local.open = self._outer
+        if kind is not None:
+            self._outermost()._time = self._stamped
+        if kind is not None or self._outer is None:
+            self._catalog._types.settle(kept=kind is None)
+
+    def _outermost(self) -> Transaction:
+        return self if self._outer is None else self._outer._outermost()
+
+    def time(self) -> int:
+        """Return the commit's time in microseconds; the history learns of it now."""
+        if self._outer is not None:
+            return self._outer.time()
+        if self._time is None:
+            actor, message = self._commit
+            self._time = self._catalog._backend.stamp(Commit(make_id().bytes, time.time_ns() // 1000, actor, message))
+        return self._time
+
+
+def undone_when_it_raises(write: _F) -> _F:
+    """Close what a write left open when it raises: Ctrl-C can strike before the first step of an ``__exit__``, which then never runs."""
+
+    @wraps(write)
+    def guarded(catalog: Catalog, *args: Any, **options: Any) -> Any:
+        local = catalog._local
+        outer = getattr(local, "open", None)
+        try:
+            return write(catalog, *args, **options)
+        except BaseException as error:
+            while (left := getattr(local, "open", None)) is not None and left is not outer:
+                left.__exit__(type(error), error, None)
+            raise
+
+    return cast("_F", guarded)
