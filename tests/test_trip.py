@@ -25,7 +25,7 @@ HEAVY = (
 )
 
 WANTED = {"put": 10, "get": 7, "update": 8, "find": 15, "row": 4}
-TODAY = {"put": 71, "get": 11, "update": 61, "find": 67, "row": 4}
+TODAY = {"put": 71, "get": 9, "update": 61, "find": 67, "row": 4}
 STATEMENTS = {"put": 11, "get": 1, "update": 7, "find": 1, "count": 1, "delete": 10}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -46,28 +45,23 @@ BUSY_SECONDS = 30.0
 _guard = threading.Lock()
 _live: weakref.WeakSet[Local] = weakref.WeakSet()
 _held: list[list[Local]] = []
-_paused: list[Turns] = []
+_quiet: list[Local] = []
 FORK_SECONDS = 5.0
-"""How long a fork waits for other threads to finish what they write; then it goes on all the same."""
+"""How long a fork waits for each other thread to finish what it asks or writes; then it goes on all the same."""
 
 
 def _before_fork() -> None:
-    # a copy of SQLite in the child would wait for ever for the write lock that it believes a thread of its own has
+    # no other thread may be inside SQLite then: the child would inherit its mutexes locked, by nobody
     _guard.acquire()
     _held.append(list(_live))
-    mine = {each.turns.path for each in _live if each.depth and each.thread == threading.get_ident()}
-    for path in {each.turns.path for each in _live if each.writes and each.pid == os.getpid()} - mine:
-        turns = Turns(path, FORK_SECONDS)
-        with suppress(BackendError):
-            turns.take()
-        _paused.append(turns)
+    for each in _held[-1]:
+        if each.busy.acquire(timeout=FORK_SECONDS):
+            _quiet.append(each)
 
 
 def _go_on() -> None:
-    while _paused:
-        turns = _paused.pop()
-        turns.give()
-        turns.close()
+    while _quiet:
+        _quiet.pop().busy.release()
     _guard.release()
 
 
@@ -78,23 +72,27 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     # the parent's connections stay referred to for ever: closing one here would take in or delete the log under the parent
+    _go_on()
     for each in _held[-1]:
         each.turns.close()
     _live.clear()
-    _go_on()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 class Local:
-    """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction."""
+    """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction.
 
-    __slots__ = ("__weakref__", "conn", "cursor", "depth", "pid", "thread", "transaction", "turns", "writes")
+    ``busy`` is held while it asks or writes, so that a fork can wait for the moment in between.
+    """
 
-    def __init__(self, conn: Any, turns: Turns, *, writes: bool) -> None:
-        self.conn, self.turns, self.writes = conn, turns, writes
-        self.pid, self.thread = os.getpid(), threading.get_ident()
+    __slots__ = ("__weakref__", "busy", "conn", "depth", "pid", "transaction", "turns")
+
+    def __init__(self, conn: Any, turns: Turns) -> None:
+        self.conn, self.turns = conn, turns
+        self.pid = os.getpid()
+        self.busy = threading.RLock()
         self.depth = 0
         self.transaction: int | None = None
 
@@ -132,9 +130,8 @@ class Connections:
     def _fresh(self) -> Local:
         if not self.open:
             raise ClosedError("the catalogue was closed")
-        made = Local(self._connect(), Turns(self.path, self._timeout), writes=self.mode == "rw")
-        self._thread.local = made
         with _guard:
+            self._thread.local = made = Local(self._connect(), Turns(self.path, self._timeout))
             self._all.add(made)
             _live.add(made)
         return made

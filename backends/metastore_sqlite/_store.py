@@ -84,6 +84,7 @@ class _Scope:
         try:
             if self._level == 0:
                 local.turns.take()
+                local.busy.acquire()
                 self._stamped = local.transaction = None
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
@@ -126,6 +127,8 @@ class _Scope:
         level, self._level = self._level, -1
         self._local.depth = level
         if level == 0:
+            if self._local.busy._is_owned():
+                self._local.busy.release()
             self._local.turns.give()
 
     def _translated(self, refused: BaseException) -> BaseException:
@@ -308,18 +311,21 @@ class SqliteStore:
     # reading
 
     def _read(self, sql: str, bound: Sequence[Any]) -> list[Any]:
+        local = self._connections.local()
         try:
-            found: list[Any] = self._connections.local().conn.execute(sql, bound).fetchall()
+            with local.busy:
+                found: list[Any] = local.conn.execute(sql, bound).fetchall()
         except (driver.Error, OverflowError) as refused:
             raise translated(refused, self.path) from refused
         return found
 
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
         """Return the live rows of that type with these ids, in the order asked."""
-        sql = self._table(spec).by_id
+        sql, local = self._table(spec).by_id, self._connections.local()
+        execute = local.conn.execute
         try:
-            execute = self._connections.local().conn.execute
-            return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
+            with local.busy:
+                return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
