@@ -54,9 +54,7 @@ def _before_fork() -> None:
     # no other thread may be inside SQLite then: the child would inherit its mutexes locked, by nobody
     _guard.acquire()
     _held.append(list(_live))
-    for each in _held[-1]:
-        if each.busy.acquire(timeout=FORK_SECONDS):
-            _quiet.append(each)
+    _quiet.extend([each for each in _held[-1] if each.busy.acquire(timeout=FORK_SECONDS)])
 
 
 def _go_on() -> None:

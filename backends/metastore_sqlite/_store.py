@@ -70,11 +70,11 @@ class _Scope:
     A signal may raise between any two steps (Ctrl-C): whatever was begun is then undone, and leaving twice is fine.
     """
 
-    __slots__ = ("_level", "_local", "_stamped", "_store")
+    __slots__ = ("_busy", "_level", "_local", "_stamped", "_store")
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
-        self._level = -1
+        self._level, self._busy = -1, False
 
     def __enter__(self) -> None:
         if self._store.read_only:
@@ -84,7 +84,7 @@ class _Scope:
         try:
             if self._level == 0:
                 local.turns.take()
-                local.busy.acquire()
+                self._busy = local.busy.acquire()
                 self._stamped = local.transaction = None
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
@@ -127,7 +127,8 @@ class _Scope:
         level, self._level = self._level, -1
         self._local.depth = level
         if level == 0:
-            if self._local.busy._is_owned():
+            if self._busy:
+                self._busy = False
                 self._local.busy.release()
             self._local.turns.give()
 
