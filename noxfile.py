@@ -81,7 +81,11 @@ def wheel(session: nox.Session) -> None:
         shutil.copytree("tests", away / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy("pyproject.toml", away)
         with session.chdir(away):
-            session.run("pytest", *(session.posargs or ["-n", "auto"]), env={"METASTORE_TESTS_INSTALLED": "1"})
+            session.run(
+                "pytest",
+                *(session.posargs or ["-n", "auto"]),
+                env={"METASTORE_TESTS_INSTALLED": "1", "PYTHONPATH": str(away)},
+            )
 
 
 def check_contents(session: nox.Session, built: Path) -> None:
