@@ -147,7 +147,6 @@ class SqliteStore:
         self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
         self._tables: dict[str, TypeTable] = {}
         self._latest: dict[str, TypeSpec] = {}
-        self._statements: dict[Any, Any] = {}
         try:
             self._open()
         except driver.Error as refused:
