@@ -56,7 +56,8 @@ class _Derived:
 
     def entries(self, rows: Iterable[Row]) -> list[Any]:
         """Return what follows from rows, sorted: neighbours in the look-up are written one after the other."""
-        at, empty, found = self.at, self.empty, []
+        at, empty = self.at, self.empty
+        found: list[Any] = []
         for row in rows:
             value = row[at]
             if value is not None and value != empty:
@@ -140,7 +141,8 @@ class TypeTable:
         ids, keys = [row[0] for row in rows], [row[-2] for row in rows if row[-2] is not None]
         used, held, last = conn.execute(self._free, (encode(ids), encode(keys))).fetchone()
         held = held or _repeated(keys)
-        return used or _repeated(ids), held and next(row for row in reversed(rows) if row[-2] == held), last
+        taken = None if held is None else next(row for row in reversed(rows) if row[-2] == held)
+        return used or _repeated(ids), taken, last
 
     def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]], last: int) -> None:
         """Write rows after the ``last``, their identities, what is derived from them, and their history; nothing of it is taken."""
