@@ -223,7 +223,9 @@ def _follows(world: World, thing: Thing, each: Follow) -> bool:
 
 
 def _is_followed(world: World, thing: Thing, each: Followed) -> bool:
-    return any(thing.id in linked(other, each.field) and holds(world, other, each.where) for other in world.of(each.source))
+    return any(
+        thing.id in linked(other, each.field) and holds(world, other, each.where) for other in world.of(each.source)
+    )
 
 
 def _matches(thing: Thing, words: tuple[str, ...], fields: tuple[str, ...]) -> bool:

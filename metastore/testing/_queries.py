@@ -283,9 +283,7 @@ def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
 def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Order, ...]:
     """Draw sort keys over the scalar places of a type, perhaps after the rank of some words (one, as the engine asks)."""
     paths = st.lists(st.builds(Order, st.sampled_from(sortable(spec, draw(keys))), st.booleans()), max_size=most)
-    ranks = st.lists(
-        st.builds(Order, _ranks(world, spec), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1)))
-    )
+    ranks = st.lists(st.builds(Order, _ranks(world, spec), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1))))
     return (*draw(ranks), *draw(paths))
 
 
