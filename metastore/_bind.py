@@ -64,13 +64,13 @@ class Binder:
         """Return one bound predicate, negation on its leaves. Raises QueryError, UnknownFieldError."""
         given = tuple(predicates)
         for each in given:
-            self._check(each)
+            if not isinstance(each, Predicate):
+                raise self._no_predicate(each)
         bound = [self._bind(each, DEPTH) for each in given]
         return negations_down(bound[0] if len(bound) == 1 else And(tuple(bound)))
 
-    def _check(self, given: Any) -> None:
-        if not isinstance(given, Predicate):
-            raise QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(given).__name__}")
+    def _no_predicate(self, given: Any) -> QueryError:
+        return QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(given).__name__}")
 
     def order(self, keys: Iterable[Any]) -> tuple[Order, ...]:
         """Return the bound sort keys. Raises QueryError where a value cannot be ordered."""
@@ -194,7 +194,8 @@ class Binder:
         return tuple(each.name for each in self._spec.fields if each.name in named)
 
     def _leaf(self, predicate: Predicate) -> Predicate:
-        self._check(predicate)
+        if not isinstance(predicate, Predicate):
+            raise self._no_predicate(predicate)
         path: Path = predicate.path  # type: ignore[attr-defined]
         bound, spec = self.path(path)
         try:

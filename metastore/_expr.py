@@ -331,10 +331,10 @@ def linked_from(link: type[Record] | LinksExpr[Any], *predicates: Predicate) -> 
     Raises QueryError for what is no link.
 
     >>> from metastore import Artifact, Field, Link, field, linked_from
-    >>> class Disk(Artifact):
+    >>> class Disk(Artifact, type_name="disks"):
     ...     base: Field[Link["Disk"] | None] = field(default=None)
     >>> linked_from(Disk.base, Disk.name == "x")
-    Followed(source='disk', field='base', where=Compare(path=Path(field='name'), op='eq', value='x'))
+    Followed(source='disks', field='base', where=Compare(path=Path(field='name'), op='eq', value='x'))
     """
     if not isinstance(link, Linked):
         raise QueryError(f"expected a link like Image.parent in linked_from(…), got {link!r:.60}")
@@ -347,8 +347,9 @@ def matches(text: str, *fields: Expr[Any]) -> Predicate:
     Only ``fields`` are searched, where some are given. Alone or in a conjunction, and without another order, the best
     rank comes first.
 
-    >>> matches("Debian, debian rescue!")
-    Matches(words=('debian', 'rescue'))
+    >>> from metastore import Artifact, matches
+    >>> matches("Debian, debian rescue!", Artifact.name)
+    Matches(words=('debian', 'rescue'), fields=('name',))
     """
     if not isinstance(text, str):
         raise QueryError(f"expected text in matches(…), got {type(text).__name__}")
