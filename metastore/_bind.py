@@ -153,7 +153,7 @@ class Binder:
         if isinstance(predicate, Followed):
             return self._followed(predicate, depth)
         if isinstance(predicate, References):
-            return References(text(predicate.value, "references(…)"))
+            return self._references(predicate)
         if isinstance(predicate, Matches):
             return Matches(predicate.words, self._searched(predicate.fields))
         return self._leaf(predicate)
@@ -168,8 +168,17 @@ class Binder:
             raise QueryError(
                 f"{_shown(path)} of {self._spec.name} may lead to any type, so its fields cannot be asked for"
             )
-        inner = Binder(target, self._specs)._bind(predicate.where, depth - 1)
-        return Follow(path, link.target, inner)
+        return Follow(path, link.target, self._at(target)._hop(predicate.where, depth - 1))
+
+    def _at(self, spec: TypeSpec) -> Binder:
+        """Return the binder of what a link leads to."""
+        return Binder(spec, self._specs)
+
+    def _hop(self, predicate: Predicate, depth: int) -> Predicate:
+        return self._bind(predicate, depth)
+
+    def _references(self, predicate: References) -> Predicate:
+        return References(text(predicate.value, "references(…)"))
 
     def _followed(self, predicate: Followed, depth: int) -> Predicate:
         source = self._specs(predicate.source)
@@ -177,13 +186,13 @@ class Binder:
             raise QueryError(
                 f"the catalogue knows no type {predicate.source!r:.60} that could link to {self._spec.name}: declare its class"
             )
-        inner = Binder(source, self._specs)
+        inner = self._at(source)
         path, spec = inner.path(Path(predicate.field))
         if spec.links is None:
             raise QueryError(f"{path.field} of {source.name} is {spec.kind}, not a link to {self._spec.name}")
         if spec.links.target not in ("", self._spec.name):
             raise QueryError(f"{path.field} of {source.name} leads to {spec.links.target}, never to {self._spec.name}")
-        return Followed(source.name, path.field, inner._bind(predicate.where, depth - 1))
+        return Followed(source.name, path.field, inner._hop(predicate.where, depth - 1))
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Return the names of searched fields, distinct and in the type's order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -21,7 +21,8 @@ from metastore.query import And, Matches, Measure, Order, Path, Position, Predic
 
 if TYPE_CHECKING:
     from metastore._artifact import Record
-    from metastore._catalog import Catalog
+    from metastore._bind import Binder
+    from metastore._reading import Reading
     from metastore._types import Shelf
 
 __all__ = ["Find", "Page"]
@@ -50,7 +51,7 @@ class Find(Generic[A]):
     passes through little memory; it is no snapshot: what others commit meanwhile shows where it is not passed yet.
     """
 
-    def __init__(self, catalog: Catalog, asked: Sequence[Asked], after: Any, limit: int | None) -> None:
+    def __init__(self, catalog: Reading, asked: Sequence[Asked], after: Any, limit: int | None) -> None:
         self._catalog, self._asked, self._after, self._limit = catalog, asked, after, limit
 
     def __iter__(self) -> Iterator[A]:
@@ -60,11 +61,11 @@ class Find(Generic[A]):
         return islice(self._all(start), self._limit)
 
     def _once(self, one: Asked, start: Position | None) -> list[Any]:
-        decode = one.shelf.codec.decode
+        decode = one.decode
         return [decode(row) for row in one.rows(start, self._limit)]
 
     def _all(self, start: Position | None) -> Iterator[Any]:
-        return (each.shelf.codec.decode(row) for each, row in self._rows(start))
+        return (each.decode(row) for each, row in self._rows(start))
 
     def _rows(self, start: Position | None) -> Iterator[tuple[Asked, Any]]:
         if len(self._asked) == 1:
@@ -99,7 +100,7 @@ class Find(Generic[A]):
         """
         size = 100 if self._limit is None else self._limit
         found = list(islice(_again(self, size + 1)._rows(self._start()), size + 1))
-        items = [each.shelf.codec.decode(row) for each, row in found[:size]]
+        items = [each.decode(row) for each, row in found[:size]]
         return Page(items, self._cursor(*found[size - 1]) if len(found) > size and size else None)
 
     def _cursor(self, one: Asked, row: Any) -> str:
@@ -136,12 +137,12 @@ class Find(Generic[A]):
             if path.keys or path.folded:
                 raise QueryError(f"select() takes whole fields like Image.name, not parts of them ({path.field})")
             for one in self._asked:
-                one.shelf.binder.path(path)
+                one.binder.path(path)
         return self._selected(paths)
 
     def _selected(self, paths: Sequence[Path]) -> Iterator[tuple[Any, ...]]:
         for one, row in islice(self._rows(self._start()), self._limit):
-            yield tuple(one.shelf.codec.read(path.field, row[one.shelf.spec.position[path.field]]) for path in paths)
+            yield tuple(one.read(path.field, row[one.shelf.spec.position[path.field]]) for path in paths)
 
     def facets(self, *fields: Any) -> dict[str, dict[Any, int]]:
         """Return, per field, how many artifacts have each value; elements of lists count one by one."""
@@ -196,10 +197,12 @@ class Find(Generic[A]):
 class Asked:
     """One type's part of a find: its shelf and its bound query."""
 
-    __slots__ = ("query", "shelf")
+    __slots__ = ("binder", "decode", "query", "read", "shelf")
 
-    def __init__(self, shelf: Shelf, query: Query) -> None:
-        self.shelf, self.query = shelf, query
+    def __init__(self, shelf: Shelf, binder: Binder, query: Query) -> None:
+        self.shelf, self.binder, self.query = shelf, binder, query
+        self.decode: Callable[[Sequence[Any]], Any] = shelf.codec.decode
+        self.read: Callable[[str, Any], Any] = shelf.codec.read
 
     def rows(self, after: Position | None, limit: int | None) -> list[Any]:
         return self.shelf.select(
@@ -224,11 +227,13 @@ class Asked:
         return self.shelf.aggregate(self.query, by, measures)
 
 
-def ask(shelf: Shelf, predicates: Iterable[Predicate], order_by: Iterable[Any], *, latest: bool) -> Asked:
+def ask(
+    shelf: Shelf, binder: Binder, predicates: Iterable[Predicate], order_by: Iterable[Any], *, latest: bool
+) -> Asked:
     """Return the bound query of one type; a search without another order comes best first."""
-    where = shelf.binder.where(predicates)
-    order = shelf.binder.order(order_by) or _best_first(where)
-    return Asked(shelf, Query(shelf.spec.name, where, order, latest=latest))
+    where = binder.where(predicates)
+    order = binder.order(order_by) or _best_first(where)
+    return Asked(shelf, binder, Query(shelf.spec.name, where, order, latest=latest))
 
 
 def _best_first(where: Predicate) -> tuple[Order, ...]:
@@ -259,7 +264,7 @@ def _path(given: Any) -> Path:
 
 
 def _grouped(one: Asked, given: Any) -> tuple[Path, FieldSpec]:
-    path, spec = one.shelf.binder.path(_path(given))
+    path, spec = one.binder.path(_path(given))
     item = spec.item if spec.kind == "list" else spec
     if item is None or item.kind not in _GROUPS or (item.kind == "json" and not path.keys):
         raise QueryError(
@@ -273,7 +278,7 @@ def _measure(one: Asked, name: str, given: Any) -> Measure:
         return Measure("count")
     if not isinstance(given, tuple) or len(given) != 2 or given[0] not in ("min", "max", "sum", "avg"):
         raise QueryError(f"expected {name}='count' or {name}=('sum', Image.size) with min, max, sum or avg")
-    path, spec = one.shelf.binder.path(_path(given[1]))
+    path, spec = one.binder.path(_path(given[1]))
     fits = _MEASURED if given[0] in ("sum", "avg") else _MEASURED | {"str", "datetime"}
     if spec.kind not in fits or "url" in path.keys or "digests" in path.keys:
         raise QueryError(f"{given[0]} cannot be asked of {given[1]!r}, which is {spec.kind}")

@@ -1,0 +1,257 @@
+"""Access: what one caller sees of a catalogue, and may do in it.
+
+What a caller may see is a predicate, conjoined to every query and to every hop of a link in it, so that the
+database does the work; an artifact fetched by its id is looked at here. What is not visible is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from metastore._bind import Binder
+from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
+from metastore.query import And, Compare, Followed, In, Not, Or, Path, Predicate, References
+
+if TYPE_CHECKING:
+    from metastore._principal import Principal
+    from metastore._schema import FieldSpec, TypeSpec
+    from metastore._types import Shelf
+    from metastore.policy import Policy, Protections
+
+__all__ = ["MEMBERS", "Access", "both"]
+
+MEMBERS = "metastore_members"
+"""The type of the engine's own in which memberships are kept."""
+
+Specs = Callable[[str], "TypeSpec | None"]
+
+_ALL, _NONE = And(()), Or(())
+_OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
+_OPEN = ("public", "community")
+_LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
+
+
+class Access:
+    """One caller's eyes and hands. Immutable but for what it remembers; shared by threads.
+
+    ``admin`` says that the policy's ``context_is_admin`` holds: such a caller sees every artifact.
+    """
+
+    __slots__ = ("_readers", "_scopes", "_specs", "admin", "caller", "policy", "protections")
+
+    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, specs: Specs) -> None:
+        self.caller, self.policy, self.protections, self._specs = caller, policy, protections, specs
+        self.admin = policy.allows("context_is_admin", caller)
+        self._scopes: dict[tuple[str, str], Predicate] = {}
+        self._readers: dict[int, Callable[[Sequence[Any]], Any]] = {}
+
+    def scope(self, spec: TypeSpec, action: str) -> Predicate:
+        """Return the bound predicate of what the caller sees (``get``), or is shown in lists (``list``)."""
+        key = (spec.digest, action)
+        found = self._scopes.get(key)
+        if found is None:
+            rule = Binder(spec, self._specs).where([self.policy.where(self._rule(spec, action), self.caller, spec)])
+            found = self._scopes[key] = both(self._visible(spec, action), rule)
+        return found
+
+    def _rule(self, spec: TypeSpec, action: str) -> str:
+        return self.policy.rule(spec.name, action, spec.rules)
+
+    def _visible(self, spec: TypeSpec, action: str) -> Predicate:
+        listed = _LISTED if action == "list" else _ALL
+        if self.admin:
+            return listed
+        return both(Or((*self._own(), *self._others(action))), listed)
+
+    def _own(self) -> Iterable[Predicate]:
+        if self.caller.project is not None:
+            yield Compare(_OWNER, "eq", self.caller.project)
+
+    def _others(self, action: str) -> Iterable[Predicate]:
+        yield In(_VISIBILITY, _OPEN) if action == "get" else Compare(_VISIBILITY, "eq", "public")
+        if self.caller.project is not None:
+            member: Predicate = Compare(Path("member", kind="str"), "eq", self.caller.project)
+            if action == "list":
+                member = And((member, Compare(Path("answer", kind="str"), "eq", "accepted")))
+            yield And((Compare(_VISIBILITY, "eq", "shared"), Followed(MEMBERS, "artifact", member)))
+
+    def sees(self, shelf: Shelf, row: Sequence[Any]) -> bool:
+        """Return whether the caller sees a row that is at hand; only a shared one of another owner costs a query."""
+        scope = self.scope(shelf.spec, "get")
+        if scope == _ALL:
+            return True
+        if self._plain(shelf.spec):
+            owner, visibility = row[shelf.owner], row[shelf.visibility]
+            if visibility in _OPEN or (owner is not None and owner == self.caller.project):
+                return True
+            if visibility != "shared":
+                return False
+        return bool(shelf.ids(both(Compare(Path("id", kind="id"), "eq", row[0]), scope), limit=1))
+
+    def _plain(self, spec: TypeSpec) -> bool:
+        key = (spec.digest, "plain")
+        if key not in self._scopes:
+            always = self.policy.where(self._rule(spec, "get"), self.caller, spec) == _ALL
+            self._scopes[key] = _ALL if always else _NONE
+        return self._scopes[key] is _ALL
+
+    def check(
+        self, shelf: Shelf, action: str, target: Mapping[str, Any], change: Mapping[str, Any] | None = None
+    ) -> None:
+        """Raise ForbiddenError, with the rule in its words, where the policy does not let the caller do that."""
+        rule = self._rule(shelf.spec, action)
+        if not self.policy.allows(rule, self.caller, target, change or {}):
+            decision = self.policy.why(rule, self.caller, target, change or {})
+            raise ForbiddenError(decision.reason, rule=rule)
+
+    def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
+        made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] != self.caller.project:
+            self.check(shelf, "transfer", made)
+        self.check(shelf, "create", made)
+        sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
+        for action in (sight, made["hold"] is not None and "hold"):
+            if action:
+                self.check(shelf, action, made)
+        self.check_protected({}, shelf.codec.said(made))
+        return made
+
+    # what the caller may not read
+
+    def may(self, operation: str, of: str, name: str) -> bool:
+        """Return whether a field (``of="fields"``) or property may be created, read, updated or deleted by the caller."""
+        guard = self.protections
+        return guard is None or guard.may(self.caller, operation, of, name, self.policy)  # type: ignore[arg-type]
+
+    def check_protected(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Raise ForbiddenError for a field or property whose change the protections do not allow the caller."""
+        if self.protections is None:
+            return
+        for name, value in after.items():
+            if name != "properties" and value != before.get(name):
+                self._allow("update" if before else "create", "fields", name)
+        old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
+        for key in {*old, *new}:
+            if key not in new:
+                self._allow("delete", "properties", key)
+            elif key not in old:
+                self._allow("create", "properties", key)
+            elif old[key] != new[key]:
+                self._allow("update", "properties", key)
+
+    def _allow(self, operation: str, of: str, name: str) -> None:
+        if not self.may(operation, of, name):
+            what = "property" if of == "properties" else "field"
+            raise ForbiddenError(f"the {what} {name!r} is protected: you may not {operation} it", rule=name)
+
+    def kept(self, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the fields to set with the properties that the caller cannot see as they were."""
+        given = fields.get("properties")
+        if self.protections is None or not isinstance(given, dict):
+            return fields
+        unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
+        return {**fields, "properties": {**given, **unseen}}
+
+    def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
+        """Return what makes an artifact of a row, without what the caller may not read."""
+        if self.protections is None:
+            decode: Callable[[Sequence[Any]], Any] = shelf.codec.decode
+            return decode
+        found = self._readers.get(id(shelf))
+        if found is None:
+            found = self._readers[id(shelf)] = self._reader(shelf)
+        return found
+
+    def _reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
+        hidden = [each.name for each in shelf.spec.fields if not self.may("read", "fields", each.name)]
+
+        def read(row: Sequence[Any]) -> Any:
+            made = shelf.codec.decode(row)
+            for name in hidden:
+                made.__dict__.pop(name, None)
+            if (properties := made.__dict__.get("properties")) is not None:
+                made.__dict__["properties"] = self.readable(properties)
+            return made
+
+        return read
+
+    def read(self, shelf: Shelf) -> Callable[[str, Any], Any]:
+        """Return what makes a value of one column, for projections, without what the caller may not read."""
+
+        def read(name: str, value: Any) -> Any:
+            found = shelf.codec.read(name, value)
+            return self.readable(found) if name == "properties" and self.protections is not None else found
+
+        return read
+
+    def readable(self, properties: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties that the caller may read."""
+        return {key: value for key, value in properties.items() if self.may("read", "properties", key)}
+
+    def dumped(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a dumped artifact without what the caller may not read."""
+        if self.protections is None:
+            return dict(record)
+        shown = {name: value for name, value in record.items() if self.may("read", "fields", name)}
+        return {**shown, "properties": self.readable(record["properties"])} if "properties" in shown else shown
+
+    def binder(self, shelf: Shelf) -> Binder:
+        """Return a binder whose queries never tell more than the caller may see."""
+        return _Scoped(shelf.spec, self._specs, self)
+
+
+class _Scoped(Binder):
+    """Binds queries of one caller: every type that a link leads to is scoped, and what may not be read is not there."""
+
+    def __init__(self, spec: TypeSpec, specs: Specs, access: Access) -> None:
+        super().__init__(spec, specs)
+        self._access = access
+
+    def _at(self, spec: TypeSpec) -> Binder:
+        return _Scoped(spec, self._specs, self._access)
+
+    def _hop(self, predicate: Predicate, depth: int) -> Predicate:
+        return both(self._bind(predicate, depth), self._access.scope(self._spec, "get"))
+
+    def path(self, path: Path) -> tuple[Path, FieldSpec]:
+        """Return the checked path; what the caller may not read is an unknown field or a refused property."""
+        if path.field in self._spec.by_name and not self._access.may("read", "fields", path.field):
+            readable = [name for name in self._spec.by_name if self._access.may("read", "fields", name)]
+            raise UnknownFieldError(f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, readable)}")
+        if path.field == "properties":
+            self._check_property(path)
+        return super().path(path)
+
+    def _check_property(self, path: Path) -> None:
+        if path.keys and not self._access.may("read", "properties", path.keys[0]):
+            raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
+
+    def _has_key(self, predicate: Any, path: Path, spec: FieldSpec) -> Predicate:
+        if path.field == "properties" and not path.keys:
+            self._check_property(Path("properties", (predicate.key,)))
+        return super()._has_key(predicate, path, spec)
+
+    def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
+        given = tuple(fields)
+        if given or self._access.protections is None:
+            return super()._searched(given)
+        searched = [each.name for each in self._spec.fields if each.search]
+        readable = tuple(name for name in searched if self._access.may("read", "fields", name))
+        if searched and not readable:
+            raise QueryError(f"nothing of {self._spec.name} that this caller may read is searched")
+        return () if len(readable) == len(searched) else readable
+
+    def _references(self, predicate: References) -> Predicate:
+        for each in self._spec.fields:
+            if each.kind in ("blob", "folder") and not self._access.may("read", "fields", each.name):
+                raise QueryError(f"{self._spec.name} cannot be asked by reference: this caller may not read all its blobs")
+        return super()._references(predicate)
+
+
+def both(first: Predicate, second: Predicate) -> Predicate:
+    """Return the conjunction of two bound predicates, flat, so that a compiler sees its parts."""
+    parts = [part for each in (first, second) for part in (each.items if isinstance(each, And) else (each,))]
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+

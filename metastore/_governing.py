@@ -1,0 +1,182 @@
+"""Governing: states, sight, members, ownership and holds of artifacts, and quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from metastore._artifact import Record
+from metastore.errors import NotFoundError, TransitionError, ValidationError
+from metastore._transaction import undone_when_it_raises
+from metastore._values import text
+from metastore._writing import Writing
+
+if TYPE_CHECKING:
+    from metastore._members import Membership
+
+__all__ = ["Governing"]
+
+A = TypeVar("A", bound=Record)
+
+
+class Governing(Writing):
+    """What decides over artifacts: each method is one action, by its own rule of the policy."""
+
+    # states
+
+    def act(self, artifact: A, action: str, /, **fields: Any) -> A:
+        """Set fields, then take an action of the type's life cycle, together or not at all; return the new revision.
+
+        An artifact that is in the action's target already stays as it is. Raises TransitionError, and as `change` does.
+        """
+        return self.change(artifact, *([fields] if fields else []), action)
+
+    def activate(self, artifact: A, /, **fields: Any) -> A:
+        """Set fields, then make it active: every field that is required for it needs a value. Raises TransitionError."""
+        return self.act(artifact, "activate", **fields)
+
+    def deactivate(self, artifact: A) -> A:
+        """Take an active artifact out of use; nothing of it changes until it is reactivated. Raises TransitionError."""
+        return self.act(artifact, "deactivate")
+
+    def reactivate(self, artifact: A) -> A:
+        """Make a deactivated artifact active again. Raises TransitionError."""
+        return self.act(artifact, "reactivate")
+
+    # sight
+
+    def publish(self, artifact: A) -> A:
+        """Let everybody see it. Raises TransitionError in a state that is not published, DuplicateError for a public name and version."""
+        return self.change(artifact, "publish")
+
+    def unpublish(self, artifact: A) -> A:
+        """Let only its owner see it again. Raises DuplicateError where the owner has another private one of its name and version."""
+        return self.change(artifact, "unpublish")
+
+    def communitize(self, artifact: A) -> A:
+        """Let everybody get it who knows of it, without showing it in lists."""
+        return self.change(artifact, "communitize")
+
+    # members
+
+    @undone_when_it_raises
+    def share(self, artifact: A, *projects: str) -> A:
+        """Share a private artifact, or share a shared one with more projects; each answers before it is listed there.
+
+        One that is a member already keeps its answer. Raises TransitionError for one that is neither.
+        """
+        names = [_project(each) for each in projects]
+        with self.transaction():
+            made = self.change(artifact, "share")
+            for name in names:
+                self._check_member(made, "add_member", name)
+                if not self._memberships(made, name):
+                    self._engine().add(_membership()(artifact=made.id, member=name))
+        return made
+
+    @undone_when_it_raises
+    def unshare(self, artifact: A, *projects: str) -> A:
+        """Take projects off the members of a shared artifact; with none named it is private again, without members.
+
+        Raises NotFoundError for a project that is no member, TransitionError for an artifact that is not shared.
+        """
+        with self.transaction():
+            _check_shared(artifact)
+            for each in projects:
+                self._check_member(artifact, "delete_member", each)
+                self._engine().delete(self._membership_of(artifact, each))
+            if projects:
+                return self._same(artifact)
+            for member in self._memberships(artifact):
+                self._engine().delete(member)
+            return self.change(artifact, "unshare")
+
+    def members(self, artifact: Record) -> list[Membership]:
+        """Return the memberships of a shared artifact by project: all of them to its owner, its own to a member.
+
+        Raises TransitionError for an artifact that is not shared.
+        """
+        stored = self._same(artifact)
+        _check_shared(stored)
+        access = self._access
+        if access is None or access.admin or stored.owner == access.caller.project:
+            return self._memberships(stored)
+        return self._memberships(stored, access.caller.project) if access.caller.project is not None else []
+
+    @undone_when_it_raises
+    def answer(self, artifact: Record, answer: str, *, project: str | None = None) -> Membership:
+        """Set what a project says to a share (accepted, rejected or pending) and return the membership.
+
+        The project is the principal's own unless it is named. Raises NotFoundError where it is no member.
+        """
+        from metastore._members import Status
+
+        if answer not in get_args(Status):
+            raise ValidationError(f"expected an answer among {', '.join(get_args(Status))}, got {answer!r:.40}")
+        name = _project(project if project is not None or self._access is None else self._access.caller.project)
+        with self.transaction():
+            stored = self._same(artifact)
+            _check_shared(stored)
+            member = self._membership_of(stored, name)
+            self._check_member(stored, "modify_member", name)
+            return self._engine().update(member, answer=answer)
+
+    def _same(self, artifact: A) -> A:
+        return self.get(type(artifact), artifact.id)
+
+    def _engine(self) -> Governing:
+        """The catalogue as the owner of the process has it, for what the engine keeps for itself."""
+        raise NotImplementedError
+
+    def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
+        member = _membership()
+        asked = [] if project is None else [member.member == project]
+        found = self._engine().find(member, member.artifact.id == artifact.id, *asked, order_by=[member.member])
+        return list(found)
+
+    def _membership_of(self, artifact: Record, project: str) -> Membership:
+        found = self._memberships(artifact, _project(project))
+        if not found:
+            raise NotFoundError(f"{artifact.id} is not shared with {project!r}")
+        return found[0]
+
+    def _check_member(self, artifact: Record, action: str, project: str) -> None:
+        if self._access is not None:
+            shelf = self._types.shelf(type(artifact))
+            self._access.check(shelf, action, {**artifact.__dict__, "member_id": project})
+
+    # ownership and holds
+
+    @undone_when_it_raises
+    def transfer(self, artifact: A, owner: str | None) -> A:
+        """Give an artifact to another project. Raises DuplicateError where that has one of its scope, QuotaError where it is full."""
+        return self._put(artifact, "transfer", {"owner": None if owner is None else _project(owner)})
+
+    @undone_when_it_raises
+    def hold(self, artifact: A, reason: str) -> A:
+        """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
+        return self._put(artifact, "hold", {"hold": text(reason, "the reason of a hold")})
+
+    @undone_when_it_raises
+    def release(self, artifact: A) -> A:
+        """Take the legal hold off."""
+        return self._put(artifact, "hold", {"hold": None})
+
+
+def _membership() -> type[Membership]:
+    from metastore._members import Membership
+
+    return Membership
+
+
+def _project(given: object) -> str:
+    if not isinstance(given, str) or not 1 <= len(given) <= 255:
+        raise ValidationError(f"expected the name of a project, 1 to 255 characters, got {given!r:.60}")
+    return text(given, "project")
+
+
+def _check_shared(artifact: Record) -> None:
+    if artifact.visibility != "shared":
+        raise TransitionError(
+            f"only a shared artifact has members, and {artifact.id} is {artifact.visibility}: share it first", "share"
+        )

@@ -1,0 +1,344 @@
+"""Reading: the half of a catalogue that only asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from attrs import evolve, frozen
+
+from metastore._access import Access, both
+from metastore._artifact import Record
+from metastore._data import Data
+from metastore._exchange import dumped
+from metastore._find import Asked, Find, ask
+from metastore._link import Link
+from metastore._seen import seen_closure
+from metastore._types import Shelf, Types
+from metastore._values import text
+from metastore._version import Version
+from metastore.backend import Backend, Row
+from metastore.errors import NotFoundError, QueryError, StaleRevisionError
+from metastore.query import Absent, Compare, Order, Path, Predicate
+
+if TYPE_CHECKING:
+    from metastore._expr import Expr
+    from metastore._schema import TypeSpec
+
+__all__ = ["Edge", "Reading"]
+
+A = TypeVar("A", bound=Record)
+
+_ANY_OWNER: Any = object()
+
+
+@frozen(eq=False, repr=False)
+class Edge(Data):
+    """One link of a closure: ``source`` points to ``target`` by ``field``; ``depth`` counts hops, from 1."""
+
+    source: UUID
+    field: str
+    target: UUID
+    depth: int
+
+
+class Reading:
+    """What can be asked of a catalogue, by its owner or through one caller's eyes (`Access`)."""
+
+    _backend: Backend
+    _types: Types
+    _local: threading.local
+    _access: Access | None
+    _cursor_key: bytes
+
+    def get(
+        self,
+        type: type[A],
+        id: UUID | str | None = None,
+        *,
+        name: str | None = None,
+        version: Version | str | None = None,
+        owner: Any = _ANY_OWNER,
+    ) -> A:
+        """Return one artifact by id, or by name and version (the highest version where none is given).
+
+        ``type`` may be Record for an id of any type. Raises NotFoundError; QueryError when several owners hold
+        the name and version and ``owner`` does not say which.
+        """
+        if id is None:
+            return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
+        shelf = self._types.known(type)
+        if shelf is None or not isinstance(id, UUID):
+            return self._by_id(type, id)  # type: ignore[no-any-return]
+        rows, access = self._backend.fetch(shelf.spec, (id.bytes,)), self._access
+        if not rows:
+            return self._by_id(type, id)  # type: ignore[no-any-return]
+        if access is None:
+            return shelf.codec.decode(rows[0])  # type: ignore[no-any-return]
+        if not access.sees(shelf, rows[0]):
+            raise self._missing(shelf, id)
+        return access.reader(shelf)(rows[0])  # type: ignore[no-any-return]
+
+    def _by_id(self, type: Any, id: Any) -> Any:
+        ident = id if isinstance(id, UUID) else Link(id).id
+        wanted = _artifact_class(type)
+        cls = wanted if wanted.__type_name__ is not None else self._class_of(wanted, ident)
+        shelf = self._types.shelf(cls)
+        rows = self._visible(shelf, self._backend.fetch(shelf.spec, (ident.bytes,)))
+        if not rows:
+            raise self._missing(shelf if wanted.__type_name__ is not None else None, ident)
+        return self._reader(shelf)(rows[0])
+
+    def _class_of(self, wanted: Any, ident: UUID) -> Any:
+        known = self._backend.identify([ident.bytes]).get(ident.bytes)
+        if known is None or known.state != "live":
+            raise self._missing(None, ident)
+        found = self._types.cls(known.type)
+        if not issubclass(found, wanted):
+            raise self._missing(None, ident)
+        return found
+
+    def _visible(self, shelf: Shelf, rows: list[Row]) -> list[Row]:
+        """Leave out what the caller does not see; lists give pages of thousands, so those ask the database instead."""
+        access = self._access
+        return rows if access is None else [row for row in rows if access.sees(shelf, row)]
+
+    def _reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
+        """Return what makes an artifact of a row, as the caller may see it."""
+        access = self._access
+        return shelf.codec.decode if access is None else access.reader(shelf)
+
+    def _missing(self, shelf: Shelf | None, ident: UUID) -> NotFoundError:
+        """What is there but not to be seen is missing in the same words as what never was."""
+        what = "artifact" if shelf is None else shelf.spec.name
+        known = self._backend.identify([ident.bytes]).get(ident.bytes) if self._access is None else None
+        if known is not None and known.state == "deleted":
+            return NotFoundError(f"no {what} {ident} any more: it was deleted")
+        if known is not None and known.state == "live" and shelf is not None:
+            return NotFoundError(f"{ident} is one of {known.type}, not of {what}")
+        return NotFoundError(f"no {what} {ident}")
+
+    def _by_name(self, type: Any, name: str | None, version: Any, owner: Any) -> Any:
+        if name is None:
+            raise QueryError("get() needs an id, or a name with or without a version")
+        if _artifact_class(type).__type_name__ is None or owner is not _ANY_OWNER or self._access is not None:
+            return self._by_owner(type, name, version, owner)
+        shelf = self._types.shelf(type)
+        text = None if version is None else shelf.codec.version_text(version)
+        rows = self._backend.named(shelf.spec, _name(shelf, name), text, 1 if text is None else 2)
+        return self._only(type, name, version, [shelf.codec.decode(row) for row in rows])
+
+    def _by_owner(self, type: Any, name: str, version: Any, owner: Any) -> Any:
+        wanted: list[Predicate] = [Compare(Path("name"), "eq", name)]
+        if version is not None:
+            wanted.append(Compare(Path("version"), "eq", version))
+        if owner is not _ANY_OWNER:
+            wanted.append(Absent(Path("owner")) if owner is None else Compare(Path("owner"), "eq", owner))
+        order = () if version is not None else (Order(Path("version"), descending=True),)
+        return self._only(
+            type, name, version, list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2, unlisted=True))
+        )
+
+    def _only(self, type: Any, name: str, version: Any, found: list[Any]) -> Any:
+        if len(found) == 1:
+            return found[0]
+        what, which = type.__type_name__ or "artifact", name if version is None else f"{name} {version}"
+        if not found:
+            raise NotFoundError(f"no {what} {which!r}")
+        raise QueryError(f"several of {what} are {which!r}: say which by owner=…, or get it by id")
+
+    def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
+        """Return artifacts by id, in the order asked; missing ones are left out."""
+        wanted = [id.bytes if isinstance(id, UUID) else Link(id).id.bytes for id in ids]
+        if _artifact_class(type).__type_name__ is None:
+            return self._get_any(wanted)
+        shelf = self._types.shelf(type)
+        read = self._reader(shelf)
+        return [read(row) for row in self._visible(shelf, self._backend.fetch(shelf.spec, wanted))]
+
+    def _get_any(self, wanted: list[bytes]) -> list[Any]:
+        found: dict[bytes, Any] = {}
+        groups: dict[str, list[bytes]] = {}
+        for ident, known in self._backend.identify(wanted).items():
+            groups.setdefault(known.type if known.state == "live" else "", []).append(ident)
+        groups.pop("", None)
+        for name, ids in groups.items():
+            shelf = self._types.shelf(self._types.cls(name))
+            rows, read = self._visible(shelf, self._backend.fetch(shelf.spec, ids)), self._reader(shelf)
+            found.update((row[0], read(row)) for row in rows)
+        return [found[ident] for ident in wanted if ident in found]
+
+    def latest(self, type: type[A], name: str, *predicates: Predicate) -> A:
+        """Return the highest version of a name among what fits. Raises NotFoundError."""
+        if not predicates and _artifact_class(type).__type_name__ is not None:
+            return self._by_name(type, name, None, _ANY_OWNER)  # type: ignore[no-any-return]
+        order = (Order(Path("version"), descending=True),)
+        found = self.find(type, Compare(Path("name"), "eq", name), *predicates, order_by=order, limit=1, unlisted=True)
+        return self._only(type, name, None, list(found))  # type: ignore[no-any-return]
+
+    def find(
+        self,
+        type: type[A],
+        *predicates: Predicate,
+        order_by: Sequence[Expr[Any] | Order] = (),
+        limit: int | None = None,
+        after: str | UUID | Record | None = None,
+        latest: bool = False,
+        unlisted: bool = False,
+    ) -> Find[A]:
+        """Return a query that runs when it is used: iterate it, or ask it for a page, a count, facets.
+
+        ``type`` may be an abstract base: then every type under it is asked. Several predicates are a conjunction. ``latest`` keeps the
+        highest version per type, owner and name among what fits. ``after`` is a page's cursor, or an artifact or its id.
+        A principal is shown its own, what is public, and shares that it accepted, without the hidden; with ``unlisted``
+        all that it could get by id.
+        Raises QueryError and UnknownFieldError at once for what the type cannot answer.
+        """
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise QueryError(f"expected limit as a whole number, 0 or more, got {limit!r}")
+        asked = self._asked(type, predicates, order_by, latest=latest, unlisted=unlisted)
+        return Find(self, asked, after, limit)
+
+    def _asked(
+        self,
+        type: Any,
+        predicates: Sequence[Predicate],
+        order_by: Iterable[Any],
+        *,
+        latest: bool = False,
+        unlisted: bool = False,
+    ) -> list[Asked]:
+        self._check_open()
+        classes = [type] if _artifact_class(type).__type_name__ is not None else list(self._types.under(type))
+        shelves, access = map(self._types.shelf, classes), self._access
+        if access is None:
+            return [ask(shelf, shelf.binder, predicates, order_by, latest=latest) for shelf in shelves]
+        action = "get" if unlisted else "list"
+        return [self._asked_by(access, shelf, predicates, order_by, latest, action) for shelf in shelves]
+
+    def _asked_by(
+        self,
+        access: Access,
+        shelf: Shelf,
+        predicates: Sequence[Predicate],
+        order_by: Iterable[Any],
+        latest: bool,  # noqa: FBT001 - handed on as it came
+        action: str,
+    ) -> Asked:
+        made = ask(shelf, access.binder(shelf), predicates, order_by, latest=latest)
+        made.query = evolve(made.query, where=both(made.query.where, access.scope(shelf.spec, action)))
+        made.decode, made.read = access.reader(shelf), access.read(shelf)
+        return made
+
+    def count(self, type: type[A], *predicates: Predicate) -> int:
+        """Return how many artifacts fit."""
+        return self.find(type, *predicates).count()
+
+    def closure(
+        self, artifact: Record | UUID | str, depth: int | None = None, *, backwards: bool = False
+    ) -> list[Edge]:
+        """Return every link that can be reached from an artifact, or backwards leads to it, in one statement.
+
+        By depth; each link once, at its least depth; cycles end; ``depth`` bounds the hops. A principal sees links
+        between artifacts that it sees, hop by hop.
+        """
+        if depth is not None and (type(depth) is not int or depth < 0):
+            raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r}")
+        start = Link(artifact).id.bytes
+        if self._access is None:
+            found = self._backend.closure([start], depth, backwards=backwards)
+        else:
+            found = seen_closure(self._seen_ids, self._backend, start, depth, backwards=backwards)
+        return [Edge(UUID(bytes=each.source), each.field, UUID(bytes=each.target), each.depth) for each in found]
+
+    def _seen_ids(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Return those of the ids that the caller sees an artifact of."""
+        groups: dict[str, list[bytes]] = {}
+        for ident, known in self._backend.identify(list(ids)).items():
+            if known.state == "live":
+                groups.setdefault(known.type, []).append(ident)
+        seen: set[bytes] = set()
+        for name, each in groups.items():
+            shelf = self._types.shelf(self._types.cls(name))
+            seen.update(row[0] for row in self._visible(shelf, self._backend.fetch(shelf.spec, each)))
+        return seen
+
+    def _leads(self, ident: bytes) -> bool:
+        """Whether a link to this id leads to an artifact that the caller sees."""
+        return ident in self._seen_ids([ident])
+
+    def back_links(self, artifact: Record | UUID | str) -> list[Edge]:
+        """Return the links that point to an artifact."""
+        return self.closure(artifact, 1, backwards=True)
+
+    def dump(self, artifact: Record) -> dict[str, Any]:
+        """Return every field of a stored artifact as JSON values, with its type; `load` takes it back."""
+        shelf = self._types.shelf(type(artifact))
+        rows = self._visible(shelf, self._backend.fetch(shelf.spec, [artifact.id.bytes]))
+        if not rows:
+            raise self._missing(shelf, artifact.id)
+        check_revision(shelf, rows[0], artifact)
+        return self._dumped(shelf, rows[0])
+
+    def dump_many(self, type: type[A], *predicates: Predicate) -> Iterator[dict[str, Any]]:
+        """Yield every artifact that fits as `dump` would, by type and id."""
+        for one in self._asked(type, predicates, (), unlisted=True):
+            for row in one.stream(None, None):
+                yield self._dumped(one.shelf, row)
+
+    def _dumped(self, shelf: Shelf, row: Row) -> dict[str, Any]:
+        record, access = dumped(shelf.codec, row), self._access
+        return record if access is None else access.dumped(record)
+
+    def parse(self, type: type[Record] | str, text: str | Mapping[str, Any]) -> Predicate:
+        """Return the predicate of a CQL2 text, or of CQL2 JSON given as a mapping.
+
+        Raises QuerySyntaxError with the position of the mistake, UnknownFieldError.
+        """
+        from metastore.cql2 import parse_json, parse_text
+
+        spec = self._types.shelf(self._types.cls(type) if isinstance(type, str) else type).spec
+        parse: Callable[..., Predicate] = parse_text if isinstance(text, str) else parse_json
+        return parse(text, spec, self._types.spec)
+
+
+    def types(self) -> list[TypeSpec]:
+        """Return the spec of every type, stored or registered, by name; the engine's own are not among them."""
+        self._types.refresh()
+        return [spec for name in self._types.names() if (spec := self._types.spec(name)) is not None]
+
+    def artifact_type(self, name: str) -> type[Any]:
+        """Return the class of a type name: the registered one, else a dynamic one that behaves the same.
+
+        Raises UnknownTypeError with the nearest spelling.
+        """
+        found: type[Any] = self._types.cls(name)
+        return found
+
+    def _check_open(self) -> None:
+        raise NotImplementedError
+
+
+def check_revision(shelf: Shelf, row: Row, artifact: Record) -> None:
+    """Raise StaleRevisionError where an artifact is not the revision that is stored."""
+    if row[shelf.revision] != artifact.revision:
+        raise StaleRevisionError(
+            f"{shelf.spec.name} {artifact.id} is at revision {row[shelf.revision]}, not {artifact.revision}: get it again, then decide"
+            if artifact.revision
+            else f"{shelf.spec.name} {artifact.id} was made here, not read from the catalogue: get it first, then change it"
+        )
+
+
+def _name(shelf: Shelf, name: Any) -> str:
+    field = shelf.spec.by_name.get("name")
+    if field is None:
+        raise QueryError(f"{shelf.spec.name} has no name; get it by id, or find it")
+    return text(name, "$.name")
+
+
+def _artifact_class(given: Any) -> Any:
+    if not isinstance(given, type) or not issubclass(given, Record):
+        raise QueryError(f"expected an artifact class to find, got {given!r:.60}")
+    return given

@@ -1,0 +1,105 @@
+"""Steps: what one change does to a row, judged by the life cycle, and for a principal by the policy.
+
+A change is a series of steps, each seeing the row as the one before left it. A step is a mapping of fields to values, or the
+name of an action: a transition of the type's life cycle, or one that decides who may see the artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from metastore._moves import check_change, entered, moved
+from metastore.errors import TransitionError, ValidationError
+
+if TYPE_CHECKING:
+    from metastore._access import Access
+    from metastore._types import Shelf
+
+__all__ = ["SIGHT", "Step", "actions_of", "placed", "stepped"]
+
+Step = Mapping[str, Any] | str
+Row = tuple[Any, ...]
+
+SIGHT = {"publish": "public", "unpublish": "private", "communitize": "community", "share": "shared", "unshare": "private"}
+"""What the actions that decide who may see an artifact make of its visibility."""
+
+_ADVICE = {
+    "status": "the status changes by actions: activate(), deactivate(), or act() with the name of a transition",
+    "visibility": "the visibility changes by publish(), unpublish(), communitize(), share() and unshare()",
+    "owner": "the owner changes by transfer()",
+}
+_GUARDED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
+
+
+def stepped(shelf: Shelf, row: Row, step: Step, access: Access | None, time: Callable[[], int]) -> Row:
+    """Return the row after one step; ``time`` gives the commit's time in microseconds.
+
+    Raises TransitionError, FrozenFieldError, ForbiddenError, ValidationError, UnknownFieldError.
+    """
+    if isinstance(step, str):
+        return _acted(shelf, row, step, access, time)
+    return _updated(shelf, row, step, access)
+
+
+def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access | None) -> Row:
+    given = fields if access is None else _permitted(shelf, row, fields, access)
+    after = tuple(shelf.codec.patch(row, given))
+    if after[-1] == row[-1]:
+        return row
+    for name, advice in _ADVICE.items():
+        if name in fields and after[shelf.spec.position[name]] != row[shelf.spec.position[name]]:
+            raise ValidationError(f"{name} of {shelf.spec.name} is not set by an update: {advice}")
+    check_change(shelf.spec, row, after)
+    return after
+
+
+def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access) -> Mapping[str, Any]:
+    before = shelf.codec.decode(row).__dict__
+    access.check(shelf, "update", before, fields)
+    for name in fields.keys() & _GUARDED.keys():
+        if fields[name] != before[name]:
+            access.check(shelf, _GUARDED[name], before, fields)
+    given = access.kept(before.get("properties", {}), fields)
+    access.check_protected(before, given)
+    return given
+
+
+def _acted(shelf: Shelf, row: Row, action: str, access: Access | None, time: Callable[[], int]) -> Row:
+    change = _seen(shelf, row, action) if action in SIGHT else _moved(shelf, row, action, time)
+    if access is not None:
+        access.check(shelf, action, shelf.codec.decode(row).__dict__, change)
+    return placed(shelf, row, change) if change else row
+
+
+def placed(shelf: Shelf, row: Row, change: Mapping[str, Any]) -> Row:
+    """Return the finished row with plain values of columns in place of its own."""
+    at, new = shelf.spec.position, list(row)
+    for name, value in change.items():
+        new[at[name]] = value
+    return tuple(shelf.codec.finish(new))
+
+
+def _seen(shelf: Shelf, row: Row, action: str) -> dict[str, Any]:
+    at, cycle = shelf.spec.position, shelf.spec.lifecycle
+    now, status = row[at["visibility"]], row[at["status"]]
+    if now == SIGHT[action]:
+        return {}
+    if action == "publish" and cycle.published_in and status not in cycle.published_in:
+        raise TransitionError(
+            f"{shelf.spec.name} is published in {' or '.join(cycle.published_in)}, and this one is {status}: change its state first",
+            action,
+        )
+    if (action == "unshare" and now != "shared") or (action == "share" and now != "private"):
+        raise TransitionError(f"{action} is for what is {'shared' if action == 'unshare' else 'private'}, and this one is {now}", action)
+    return {"visibility": SIGHT[action]}
+
+
+def _moved(shelf: Shelf, row: Row, action: str, time: Callable[[], int]) -> dict[str, Any]:
+    transition = moved(shelf.spec, row, action)
+    return {} if transition is None else entered(transition, time())
+
+
+def actions_of(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """Return the names of the actions that a series of steps takes, for hooks: ``update`` for any mapping."""
+    return tuple(dict.fromkeys(each if isinstance(each, str) else "update" for each in steps))

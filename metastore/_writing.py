@@ -1,0 +1,389 @@
+"""Writing: the half of a catalogue through which every change of an artifact goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from metastore._artifact import Record
+from metastore._exchange import loaded
+from metastore._hooked import hooked
+from metastore._integrity import holders, refuse, without
+from metastore._json import encode
+from metastore._quotas import within_quota
+from metastore._reading import Reading, check_revision
+from metastore._steps import Step, actions_of, placed, stepped
+from metastore._transaction import Transaction, undone_when_it_raises
+from metastore._types import Shelf
+from metastore._values import text
+from metastore.backend import CHECKPOINT_EVERY, Change, Row
+from metastore.errors import ForbiddenError, ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
+from metastore.query import Compare, Path, Predicate, Query
+
+__all__ = ["Writing"]
+
+A = TypeVar("A", bound=Record)
+BATCH = 500
+"""Artifacts handed to the backend at once when many are added."""
+
+_NOT_UPSERTED = {"id", "status", "owner", "visibility", "created_at", "updated_at", "activated_at", "revision"}
+
+
+class Writing(Reading):
+    """What changes a catalogue: adding, changing, deleting, importing.
+
+    The life cycle, protection, link integrity and quotas bind everybody, the policy every principal.
+    """
+
+    _actor: str | None
+
+    def transaction(self, *, message: str | None = None, actor: str | None = None) -> AbstractContextManager[Any]:
+        """Return a context in which all writes are one: they land together or not at all.
+
+        It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
+        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
+        """
+        return Transaction(self, words(actor, "actor") or self._actor, words(message, "message"))
+
+    # adding
+
+    @undone_when_it_raises
+    def add(self, artifact: A) -> A:
+        """Store a new artifact and return it as stored: with times, and revision 1.
+
+        It begins in the first state of its type's life cycle. A principal's artifact is its project's. Raises ValidationError,
+        DuplicateError for a taken unique scope, IdTakenError for an id ever used, QuotaError; ForbiddenError, VetoError.
+        """
+        shelf = self._shelf_of(artifact)
+        if shelf.hooks:
+            return hooked(self, shelf, ("create",), None, lambda: artifact, lambda: self._add(shelf, artifact))  # type: ignore[no-any-return]
+        return self._add(shelf, artifact)  # type: ignore[no-any-return]
+
+    def _add(self, shelf: Shelf, artifact: Any) -> Any:
+        row = self._new_row(shelf, artifact)
+        with Transaction(self, self._actor, None) as commit:
+            if commit.renewed:
+                shelf = self._shelf_of(artifact)
+                row = self._new_row(shelf, artifact)
+            stored = shelf.codec.stamp(row, revision=1, time=commit.time())
+            made = self._reader(shelf)(stored)  # before it is written: what cannot be read is not stored
+            within_quota(self._backend, self._types, shelf, None, stored)
+            self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
+        return made
+
+    def _new_row(self, shelf: Shelf, artifact: Record) -> list[Any]:
+        values = artifact.__dict__ if self._access is None else self._access.claimed(shelf, artifact.__dict__)
+        row = shelf.codec.encode(values)
+        if row[shelf.status] != shelf.initial:
+            raise ValidationError(
+                f"one of {shelf.spec.name} begins as {shelf.initial}, got {row[shelf.status]!r} at $.status: add it, then act on it; only load() takes a status as given"
+            )
+        return row
+
+    @undone_when_it_raises
+    def add_many(self, artifacts: Iterable[Record], *, progress: Callable[[int], object] | None = None) -> int:
+        """Store many artifacts of any types, in one transaction, and return how many.
+
+        The iterable is read as it goes, a few hundred at a time; ``progress`` is called with the count so far.
+        Raises as `add` does; then none is stored. Hooks run for each, inside the transaction.
+        """
+        with self.transaction() as commit:
+            stream, count = iter(artifacts), 0
+            while batch := list(islice(stream, BATCH)):
+                self._insert_batch(batch, commit.time())
+                count += len(batch)
+                if progress is not None:
+                    progress(count)
+        return count
+
+    def _insert_batch(self, batch: list[Record], now: int) -> None:
+        by_shelf: dict[Shelf, list[tuple[Row, Change]]] = {}
+        for artifact in batch:
+            shelf = self._shelf_of(artifact)
+            if shelf.hooks:
+                self.add(artifact)
+                continue
+            row = shelf.codec.stamp(self._new_row(shelf, artifact), revision=1, time=now)
+            by_shelf.setdefault(shelf, []).append((row, Change("add", row[0], 1, shelf.number, row[-1])))
+        for shelf, entries in by_shelf.items():
+            within_quota(self._backend, self._types, shelf, None, *(row for row, _ in entries))
+            self._backend.insert(shelf.spec, entries)
+
+    # changing
+
+    @undone_when_it_raises
+    def update(self, artifact: A, /, **fields: Any) -> A:
+        """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
+
+        What is equal already is not written: with nothing new the stored artifact comes back as it is. Raises StaleRevisionError when someone wrote
+        since, NotFoundError, UnknownFieldError with the nearest spelling, ValidationError, DuplicateError, FrozenFieldError
+        for what its state does not let change.
+        """
+        return self._change(artifact, (fields,))  # type: ignore[no-any-return]
+
+    @undone_when_it_raises
+    def change(self, artifact: A, *steps: Step) -> A:
+        """Take several steps at once, each seeing what the one before left, and return the new revision; all or none.
+
+        A step is a mapping of fields to values, or the name of an action: a transition of the type's life cycle, or publish,
+        unpublish, communitize. Compare-and-set, and raises as `update` does; TransitionError for an action that its state or a
+        field without value forbids.
+        """
+        return self._change(artifact, steps)  # type: ignore[no-any-return]
+
+    def _change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+        shelf = self._shelf_of(artifact)
+        if shelf.hooks:
+            return hooked(
+                self, shelf, actions_of(steps), artifact,
+                lambda: self._preview(artifact, steps), lambda: self._stored_change(artifact, steps),
+            )  # fmt: skip
+        return self._stored_change(artifact, steps)
+
+    def _stored_change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+        with Transaction(self, self._actor, None) as commit:
+            shelf = self._shelf_of(artifact)
+            before = self._at_revision(shelf, artifact)
+            after = self._changed(shelf, before, steps, commit)
+        return self._reader(shelf)(after)
+
+    def _preview(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+        """What the artifact would be; for hooks that run before the write lock is taken."""
+        shelf = self._shelf_of(artifact)
+        row = self._at_revision(shelf, artifact)
+        for step in steps:
+            row = stepped(shelf, row, step, self._access, lambda: row[shelf.spec.position["updated_at"]])
+        return self._reader(shelf)(row)
+
+    def _at_revision(self, shelf: Shelf, artifact: Record) -> Row:
+        rows = self._visible(shelf, self._backend.fetch(shelf.spec, [artifact.id.bytes]))
+        if not rows:
+            raise self._missing(shelf, artifact.id)
+        check_revision(shelf, rows[0], artifact)
+        return rows[0]
+
+    def _changed(self, shelf: Shelf, before: Row, steps: Iterable[Step], commit: Transaction) -> Row:
+        row = before
+        for step in steps:
+            row = stepped(shelf, row, step, self._access, commit.time)
+        return self._written(shelf, before, row, commit)
+
+    def _written(self, shelf: Shelf, before: Row, row: Row, commit: Transaction) -> Row:
+        if row[-1] == before[-1]:
+            return before
+        created = before[shelf.spec.position["created_at"]]
+        after = shelf.codec.stamp(list(row), revision=before[shelf.revision] + 1, time=commit.time(), created=created)
+        within_quota(self._backend, self._types, shelf, before, after)
+        self._replace(shelf, before, after, "update")
+        return after
+
+    def _replace(self, shelf: Shelf, before: Row, after: Row, kind: Literal["update", "load"]) -> None:
+        names = [name for name, at, _ in shelf.codec.content if before[at] != after[at]]
+        at, revision = shelf.spec.position, after[shelf.revision]
+        change = Change(
+            kind,
+            before[0],
+            revision,
+            shelf.number,
+            after[-1],
+            before[-1],
+            encode({name: before[at[name]] for name in names}),
+            encode({name: after[at[name]] for name in names}),
+            _whole(shelf, after) if revision % CHECKPOINT_EVERY == 0 else None,
+        )
+        if not self._backend.replace(shelf.spec, before, after, change):
+            raise _overtaken(shelf, before)
+
+    @undone_when_it_raises
+    def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
+        """Change fields of every artifact that fits, in one transaction; return how many changed."""
+        count = 0
+        with self.transaction() as commit:
+            for one in self._asked(type, predicates, (), unlisted=True):
+                one.shelf.check_writable()
+                one.shelf.codec.check(fields)
+                for before in one.stream(None, None):
+                    if one.shelf.hooks:
+                        made = one.decode(before)
+                        count += self._change(made, (fields,)).revision != made.revision
+                    else:
+                        count += self._changed(one.shelf, before, (fields,), commit) is not before
+        return count
+
+    @undone_when_it_raises
+    def upsert(self, artifact: A) -> A:
+        """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
+
+        Every field but id, status, owner and visibility is taken from ``artifact``; when all are equal nothing is written.
+        Raises ValidationError for a type without unique scope.
+        """
+        with self.transaction():
+            return self._upserted(artifact)
+
+    def _upserted(self, artifact: A) -> A:
+        shelf = self._shelf_of(artifact)
+        row = self._new_row(shelf, artifact)
+        if row[-2] is None:
+            raise ValidationError(
+                f"type {shelf.spec.name} declares no unique scope, so there is nothing to recognise it by; use add()"
+            )
+        key = Compare(Path("unique_key", kind="id"), "eq", row[-2])
+        holding = self._visible(shelf, shelf.select(Query(shelf.spec.name, key, limit=1)))
+        if not holding:
+            return self.add(artifact)
+        fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
+        return self._change(self._reader(shelf)(holding[0]), (fields,))  # type: ignore[no-any-return]
+
+    def _put(self, artifact: A, action: str, change: Mapping[str, Any]) -> A:
+        """Set plain values of columns that only an action of their own sets, by its rule."""
+        with Transaction(self, self._actor, None) as commit:
+            shelf = self._shelf_of(artifact)
+            before = self._at_revision(shelf, artifact)
+            if self._access is not None:
+                self._access.check(shelf, action, shelf.codec.decode(before).__dict__, change)
+            after = self._written(shelf, before, placed(shelf, before, change), commit)
+        return self._reader(shelf)(after)  # type: ignore[no-any-return]
+
+    # deleting
+
+    @undone_when_it_raises
+    def delete(self, artifact: Record) -> None:
+        """Delete an artifact; its id stays taken for ever, its name is free again.
+
+        What its owner's other artifacts say of their links to it happens: they restrict (LinkedError), let go, or go with
+        it. Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError, ProtectedError.
+        """
+        shelf = self._shelf_of(artifact)
+        if shelf.hooks:
+            hooked(self, shelf, ("delete",), artifact, lambda: None, lambda: self._delete(artifact))
+        else:
+            self._delete(artifact)
+
+    def _delete(self, artifact: Record) -> None:
+        with Transaction(self, self._actor, None) as commit:
+            shelf = self._shelf_of(artifact)
+            self._remove(shelf, self._at_revision(shelf, artifact), commit, {artifact.id.bytes})
+
+    @undone_when_it_raises
+    def delete_many(self, type: type[A], *predicates: Predicate) -> int:
+        """Delete every artifact that fits, in one transaction; return how many. Links among them restrict nothing."""
+        with self.transaction() as commit:
+            asked = self._asked(type, predicates, (), unlisted=True)
+            ids = [(one, [row[0] for row in one.stream(None, None)]) for one in asked]
+            going = {ident for _, each in ids for ident in each}
+            for one, each in ids:
+                for ident in each:
+                    self._delete_one(one.shelf, ident, commit, going)
+        return sum(len(each) for _, each in ids)
+
+    def _delete_one(self, shelf: Shelf, ident: bytes, commit: Transaction, going: set[bytes]) -> None:
+        rows = self._backend.fetch(shelf.spec, [ident])  # a cascade may have taken it already
+        if rows and shelf.hooks:
+            self.delete(self._reader(shelf)(rows[0]))
+        elif rows:
+            self._remove(shelf, rows[0], commit, going)
+
+    def _remove(self, shelf: Shelf, before: Row, commit: Transaction, going: set[bytes]) -> None:
+        """Take an artifact away, and what goes with it; ``going`` are the ids that are going anyhow."""
+        self._check_removable(shelf, before)
+        for holder in holders(self._backend, self._types, shelf, before):
+            if holder.row[0] in going:
+                continue
+            if holder.on_delete == "restrict":
+                raise refuse(shelf, before, holder, self._sees)
+            if holder.on_delete == "cascade":
+                going.add(holder.row[0])
+                self._delete_one(holder.shelf, holder.row[0], commit, going)
+            else:
+                self._written(holder.shelf, holder.row, placed(holder.shelf, holder.row, without(holder, before[0])), commit)
+        self._erase(shelf, before, commit)
+
+    def _sees(self, shelf: Shelf, row: Row) -> bool:
+        return bool(self._visible(shelf, [row]))
+
+    def _check_removable(self, shelf: Shelf, row: Row) -> None:
+        at = shelf.spec.position
+        if self._access is not None and not shelf.ours:
+            self._access.check(shelf, "delete", shelf.codec.decode(row).__dict__)
+        if row[at["hold"]] is not None:
+            raise ProtectedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is on hold ({row[at['hold']]}): release it first")
+        if row[at["protected"]]:
+            raise ProtectedError(
+                f"{shelf.spec.name} {UUID(bytes=row[0])} is protected: update it with protected=False first"
+            )
+
+    def _erase(self, shelf: Shelf, before: Row, commit: Transaction) -> None:
+        commit.time()
+        revision = before[shelf.revision] + 1
+        change = Change(
+            "delete", before[0], revision, shelf.number, before[-1], before[-1], before=_whole(shelf, before)
+        )
+        if not self._backend.delete(shelf.spec, before, change):
+            raise _overtaken(shelf, before)
+
+    # importing
+
+    @undone_when_it_raises
+    def load(self, type: type[Record], records: Iterable[Mapping[str, Any]]) -> int:
+        """Import artifacts exactly as given, with id, status, owner, revision and times; return how many were written.
+
+        Records are mappings of JSON values as `dump` makes them. One that is stored already with the same content and
+        revision is passed over; one with the same id and other content replaces it. Life cycle, hooks and quotas are not
+        asked: it is for the owner of the process. One transaction; raises as `add` does; ForbiddenError for a principal.
+        """
+        self._check_ours("load")
+        count = 0
+        with self.transaction() as commit:
+            shelf = self._types.shelf(type)
+            shelf.check_writable()
+            for record in records:
+                count += self._load_one(shelf, loaded(shelf.codec, record), commit)
+        return count
+
+    def _load_one(self, shelf: Shelf, row: Row, commit: Transaction) -> bool:
+        commit.time()
+        stored = self._backend.fetch(shelf.spec, [row[0]])
+        if stored and stored[0][: len(row)] == row:
+            return False
+        if stored:
+            self._replace(shelf, stored[0], row, "load")
+        else:
+            self._backend.insert(
+                shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))]
+            )
+        return True
+
+    def _check_ours(self, what: str) -> None:
+        if self._access is not None:
+            raise ForbiddenError(f"{what}() is for the owner of the process, not for a principal", rule=what)
+
+    def _shelf_of(self, artifact: Record) -> Shelf:
+        shelf = self._types._shelves.get(type(artifact))
+        if shelf is None:
+            if not isinstance(artifact, Record):
+                raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
+            shelf = self._types.shelf(type(artifact))
+        if shelf.refusal:
+            shelf.check_writable()
+        if shelf.ours and self._access is not None:
+            raise UnknownTypeError(f"a principal does not write {shelf.spec.name}: the actions on artifacts do")
+        return shelf
+
+
+def words(given: str | None, what: str) -> str | None:
+    """Return a text for the history, checked, or nothing."""
+    return None if given is None else text(given, what)
+
+
+def _overtaken(shelf: Shelf, before: Row) -> StaleRevisionError:
+    return StaleRevisionError(
+        f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
+    )
+
+
+def _whole(shelf: Shelf, row: Row) -> str:
+    names = [each.name for each in shelf.spec.fields]
+    return encode(dict(zip(names, row, strict=False)))
