@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 from uuid import UUID
 
 from metastore._building import NOT_SETTABLE, SET_BY_CATALOG, build, hand_on, spec_of
 from metastore._field import Field, Properties, SystemVersion, field
+from metastore._hooks import Hooks
 from metastore._ids import make_id
+from metastore._lifecycle import DEFAULT, Lifecycle
 from metastore._schema import TypeSpec
 from metastore.errors import DeclarationError, UnknownFieldError, nearest
 
@@ -41,13 +43,17 @@ class Record(_Declared, metaclass=_Meta):
 
     ``class Image(Record, type_name="images")`` declares a type; without ``type_name`` the class is an abstract
     mix-in. ``unique`` names the fields of the unique scope (to which the owner belongs while the artifact is not
-    public), ``scheme`` its version scheme. Instances are frozen, equal and hashed by (id, revision).
+    public), ``scheme`` its version scheme, ``lifecycle`` its states and actions, ``rules`` the policy rule of an action where
+    it is not the usual one; all but the first are inherited. Instances are frozen, equal and hashed by (id, revision).
     Raises DeclarationError, naming the field, when the class is created.
     """
 
     __type_name__: ClassVar[str | None] = None
     __scheme__: ClassVar[str] = "semver"
     __unique__: ClassVar[tuple[str, ...] | None] = None
+    __lifecycle__: ClassVar[Lifecycle] = DEFAULT
+    __rules__: ClassVar[dict[str, str]] = {}
+    __hooks__: ClassVar[dict[str, Hooks] | None] = None
     __spec__: ClassVar[TypeSpec | None] = None
     __fields_by_name__: ClassVar[dict[str, Any]] = {}
 
@@ -57,7 +63,7 @@ class Record(_Declared, metaclass=_Meta):
         default=None, max_length=255, min_length=1, description="Project or user it belongs to."
     )
     status: Field[str] = field(
-        default="drafted", max_length=32, pattern="[a-z][a-z0-9_]*", description="Life-cycle state."
+        default=DEFAULT.initial, choices=DEFAULT.states, description="State of its life cycle; moved by actions."
     )
     visibility: Field[str] = field(default="private", choices=VISIBILITIES, description="Who may see it.")
     hidden: Field[bool] = field(default=False, mutable=True, description="Listed only when asked for.")
@@ -88,6 +94,8 @@ class Record(_Declared, metaclass=_Meta):
         type_name: str | None = None,
         unique: Iterable[str] | None = None,
         scheme: str | None = None,
+        lifecycle: Lifecycle | None = None,
+        rules: Mapping[str, str] | None = None,
         **rest: Any,
     ) -> None:
         hand_on(cls, rest, super().__init_subclass__)
@@ -95,7 +103,8 @@ class Record(_Declared, metaclass=_Meta):
         while frame.f_code.co_name == "__init_subclass__":  # a mix-in's own hook, which called this one
             frame = frame.f_back
         module = sys.modules.get(cls.__module__)
-        build(cls, type_name, unique, scheme, frame.f_globals if module is None else vars(module), frame.f_locals)
+        keywords = {"type_name": type_name, "unique": unique, "scheme": scheme, "lifecycle": lifecycle, "rules": rules}
+        build(cls, keywords, frame.f_globals if module is None else vars(module), frame.f_locals)
 
     if not TYPE_CHECKING:
 
@@ -120,7 +129,7 @@ class Record(_Declared, metaclass=_Meta):
         return f"{type(self).__name__}({', '.join([*shown, f'id={str(self.id)!r}'])})"
 
 
-build(Record, None, None, None, globals(), {})
+build(Record, {}, globals(), {})
 
 
 class Artifact(Record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, get_args, get_origin
 
@@ -11,6 +11,8 @@ import attrs
 
 from metastore._declare import Unresolved, check_value, field_spec, hints_of
 from metastore._field import NO_DEFAULT, Field, Properties, SystemVersion
+from metastore._hooks import check_hooks
+from metastore._lifecycle import ACTIONS, Lifecycle, Transition, check_lifecycle
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._targets import link_hint, link_target, root_of
@@ -19,6 +21,7 @@ from metastore.errors import DeclarationError, nearest
 
 __all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "spec_of"]
 
+KEYWORDS = ("type_name", "unique", "scheme", "lifecycle", "rules")
 TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 SET_BY_CATALOG = frozenset({"created_at", "updated_at", "revision"})
 NOT_SETTABLE = SET_BY_CATALOG | {"id", "activated_at"}
@@ -28,31 +31,45 @@ def hand_on(cls: Any, keywords: dict[str, Any], take: Callable[..., None]) -> No
     try:
         take(**keywords)
     except TypeError:
-        known, name = ("type_name", "unique", "scheme"), next(iter(keywords), "")
+        known, name = KEYWORDS, next(iter(keywords), "")
         raise DeclarationError(
             f"{cls.__name__}: no class keyword {name!r}: {nearest(name, known)} ({', '.join(known)})"
         ) from None
 
 
-def build(cls: Any, type_name: Any, unique: Any, scheme: Any, module: Any, local: Any) -> None:
-    name = cls.__name__
+def build(cls: Any, keywords: Mapping[str, Any], module: Any, local: Any) -> None:
+    """Make a class body a type, or an abstract mix-in where it has no name. Raises DeclarationError naming class and field."""
+    type_name = keywords.get("type_name")
     if type_name is not None and (not isinstance(type_name, str) or not TYPE_NAME.fullmatch(type_name)):
         raise DeclarationError(
-            f"{name}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48), got {type_name!r}"
+            f"{cls.__name__}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48), got {type_name!r}"
         )
-    if scheme is not None and scheme not in SCHEMES:
-        raise DeclarationError(f"{name}: unknown version scheme {scheme!r}: {nearest(str(scheme), SCHEMES)}")
     cls.__type_name__ = type_name
-    cls.__scheme__ = scheme or cls.__scheme__
-    if isinstance(unique, str):
-        raise DeclarationError(f"{name}: unique is several names like ({unique!r},), not one text")
-    cls.__unique__ = tuple(unique) if unique is not None else cls.__unique__
+    _take_keywords(cls, **{name: keywords.get(name) for name in KEYWORDS if name != "type_name"})
     _declare_own(cls, module, local)
     cls.__fields_by_name__ = _inherited(cls)
     if type_name is not None:
         _let_attrs_build(cls)
-    cls.__spec__ = None
+        _check_lived(cls, cls.__lifecycle__)
+        check_hooks(cls, cls.__lifecycle__)
+    cls.__spec__ = cls.__hooks__ = None
     _check_unique(cls)
+
+
+def _take_keywords(cls: Any, unique: Any, scheme: Any, lifecycle: Any, rules: Any) -> None:
+    name = cls.__name__
+    if scheme is not None and scheme not in SCHEMES:
+        raise DeclarationError(f"{name}: unknown version scheme {scheme!r}: {nearest(str(scheme), SCHEMES)}")
+    if isinstance(unique, str):
+        raise DeclarationError(f"{name}: unique is several names like ({unique!r},), not one text")
+    if lifecycle is not None:
+        check_lifecycle(name, lifecycle)
+    if rules is not None and not isinstance(rules, Mapping):
+        raise DeclarationError(f"{name}: rules are names by action like {{'create': 'add_image'}}, got {rules!r:.60}")
+    cls.__scheme__ = scheme or cls.__scheme__
+    cls.__unique__ = tuple(unique) if unique is not None else cls.__unique__
+    cls.__lifecycle__ = lifecycle or cls.__lifecycle__
+    cls.__rules__ = {**cls.__rules__, **(rules or {})}
 
 
 def _declare_own(cls: Any, module: Any, local: Any) -> None:
@@ -158,6 +175,8 @@ def _attrs_field(cls: Any, name: str, given: Any) -> Any:
         return attrs.field(default=Version(default(scheme), scheme), converter=_to_version(scheme))
     if name == "id":
         return attrs.field(default=made, converter=_to_id)
+    if name == "status":
+        return attrs.field(default=cls.__lifecycle__.initial)
     return attrs.field(default=made, init=given.options["_init"])
 
 
@@ -185,6 +204,33 @@ def _check_unique(cls: Any) -> None:
             raise DeclarationError(f"{cls.__name__}: unique cannot name {name!r}{'' if given else ' twice'}")
 
 
+def _check_lived(cls: Any, lifecycle: Lifecycle) -> None:
+    known = (*ACTIONS, *lifecycle.actions)
+    for action, rule in cls.__rules__.items():
+        if action not in known:
+            raise DeclarationError(f"{cls.__name__}: rules name the action {action!r}: {nearest(str(action), known)}")
+        if not isinstance(rule, str) or not rule:
+            raise DeclarationError(f"{cls.__name__}: the rule of {action} is a name like add_image, got {rule!r}")
+    for name, each in cls.__fields_by_name__.items():
+        for state in each.spec.required_for:
+            if state not in lifecycle.states:
+                raise DeclarationError(
+                    f"{cls.__name__}.{name}: required_for names the state {state!r}: {nearest(str(state), lifecycle.states)}"
+                )
+    for transition in lifecycle.transitions:
+        for name in transition.clears:
+            _check_cleared(cls, transition, name)
+
+
+def _check_cleared(cls: Any, transition: Transition, name: str) -> None:
+    found = cls.__fields_by_name__.get(name)
+    if found is None or not found.spec.optional or name in root_of(cls).__fields_by_name__:
+        why = (
+            nearest(name, cls.__fields_by_name__) if found is None else "declare it with | None, as a field of its own"
+        )
+        raise DeclarationError(f"{cls.__name__}: the action {transition.action!r} clears the field {name!r}: {why}")
+
+
 def spec_of(cls: Any) -> TypeSpec:
     """Return the spec of a declared type; link targets are resolved now, at first use.
 
@@ -200,13 +246,17 @@ def _type_spec(cls: Any) -> TypeSpec:
         raise DeclarationError(f"{cls.__name__} is abstract: give it a type_name to store its artifacts")
     specs = tuple(_final_spec(cls, each) for each in cls.__fields_by_name__.values())
     own = cls.__dict__.get("__doc__")
-    return TypeSpec(cls.__type_name__, specs, cls.__unique__ or (), (own or "").strip())
+    words = (own or "").strip()
+    return TypeSpec(cls.__type_name__, specs, cls.__unique__ or (), words, cls.__lifecycle__, cls.__rules__)
 
 
 def _final_spec(cls: Any, given: Any) -> FieldSpec:
     spec: FieldSpec = given.spec
     if spec.name == "version":
         return attrs.evolve(spec, scheme=cls.__scheme__, required=False, default=default(cls.__scheme__))
+    if spec.name == "status":
+        lived = cls.__lifecycle__
+        return attrs.evolve(spec, choices=tuple(lived.states), default=lived.initial)
     if spec.links is None:
         return spec
     target = link_target(given).__type_name__ or ""

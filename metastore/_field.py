@@ -7,7 +7,7 @@ descriptor, so that instances find the value in their ``__dict__`` first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import attrs
 
@@ -149,7 +149,8 @@ def field(
     folded: bool = False,
     search: int = 0,
     mutable: bool = False,
-    required_for: str = "",
+    required_for: str | Iterable[str] = (),
+    on_delete: Literal["restrict", "detach", "cascade"] | None = None,
     description: str = "",
     unit: str = "",
     scheme: str = "",
@@ -159,12 +160,15 @@ def field(
 
     ``pattern`` must match the whole text. ``folded`` keeps a case-folded form beside the text (``Image.name.folded``).
     ``search`` is the field's weight in full text. ``max_size`` bounds each blob, ``max_total_size`` a folder, in bytes.
-    ``mutable`` may change once active, ``required_for`` names the status that needs a value.
+    ``mutable`` may change once active, ``required_for`` names the state, or the states, that need a value.
+    ``on_delete`` is for links: what is linked to is not deleted (``restrict``, which is the rule), the link goes
+    (``detach``), or the artifact that links goes, too (``cascade``).
     ``init=False`` is for the system fields that the catalogue sets.
     """
     options = {name: value for name, value in locals().items() if name not in ("default", "factory", "init")}
     for name in ("choices", "allowed_keys", "required_keys"):
         options[name] = options[name] if isinstance(options[name], str) else tuple(options[name])
+    options["required_for"] = (required_for,) if isinstance(required_for, str) else tuple(required_for)
     if default is not NO_DEFAULT and factory is not None:
         raise DeclarationError("a field has a default or a factory, not both")
     made = NO_DEFAULT if factory is None else attrs.Factory(factory)
