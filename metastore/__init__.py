@@ -10,7 +10,9 @@ from metastore._catalog import Catalog, Edge
 from metastore._dynamic import make_type
 from metastore._expr import Expr, absent, linked_from, matches, references
 from metastore._find import Find, Page
+from metastore._hooks import HookCall, after, before
 from metastore._json_schema import json_schema
+from metastore._lifecycle import Lifecycle, State, Transition
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._version import Version
@@ -25,14 +27,20 @@ __all__ = [
     "Field",
     "FieldSpec",
     "Find",
+    "HookCall",
+    "Lifecycle",
     "Link",
     "Location",
     "Page",
     "Predicate",
     "Record",
+    "State",
+    "Transition",
     "TypeSpec",
     "Version",
     "absent",
+    "after",
+    "before",
     "errors",
     "field",
     "json_schema",

@@ -30,6 +30,7 @@ __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
 
+NOTHING: Mapping[str, Any] = {}
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
 _new, _put = object.__new__, object.__setattr__
@@ -70,10 +71,15 @@ class Codec:
         self._write(row, self._all, values)
         return self._finish(row)
 
-    def patch(self, before: Sequence[Any], changes: Mapping[str, Any]) -> list[Any]:
-        """Return the row with some fields changed. Raises UnknownFieldError, ValidationError."""
+    def patch(self, before: Sequence[Any], changes: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> list[Any]:
+        """Return the row with some fields changed; ``own`` are columns that the catalogue sets, in their row form.
+
+        Raises UnknownFieldError, ValidationError.
+        """
         row = list(before)
         self._write(row, [self._writer_of(name) for name in changes], changes)
+        for name, value in own.items():
+            row[self._at[name]] = value
         return self._finish(row)
 
     def check(self, changes: Mapping[str, Any]) -> None:

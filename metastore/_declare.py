@@ -55,6 +55,7 @@ _APPLIES = {
     "max_size": {"blob", "folder"}, "max_total_size": {"folder"},
     "folded": {"str"}, "search": {"str", "list"}, "scheme": {"version"},
     "index": {"bool", "int", "float", "str", "datetime", "version", "link", "list"},
+    "on_delete": {"link", "list"},
 }  # fmt: skip
 
 _ROOM: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
@@ -62,6 +63,7 @@ _ROOM: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
     ("ge", "le"): operator.le, ("ge", "lt"): operator.lt, ("gt", "le"): operator.lt, ("gt", "lt"): operator.lt,
 }  # fmt: skip
 
+_ON_DELETE = ("restrict", "detach", "cascade")
 INDEXED_LENGTH = 512
 _TAKEN = {"self", "type"}
 """The constructor's own name, and the key under which a dump says an artifact's type."""
@@ -123,7 +125,8 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
         raise DeclarationError(f"{where}: Any stands inside dict[str, Any] or list[Any], not as a field of its own")
     spec = FieldSpec(**{**shape, **_constraints(said), "name": name})
     check_options(where, spec)
-    return spec
+    _check_on_delete(where, spec)
+    return attrs.evolve(spec, on_delete="") if said.get("on_delete") == "restrict" else spec
 
 
 def _whole_shape(where: str, hint: Any) -> dict[str, Any]:
@@ -267,6 +270,22 @@ def check_options(where: str, spec: FieldSpec) -> None:
         raise DeclarationError(f"{where}: search is a weight from 1 to 100")
     if spec.scheme and spec.scheme not in SCHEMES:
         raise DeclarationError(f"{where}: unknown version scheme {spec.scheme!r}: {nearest(spec.scheme, SCHEMES)}")
+
+
+def _check_on_delete(where: str, spec: FieldSpec) -> None:
+    """What refuses the deletion of a target is the rule, and said by an empty word, so that it has one form only."""
+    wanted: str = spec.on_delete
+    if not wanted:
+        return
+    if wanted not in _ON_DELETE:
+        raise DeclarationError(f"{where}: unknown on_delete {wanted!r}: {nearest(str(wanted), _ON_DELETE)}")
+    if spec.links is None:
+        raise DeclarationError(f"{where}: on_delete is for links and lists of links, this is a list of something else")
+    if wanted == "detach" and (spec.min_items or (spec.kind == "link" and not spec.optional)):
+        raise DeclarationError(
+            f"{where}: nothing can be detached from a {spec.kind} that must have {'items' if spec.min_items else 'a value'}; "
+            "say | None, or restrict or cascade"
+        )
 
 
 def _check_inside(where: str, spec: FieldSpec) -> None:

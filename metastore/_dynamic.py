@@ -41,7 +41,8 @@ def _class_name(type_name: str) -> str:
 
 
 def _keywords(spec: TypeSpec) -> dict[str, Any]:
-    return {"type_name": spec.name, "unique": spec.unique, "scheme": spec.by_name["version"].scheme}
+    own = {"lifecycle": spec.lifecycle, "rules": spec.rules}
+    return {"type_name": spec.name, "unique": spec.unique, "scheme": spec.by_name["version"].scheme, **own}
 
 
 def _dynamic_field(spec: FieldSpec, resolve: Callable[[str], type]) -> Any:

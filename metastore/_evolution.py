@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import evolve
 
+from metastore._lifecycle import Lifecycle
 from metastore._schema import FieldSpec, TypeSpec
 from metastore.errors import SchemaConflictError
 
@@ -37,7 +38,8 @@ def merged(stored: TypeSpec, declared: TypeSpec) -> TypeSpec:
         )
     kept = [_widened(old, declared.by_name.get(old.name)) for old in stored.fields]
     new = [each for each in declared.fields if each.name not in stored.by_name]
-    return evolve(stored, fields=(*kept, *new), description=declared.description or stored.description)
+    words = declared.description or stored.description
+    return evolve(stored, fields=(*kept, *new), description=words, lifecycle=declared.lifecycle, rules=declared.rules)
 
 
 def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
@@ -46,6 +48,7 @@ def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
         wrong.append(
             f"the unique scope is {', '.join(stored.unique) or 'none'}, not {', '.join(declared.unique) or 'none'}"
         )
+    wrong += _unlived(stored.lifecycle, declared.lifecycle)
     for old in stored.fields:
         new = declared.by_name.get(old.name)
         if new is not None:
@@ -55,6 +58,19 @@ def _conflicts(stored: TypeSpec, declared: TypeSpec) -> list[str]:
     for new in declared.fields:
         if new.name not in stored.by_name and not new.optional and (new.required or new.hook):
             wrong.append(f"{new.name}: is new, so it needs a default or | None")
+    return wrong
+
+
+def _unlived(old: Lifecycle, new: Lifecycle) -> list[str]:
+    """What the older life cycle has and the newer lacks: an artifact may be there, a program may ask for it."""
+    wrong = [f"the life cycle has no state {name!r} any more" for name in old.states if name not in new.states]
+    if old.initial != new.initial:
+        wrong.append(f"the life cycle begins in {old.initial!r}, not in {new.initial!r}")
+    moves = {(each.action, source, each.target) for each in new.transitions for source in each.sources}
+    for each in old.transitions:
+        lost = [source for source in each.sources if (each.action, source, each.target) not in moves]
+        if lost:
+            wrong.append(f"the action {each.action!r} leads no more from {', '.join(lost)} to {each.target}")
     return wrong
 
 
@@ -70,7 +86,7 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
         before, after = getattr(old, word), getattr(new, word)
         if after is not None and (before is None or not looser(after, before)):
             wrong.append(f"{word}={after} is tighter than {before if before is not None else 'before'}")
-    if new.choices and not (old.choices and set(old.choices) <= set(new.choices)):
+    if new.choices and old.name != "status" and not (old.choices and set(old.choices) <= set(new.choices)):
         wrong.append(
             f"the choices no longer hold {', '.join(map(repr, sorted(set(old.choices) - set(new.choices), key=str))) or 'any text'}"
         )

@@ -1,8 +1,9 @@
-"""From an address to an opened backend: scheme, entry point, nothing imported before."""
+"""What is installed beside the engine, by entry points: backends by the scheme of an address, hooks by type."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from metastore.errors import CatalogUrlError, nearest
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from metastore.backend import Backend
 
-__all__ = ["GROUP", "open_backend", "scheme_of"]
+__all__ = ["GROUP", "installed", "open_backend", "scheme_of"]
 
 GROUP = "metastore.backends"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -28,11 +29,17 @@ def scheme_of(url: str) -> str:
     return found.group(1).lower().split("+")[0] if found else "sqlite"
 
 
-def _installed() -> dict[str, EntryPoint]:
+@lru_cache(maxsize=8)
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group, looked for once per process; nothing of them is imported."""
     from importlib.metadata import entry_points  # here, as it costs as much as half the engine to import
 
+    return tuple(entry_points(group=group))
+
+
+def _backends() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
-    for each in entry_points(group=GROUP):
+    for each in installed(GROUP):
         if found.setdefault(each.name, each).value != each.value:
             raise CatalogUrlError(
                 f"two backends are installed for {each.name}: {found[each.name].value} and {each.value}; remove one"
@@ -44,8 +51,8 @@ def open_backend(url: str, **options: Any) -> Backend:
     """Return the opened backend of an address. Raises CatalogUrlError where none can open it."""
     if not isinstance(url, str) or not url or "\0" in url:
         raise CatalogUrlError(f"expected a catalogue's address like catalog.db or sqlite:///path, got {url!r:.60}")
-    scheme, installed = scheme_of(url), _installed()
-    if scheme not in installed:
-        raise CatalogUrlError(f"no backend is installed for {scheme}: {nearest(scheme, installed)}")
-    opened: Backend = installed[scheme].load()(url, **options)
+    scheme, known = scheme_of(url), _backends()
+    if scheme not in known:
+        raise CatalogUrlError(f"no backend is installed for {scheme}: {nearest(scheme, known)}")
+    opened: Backend = known[scheme].load()(url, **options)
     return opened

@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from attrs import Attribute, asdict, fields, frozen
+from attrs import Attribute, Factory, asdict, fields, frozen
 
 from metastore._data import Data
 from metastore._json import encode
+from metastore._lifecycle import DEFAULT, Lifecycle, lifecycle_from_json
 
 __all__ = ["KINDS", "Column", "FieldSpec", "Kind", "TypeSpec", "spec_from_json", "spec_to_json"]
 
@@ -65,6 +66,8 @@ class FieldSpec(Data):
     enum or ``Literal``. ``default`` is a plain JSON value and counts only if ``required`` is false;
     ``hook`` says that the default is made by Python code, which the spec does not hold.
     Sizes of blobs and folders are in bytes. ``search`` is the weight in full text, 0 for not searched.
+    ``required_for`` names the states that need a value; ``on_delete`` says what the deletion of a link's target does here,
+    empty for refusing it.
     """
 
     name: str = ""
@@ -96,7 +99,8 @@ class FieldSpec(Data):
     folded: bool = False
     search: int = 0
     mutable: bool = False
-    required_for: str = ""
+    required_for: tuple[str, ...] = ()
+    on_delete: Literal["", "detach", "cascade"] = ""
     description: str = ""
     unit: str = ""
 
@@ -135,13 +139,16 @@ class TypeSpec(Data):
     """One artifact type: system fields first, then its own, in the order declared.
 
     ``unique`` names the fields of the unique scope (the owner is added while the artifact is not
-    public), empty for none. Two specs are the same type version exactly when their ``digest`` is equal.
+    public), empty for none. ``rules`` names the policy rule of an action, where the type has one of its own; do not change
+    it. Two specs are the same type version exactly when their ``digest`` is equal.
     """
 
     name: str
     fields: tuple[FieldSpec, ...]
     unique: tuple[str, ...] = ()
     description: str = ""
+    lifecycle: Lifecycle = DEFAULT
+    rules: dict[str, str] = Factory(dict)
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -178,7 +185,9 @@ class TypeSpec(Data):
 
 
 def _said(attribute: Attribute[Any], value: Any) -> bool:
-    return value != attribute.default or type(value) is not type(attribute.default)
+    made: Any = attribute.default
+    usual = made.factory() if isinstance(made, Factory) else made  # type: ignore[arg-type]
+    return value != usual or type(value) is not type(usual)
 
 
 def spec_to_json(spec: TypeSpec | FieldSpec) -> dict[str, Any]:
@@ -213,4 +222,6 @@ def spec_from_json(data: dict[str, Any]) -> TypeSpec:
         fields=tuple(_field_from_json(each) for each in data["fields"]),
         unique=tuple(data.get("unique", ())),
         description=data.get("description", ""),
+        lifecycle=lifecycle_from_json(data["lifecycle"]) if "lifecycle" in data else DEFAULT,
+        rules=dict(data.get("rules", {})),
     )

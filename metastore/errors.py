@@ -17,7 +17,10 @@
     ├── ConflictError                        the write lost against the state of the catalogue
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
-    │   └── StaleRevisionError               compare-and-set on an older revision
+    │   ├── StaleRevisionError               compare-and-set on an older revision
+    │   ├── TransitionError                  the life cycle refuses an action; carries action and field
+    │   ├── FrozenFieldError                 the field does not change in that state; carries field and state
+    │   └── VetoError                        a hook refuses an action, with its reason
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -47,6 +50,7 @@ __all__ = [
     "DamagedError",
     "DeclarationError",
     "DuplicateError",
+    "FrozenFieldError",
     "IdTakenError",
     "MetastoreError",
     "MissingExtraError",
@@ -60,10 +64,12 @@ __all__ = [
     "SchemaConflictError",
     "StaleRevisionError",
     "StorageFullError",
+    "TransitionError",
     "UnknownFieldError",
     "UnknownTypeError",
     "ValidationError",
     "VersionError",
+    "VetoError",
     "nearest",
 ]
 
@@ -137,6 +143,29 @@ class IdTakenError(ConflictError):
 
 class StaleRevisionError(ConflictError):
     """Someone else wrote a newer revision; read again and decide."""
+
+
+class TransitionError(ConflictError):
+    """The life cycle refuses an action in that state, or a field lacks the value it requires.
+
+    ``field`` is the first field without a value, ``None`` where the state is what stands against it.
+    """
+
+    def __init__(self, message: str, action: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.action, self.field = action, field
+
+
+class FrozenFieldError(ConflictError):
+    """A field that does not change in the state of its artifact; nothing was written."""
+
+    def __init__(self, message: str, field: str = "", state: str = "") -> None:
+        super().__init__(message)
+        self.field, self.state = field, state
+
+
+class VetoError(ConflictError):
+    """A hook refused the action; the message is its reason. Nothing was written."""
 
 
 class MissingExtraError(MetastoreError, ImportError):

@@ -775,7 +775,7 @@ def test_load_sets_what_is_otherwise_the_catalogue_s(catalog):
     ident = uuid4()
     given = {
         "id": str(ident),
-        "status": "queued",
+        "status": "active",
         "owner": "eve",
         "revision": 7,
         "created_at": "2001-02-03T04:05:06.000007Z",
@@ -783,7 +783,7 @@ def test_load_sets_what_is_otherwise_the_catalogue_s(catalog):
     }
     assert catalog.load(Image, [{"name": "a", **given}]) == 1
     found = catalog.get(Image, ident)
-    assert (found.status, found.owner, found.revision) == ("queued", "eve", 7)
+    assert (found.status, found.owner, found.revision) == ("active", "eve", 7)
     assert (found.created_at, found.updated_at) == (
         datetime(2001, 2, 3, 4, 5, 6, 7, UTC),
         datetime(2002, 1, 1, tzinfo=UTC),
