@@ -12,8 +12,10 @@ from metastore._expr import Expr, absent, matches, references
 from metastore._find import Find, Page
 from metastore._json_schema import json_schema
 from metastore._link import Link
+from metastore._principal import Principal
 from metastore._schema import FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._version import Version
+from metastore.policy import Policy, Protection, Protections
 from metastore.query import Predicate
 
 __all__ = [
@@ -28,7 +30,11 @@ __all__ = [
     "Link",
     "Location",
     "Page",
+    "Policy",
     "Predicate",
+    "Principal",
+    "Protection",
+    "Protections",
     "Record",
     "TypeSpec",
     "Version",

@@ -18,6 +18,7 @@
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
     │   └── StaleRevisionError               compare-and-set on an older revision
+    ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -54,6 +55,7 @@ __all__ = [
     "NotACatalogError",
     "NotFoundError",
     "NotStoredError",
+    "PolicyFileError",
     "QueryError",
     "QuerySyntaxError",
     "ReadOnlyError",
@@ -137,6 +139,18 @@ class IdTakenError(ConflictError):
 
 class StaleRevisionError(ConflictError):
     """Someone else wrote a newer revision; read again and decide."""
+
+
+class PolicyFileError(MetastoreError, ValueError):
+    """A file of rules or protections with a mistake; nothing of it is in force.
+
+    ``path`` is the file, ``rule`` the rule or section (empty for the file as a whole), ``position`` the 0-based
+    offset of the mistake in the rule's text, or ``None``.
+    """
+
+    def __init__(self, message: str, path: str = "", rule: str = "", position: int | None = None) -> None:
+        super().__init__(message)
+        self.path, self.rule, self.position = path, rule, position
 
 
 class MissingExtraError(MetastoreError, ImportError):
