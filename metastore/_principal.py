@@ -14,7 +14,7 @@ __all__ = ["Principal"]
 def _names(value: Any) -> frozenset[str]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise ValidationError(
-            f"roles: expected several names like ['member'], got {type(value).__name__} {value!r:.60}"
+            f"roles of a principal: expected several names like ['member'], got {type(value).__name__} {value!r:.60}"
         )
     names = tuple(value)
     for each in names:

@@ -78,7 +78,7 @@ def _yaml(text: str) -> dict[str, Any]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as broken:
         raise Mistake(_yaml_flaw(broken)) from None
-    return {} if root is None else _once_yaml(root)
+    return {} if root is None or root.tag == "tag:yaml.org,2002:null" else _once_yaml(root)
 
 
 def _yaml_flaw(broken: Any) -> str:
