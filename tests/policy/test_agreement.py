@@ -1,6 +1,6 @@
 """Random rules, callers and artifacts: we decide as oslo.policy does, and a query selects what we allow."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,7 @@ from metastore.testing._exam import few
 from metastore.testing._model import World, thing, type_spec
 
 KIN = UUID("0190a6e0-0000-7000-8000-000000000001")
+ELSEWHERE = timezone(timedelta(hours=2))
 MOMENT = datetime(2024, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
 SPEC = type_spec(
     "samples",
@@ -31,7 +32,23 @@ SPEC = type_spec(
 )
 
 names = st.sampled_from(
-    ["p", "q", "admin", "Member", "é", "5", "05", "2.0", "True", "1.0.0", "public", "a%b", str(MOMENT), str(KIN)]
+    [
+        "p",
+        "q",
+        "admin",
+        "Member",
+        "é",
+        "5",
+        "05",
+        "2.0",
+        "True",
+        "1.0.0",
+        "public",
+        "a%b",
+        str(MOMENT),
+        str(MOMENT.astimezone(ELSEWHERE)),
+        str(KIN),
+    ]
 )
 spoken = names.filter(lambda name: " " not in name).map(lambda name: name.replace("%", "%%"))
 fields = st.sampled_from(

@@ -1,5 +1,7 @@
 """Policies: their names, their defaults, what they allow, and why."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
 from metastore import Artifact, Field, Policy, Principal, Version, field, spec_of
@@ -238,3 +240,10 @@ def test_what_nobody_may_is_said_so():
 
 def test_every_default_refers_to_rules_that_there_are():
     assert Policy.default().with_rules({}) == Policy.default()
+
+
+def test_a_moment_is_asked_for_by_the_text_it_has_in_utc():
+    moment = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+    elsewhere = moment.astimezone(timezone(timedelta(hours=2)))
+    assert where("user:%(created_at)s", Principal(str(moment))) == Compare(Path("created_at"), "eq", moment)
+    assert where("user:%(created_at)s", Principal(str(elsewhere))) == Or(())
