@@ -20,7 +20,11 @@
     │   ├── StaleRevisionError               compare-and-set on an older revision
     │   ├── TransitionError                  the life cycle refuses an action; carries action and field
     │   ├── FrozenFieldError                 the field does not change in that state; carries field and state
-    │   └── VetoError                        a hook refuses an action, with its reason
+    │   ├── VetoError                        a hook refuses an action, with its reason
+    │   ├── ProtectedError                   it is protected or on hold; nobody deletes it
+    │   └── LinkedError                      its owner's other artifacts link to it and restrict
+    ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
+    ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -50,14 +54,18 @@ __all__ = [
     "DamagedError",
     "DeclarationError",
     "DuplicateError",
+    "ForbiddenError",
     "FrozenFieldError",
     "IdTakenError",
+    "LinkedError",
     "MetastoreError",
     "MissingExtraError",
     "NewerRevisionError",
     "NotACatalogError",
     "NotFoundError",
     "NotStoredError",
+    "PolicyFileError",
+    "ProtectedError",
     "QueryError",
     "QuerySyntaxError",
     "ReadOnlyError",
@@ -166,6 +174,34 @@ class FrozenFieldError(ConflictError):
 
 class VetoError(ConflictError):
     """A hook refused the action; the message is its reason. Nothing was written."""
+
+
+class ProtectedError(ConflictError):
+    """The artifact is protected, or on hold, and stays."""
+
+
+class LinkedError(ConflictError):
+    """Other artifacts of its owner link to it and restrict; nothing was deleted."""
+
+
+class ForbiddenError(MetastoreError, PermissionError):
+    """The policy does not let the caller do that; ``rule`` names what stands against it. Nothing was written."""
+
+    def __init__(self, message: str, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class PolicyFileError(MetastoreError, ValueError):
+    """A file of rules or protections with a mistake; nothing of it is in force.
+
+    ``path`` is the file, ``rule`` the rule or section (empty for the file as a whole), ``position`` the 0-based
+    offset of the mistake in the rule's text, or ``None``.
+    """
+
+    def __init__(self, message: str, path: str = "", rule: str = "", position: int | None = None) -> None:
+        super().__init__(message)
+        self.path, self.rule, self.position = path, rule, position
 
 
 class MissingExtraError(MetastoreError, ImportError):
