@@ -639,3 +639,39 @@ def test_a_dynamic_type_has_the_same_spec_and_behaves_the_same():
     one = made(name="a", version="1.0.dev1")
     assert (one.arch, one.built, one.ports) == ("aarch64", datetime(2024, 2, 29, tzinfo=UTC), [])
     assert repr(made.parent.name == "x") == repr(Full.parent.name == "x")
+
+
+# --- what the deletion of a link's target does ---
+
+
+def test_on_delete_is_kept_and_restrict_is_the_rule():
+    class Kept(Artifact, type_name="declared_kept"):
+        plain: Field[Link[Kept] | None] = field(default=None)
+        one: Field[Link[Kept] | None] = field(default=None, on_delete="detach")
+        all: Field[list[Link[Kept]]] = field(factory=list, on_delete="cascade")
+        no: Field[Link[Kept]] = field(on_delete="restrict")
+
+    named = spec_of(Kept).by_name
+    assert [named[name].on_delete for name in ("plain", "one", "all", "no")] == ["", "detach", "cascade", ""]
+    made = make_type(spec_of(Kept), lambda name: {"declared_kept": made}[name])
+    assert spec_of(made).by_name["all"].on_delete == "cascade"
+
+
+@pytest.mark.parametrize(
+    ("hint", "options", "words"),
+    [
+        (int, {"on_delete": "restrict"}, "on_delete does not apply to int"),
+        (list[str], {"on_delete": "cascade"}, "a list of something else"),
+        (Link[Record], {"on_delete": "detach"}, "nothing can be detached from a link that must have a value"),
+        (list[Link[Record]], {"on_delete": "detach", "min_items": 1}, "from a list that must have items"),
+        (Link[Record], {"on_delete": "detatch"}, "unknown on_delete 'detatch': did you mean 'detach'"),
+    ],
+)
+def test_a_wrong_on_delete_is_refused(hint, options, words):
+    with pytest.raises(DeclarationError, match=words):
+        types.new_class(
+            "Wrong",
+            (Artifact,),
+            {"type_name": "declared_wrong"},
+            lambda body: body.update(__annotations__={"it": Field[hint]}, it=field(**options)),
+        )

@@ -5,14 +5,16 @@ Two programs are two catalogues on one file, each with its own declaration of th
 
 import subprocess
 import sys
+import types
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal
 
 import attrs
 import pytest
+from attrs import evolve
 
-from metastore import Artifact, Blob, Catalog, Field, Link, field, matches
+from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, State, Transition, field, matches
 from metastore.errors import MetastoreError, SchemaConflictError, ValidationError
 
 
@@ -216,6 +218,7 @@ def test_two_new_programs_widen_at_once(program):
 
 OLD_PROGRAM = """
 import sys
+import types
 from metastore import Artifact, Catalog, Field, field
 class Old(Artifact, type_name="parts"):
     size: Field[int] = field()
@@ -562,3 +565,48 @@ def test_a_write_through_a_dynamic_type_whose_spec_names_hooks_is_refused(hooked
     with pytest.raises(ValidationError, match="stamp"):
         write(catalog, cls)
     assert catalog.count(cls, cls.size == 0) == 1
+
+
+# --- life cycles ---
+
+SHORT = Lifecycle("a", {"a": State(), "b": State()}, [Transition("go", "a", "b")])
+LONG = Lifecycle(
+    "a",
+    {"a": State(), "b": State("mutable"), "c": State()},
+    [Transition("go", ["a", "c"], "b"), Transition("on", "b", "c")],
+)
+
+
+def lived(lifecycle, **rules):
+    return types.new_class("Lived", (Artifact,), {"type_name": "lived", "lifecycle": lifecycle, "rules": rules})
+
+
+def test_further_states_and_actions_widen(url):
+    with Catalog.open(url, types=[lived(SHORT)]) as older:
+        older.add(lived(SHORT)(name="a"))
+    with Catalog.open(url, types=[wide := lived(LONG, go="may_go")]) as newer:
+        assert newer.add(wide(name="b", status="c")).status == "c"
+    with Catalog.open(url) as dynamic:
+        (spec,) = dynamic.types()
+        assert (spec.lifecycle, spec.rules, spec.by_name["status"].choices) == (LONG, {"go": "may_go"}, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "words"),
+    [
+        (SHORT, r"no state 'c' any more; the action 'go' leads no more from c to b; the action 'on'"),
+        (
+            evolve(LONG, transitions=(*LONG.transitions[:1], Transition("off", "b", "c"))),
+            "the action 'on' leads no more from b to c",
+        ),
+        (
+            evolve(LONG, initial="b", transitions=(*LONG.transitions, Transition("back", "c", "a"))),
+            "the life cycle begins in 'a', not in 'b'",
+        ),
+    ],
+)
+def test_a_life_cycle_that_lost_something_is_refused(url, lifecycle, words):
+    with Catalog.open(url, types=[lived(LONG)]) as older:
+        older.add(lived(LONG)(name="a", status="a"))
+    with Catalog.open(url) as newer, pytest.raises(SchemaConflictError, match=words):
+        newer.add(lived(lifecycle)(name="b"))

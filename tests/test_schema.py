@@ -14,14 +14,18 @@ from metastore import (
     Blob,
     Field,
     FieldSpec,
+    Lifecycle,
     Link,
     Record,
+    State,
+    Transition,
     TypeSpec,
     field,
     spec_from_json,
     spec_of,
     spec_to_json,
 )
+from metastore._lifecycle import DEFAULT, IMAGES
 from metastore._schema import KINDS
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=8)
@@ -70,7 +74,8 @@ def fields_of(inner):
         folded=st.booleans(),
         search=st.integers(0, 100),
         mutable=st.booleans(),
-        required_for=TEXTS,
+        required_for=many(TEXTS),
+        on_delete=st.sampled_from(("", "detach", "cascade")),
         description=TEXTS,
         unit=TEXTS,
     )
@@ -78,7 +83,18 @@ def fields_of(inner):
 
 PLAIN_FIELDS = st.builds(FieldSpec, name=NAMES, kind=st.sampled_from(KINDS))
 FIELDS = fields_of(PLAIN_FIELDS | fields_of(PLAIN_FIELDS))
-SPECS = st.builds(TypeSpec, NAMES, many(FIELDS), many(NAMES), TEXTS)
+STATES = st.builds(State, st.sampled_from(("all", "mutable", "none")))
+MOVES = st.builds(Transition, NAMES, many(NAMES), NAMES, many(NAMES))
+LIVES = st.builds(Lifecycle, NAMES, st.dictionaries(NAMES, STATES, max_size=3), many(MOVES), many(NAMES))
+SPECS = st.builds(
+    TypeSpec,
+    NAMES,
+    many(FIELDS),
+    many(NAMES),
+    TEXTS,
+    st.just(DEFAULT) | st.just(IMAGES) | LIVES,
+    st.dictionaries(NAMES, TEXTS, max_size=2),
+)
 
 
 class Disk(Artifact, type_name="disks"):
@@ -184,3 +200,14 @@ def test_the_spec_says_where_links_lead_and_what_is_unique():
     assert (spec.by_name["parent"].target, spec.unique, spec.description) == ("disks", ("name", "version"), "A disk.")
     assert spec.by_name["parent"].links.kind == "link"
     assert spec.by_name["size"].links is None
+
+
+def test_the_usual_life_cycle_and_no_rules_are_not_said():
+    assert {"lifecycle", "rules"} & spec_to_json(spec_of(Disk)).keys() == set()
+
+
+def test_a_life_cycle_of_its_own_goes_through_json():
+    spec = evolve(spec_of(Disk), lifecycle=IMAGES, rules={"create": "add_image"})
+    again = spec_from_json(json.loads(json.dumps(spec_to_json(spec))))
+    assert (again.lifecycle, again.rules, again.digest) == (IMAGES, {"create": "add_image"}, spec.digest)
+    assert again.digest != spec_of(Disk).digest
