@@ -6,7 +6,8 @@
     ├── DeclarationError (TypeError)         an artifact type is declared wrongly; names type and field
     ├── SchemaConflictError                  a declared type and the stored one disagree; names the fields
     ├── ValidationError (ValueError)         a value does not fit its field; says where, expected and found
-    │   └── UnknownFieldError (AttributeError)   no such field; offers the nearest spelling
+    │   ├── UnknownFieldError (AttributeError)   no such field; offers the nearest spelling
+    │   └── DefinitionError                  a metadata definition, or a file of them, that is none
     ├── VersionError (ValueError)            a version text that its scheme refuses
     ├── QueryError (ValueError)              a query that its type cannot answer
     │   ├── QuerySyntaxError                 a CQL2 text or JSON with a mistake; carries its position
@@ -46,6 +47,7 @@ __all__ = [
     "CursorError",
     "DamagedError",
     "DeclarationError",
+    "DefinitionError",
     "DuplicateError",
     "IdTakenError",
     "MetastoreError",
@@ -86,6 +88,10 @@ class ValidationError(MetastoreError, ValueError):
 
 class UnknownFieldError(ValidationError, AttributeError):
     """No field of that name; the message offers the nearest spelling."""
+
+
+class DefinitionError(ValidationError):
+    """A metadata definition, or a file of them, that is none; says which file and where in it."""
 
 
 class VersionError(MetastoreError, ValueError):
