@@ -14,11 +14,13 @@ from metastore._link import Link
 __all__ = ["ContainerImage"]
 
 
-class ContainerImage(Artifact, type_name="container_images", unique=("registry", "name", "digest"), scheme="opaque"):
+class ContainerImage(
+    Artifact, type_name="container_images", unique=("registry", "name", "manifest_digest"), scheme="opaque"
+):
     """Container images"""
 
     registry: Field[str] = field(default="", max_length=255, index=True, description="Host it is pulled from.")
-    digest: Field[str] = field(
+    manifest_digest: Field[str] = field(
         max_length=255,
         pattern="[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+",
         index=True,
