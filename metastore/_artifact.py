@@ -28,7 +28,7 @@ from metastore.query import Path, Predicate
 if TYPE_CHECKING:
     from typing import Never
 
-__all__ = ["SET_BY_CATALOG", "Artifact", "Field", "Record", "SystemVersion", "field", "spec_of"]
+__all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "Artifact", "Field", "Record", "SystemVersion", "field", "spec_of"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Record")
@@ -36,6 +36,7 @@ X = TypeVar("X")
 
 TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 SET_BY_CATALOG = frozenset({"created_at", "updated_at", "revision"})
+NOT_SETTABLE = SET_BY_CATALOG | {"id", "activated_at"}
 VISIBILITIES = ("private", "shared", "community", "public")
 _NO_DEFAULT: Any = attrs.NOTHING
 
@@ -219,13 +220,24 @@ class Record(_Declared, metaclass=_Meta):
         default="drafted", max_length=32, pattern="[a-z][a-z0-9_]*", description="Life-cycle state."
     )
     visibility: Field[str] = field(default="private", choices=VISIBILITIES, description="Who may see it.")
-    description: Field[str | None] = field(default=None, search=1, description="Words for people.")
-    tags: Field[list[str]] = field(
-        factory=list, index=True, unique_items=True, search=2, description="Labels; each once."
+    hidden: Field[bool] = field(default=False, mutable=True, description="Listed only when asked for.")
+    protected: Field[bool] = field(default=False, mutable=True, description="Refuses deletion.")
+    hold: Field[str | None] = field(
+        default=None, max_length=255, min_length=1, mutable=True, description="Why it must be kept: a legal hold."
     )
-    properties: Properties = field(factory=dict, description="Free-form JSON values.")
+    description: Field[str | None] = field(default=None, search=1, mutable=True, description="Words for people.")
+    tags: Field[list[str]] = field(
+        factory=list, index=True, unique_items=True, search=2, mutable=True, description="Labels; each once."
+    )
+    properties: Properties = field(factory=dict, mutable=True, description="Free-form JSON values.")
     created_at: Field[datetime] = field(init=False, description="When it was added, UTC.")
     updated_at: Field[datetime] = field(init=False, description="When it was last changed, UTC.")
+    activated_at: Field[datetime | None] = field(
+        default=None, init=False, mutable=True, description="When it last became active, UTC."
+    )
+    expires_at: Field[datetime | None] = field(
+        default=None, mutable=True, description="When retention may delete it, UTC."
+    )
     revision: Field[int] = field(
         default=0, init=False, ge=0, description="Counts its changes, from 1; 0 before it is stored."
     )
@@ -423,10 +435,9 @@ def _check_unique(cls: Any) -> None:
     for at, name in enumerate(unique):
         if name not in names:
             raise DeclarationError(f"{cls.__name__}: unique names the field {name!r}: {nearest(name, names)}")
-        if name in SET_BY_CATALOG or name in unique[:at]:
-            raise DeclarationError(
-                f"{cls.__name__}: unique cannot name {name!r}{'' if name in SET_BY_CATALOG else ' twice'}"
-            )
+        given = name in (NOT_SETTABLE - {"id"})
+        if given or name in unique[:at]:
+            raise DeclarationError(f"{cls.__name__}: unique cannot name {name!r}{'' if given else ' twice'}")
 
 
 def spec_of(cls: Any) -> TypeSpec:

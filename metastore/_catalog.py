@@ -572,7 +572,7 @@ class Catalog:
         return f"<Catalog {self.id}{'' if self._open else ', closed'}>"
 
 
-_NOT_UPSERTED = {"id", "status", "created_at", "updated_at", "revision"}
+_NOT_UPSERTED = {"id", "status", "created_at", "updated_at", "activated_at", "revision"}
 
 
 def _whole(shelf: Shelf, row: Row) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID, SafeUUID
 
 import attrs
 
-from metastore._artifact import SET_BY_CATALOG, Record
+from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
 from metastore._blob import Blob
 from metastore._declare import default_from, hint_of
 from metastore._json import decode, encode
@@ -33,7 +33,7 @@ Row = tuple[Any, ...]
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
 _new, _put = object.__new__, object.__setattr__
-_MADE_BY_DECODE = frozenset({"id", "version", "created_at", "updated_at"})
+_MADE_BY_DECODE = frozenset({"id", "version", "hidden", "protected", "created_at", "updated_at"})
 
 
 class Codec:
@@ -81,8 +81,8 @@ class Codec:
         self._write([None] * len(self.spec.columns), [self._writer_of(name) for name in changes], changes)
 
     def _writer_of(self, name: str) -> Any:
-        if name not in self._writers or name in self._lost or name == "id":
-            raise _not_writable(self.cls, name, [each for each in self._writers if each != "id"])
+        if name not in self._writers or name in self._lost or name in NOT_SETTABLE:
+            raise _not_writable(self.cls, name, [each for each in self._writers if each not in NOT_SETTABLE])
         return self._writers[name]
 
     def _write(self, row: list[Any], writers: Iterable[Any], values: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ class Codec:
                         row[at] = "{}"
                         continue
                 elif low <= value <= high:
-                    row[at] = value + 0  # a float of -0.0 is stored as 0.0
+                    row[at] = value + 0  # a float of -0.0 is stored as 0.0, a bool as 0 or 1
                     continue
             row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
@@ -145,6 +145,8 @@ class Codec:
         _put(ident, "is_safe", _UNKNOWN)
         values["id"] = ident
         values["version"] = Version.trusted(values["version"], self._scheme)
+        values["hidden"] = values["hidden"] != 0
+        values["protected"] = values["protected"] != 0
         created, updated = values["created_at"], values["updated_at"]
         values["created_at"] = moment = EPOCH + timedelta(0, 0, created)
         values["updated_at"] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
@@ -204,7 +206,7 @@ def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
 
 
 def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:
-    if name in SET_BY_CATALOG or name == "id":
+    if name in NOT_SETTABLE:
         return ValidationError(f"{name} of {cls.__name__} is set by the catalogue; only load() takes it as given")
     return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")
 
@@ -234,6 +236,8 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
             -widest if spec.ge is None else max(-widest, spec.ge),
             widest if spec.le is None else min(widest, spec.le),
         )
+    if spec.kind == "bool":
+        return bool, False, True
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
         return dict, None, None
     return None, None, None

@@ -329,3 +329,28 @@ def test_what_is_read_is_not_shared(catalog):
     made.properties["a"].append(2)
     again = catalog.get(Image, made.id)
     assert (again.tags, again.properties) == (["x"], {"a": [1]})
+
+
+def test_the_new_system_fields_come_back_as_they_went(catalog):
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    made = catalog.add(Image(name="a", hidden=True, protected=True, hold="case 7", expires_at=until))
+    again = catalog.get(Image, made.id)
+    assert (again.hidden, again.protected, again.hold, again.expires_at) == (True, True, "case 7", until)
+    assert (type(again.hidden), again.activated_at) == (bool, None)
+
+
+def test_nobody_sets_when_it_became_active(catalog):
+    with pytest.raises(TypeError):
+        Image(name="a", activated_at=datetime(2030, 1, 1, tzinfo=UTC))
+    made = catalog.add(Image(name="a"))
+    with pytest.raises(ValidationError, match="activated_at of Image is set by the catalogue"):
+        catalog.update(made, activated_at=datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def test_load_carries_when_it_became_active(catalog):
+    when = "2030-01-01T00:00:00.000000Z"
+    made = catalog.add(Image(name="a"))
+    catalog.load(Image, [{**catalog.dump(made), "activated_at": when, "revision": 2}])
+    again = catalog.get(Image, made.id)
+    assert again.activated_at == datetime(2030, 1, 1, tzinfo=UTC)
+    assert catalog.dump(again)["activated_at"] == when

@@ -158,17 +158,22 @@ def test_columns_are_the_fields_then_what_is_derived():
 
 def test_system_fields_come_first():
     names = [each.name for each in spec_of(Disk).fields]
-    assert names[:12] == [
+    assert names[:17] == [
         "id",
         "version",
         "owner",
         "status",
         "visibility",
+        "hidden",
+        "protected",
+        "hold",
         "description",
         "tags",
         "properties",
         "created_at",
         "updated_at",
+        "activated_at",
+        "expires_at",
         "revision",
         "name",
     ]

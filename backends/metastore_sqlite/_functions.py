@@ -5,11 +5,14 @@ All are pure. SQLite's own JSON path cannot name every key, and its reading of d
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from metastore._json import decode, encode
-from metastore.backend import items, words
+from metastore._text import WORD_LENGTH
+from metastore.backend import fold, items
 
 __all__ = ["register"]
 
@@ -62,12 +65,25 @@ def _weights(form: str) -> tuple[tuple[int, bool], ...]:
     return tuple((int(each[:-1]), each[-1] == "l") for each in form.split(","))
 
 
+@lru_cache(maxsize=256)
+def _tests(asked: str) -> tuple[tuple[str, Callable[[str], Any]], ...]:
+    """Each word asked for, and how to find it whole in a folded text; the index cuts words at their length limit, so do we."""
+    return tuple((word, re.compile(rf"(?<!\w){re.escape(word)}{_end(word)}").search) for word in asked.split(" "))
+
+
+def _end(word: str) -> str:
+    return "" if len(word) >= WORD_LENGTH else r"(?!\w)"
+
+
 def rank(asked: str, form: str, *columns: str | None) -> int:
     """Return the rank of searched columns; ``form`` has a weight and *t* for text or *l* for list per column, as ``4t,2l``."""
-    total = 0
+    total, tests = 0, _tests(asked)
     for (weight, listed), value in zip(_weights(form), columns, strict=True):
-        there = set(words(" ".join(items(value)) if listed else value)) if value is not None else set()
-        total += weight * sum(word in there for word in asked.split(" "))
+        if value is not None:
+            text = fold(" ".join(items(value)) if listed else value)
+            for word, found in tests:
+                if word in text and found(text):
+                    total += weight
     return total
 
 

@@ -78,4 +78,4 @@ def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int
     drop_type(Database(conn), old)
     create_type(Database(conn), new)
     changes = [Change("migrate", row[0], row[new.position["revision"]], number, row[-1]) for row in rows]
-    TypeTable(new).insert(conn, tx, list(zip(rows, changes, strict=True)))
+    TypeTable(new).insert(conn, tx, list(zip(rows, changes, strict=True)), 0)

@@ -2,8 +2,11 @@
 
 SQLite's busy wait is a lottery that the process that wrote last wins: one of two writers got 99 % of the
 turns (measured). Here a writer holds two locks in turn, bytes of a small file beside the database: it waits for *next*, and holding that for
-*now*; who has just written must queue for *next* again. Locks are by open file description (fcntl(2), F_OFD_SETLK), so
+*now*; who has had its share must queue for *next* again. Locks are by open file description (fcntl(2), F_OFD_SETLK), so
 threads count like processes and a killed process gives them back.
+
+A share is many transactions: every change of writer makes SQLite forget its pages. So the file also says until when the
+writer at hand may come back, and who waits lets it, unless it stays away.
 """
 
 from __future__ import annotations
@@ -14,26 +17,45 @@ import os
 import random
 import struct
 import time
+from contextlib import suppress
 
 from metastore.errors import BusyError, ReadOnlyError, StorageFullError
 
 __all__ = ["Turns"]
 
 NEXT, NOW = 0, 1
-QUANTUM = 0.004
+QUANTUM = 0.01
 """A writer may write again without queueing for this long, in seconds: handing over costs more than many a commit."""
 
-_SETLK = getattr(fcntl, "F_OFD_SETLK", None)
+AWAY = 5
+"""A writer that was seen away so often in its share, a tenth of a millisecond apart, has lost the rest of it."""
+
+_SETLK, _GETLK = getattr(fcntl, "F_OFD_SETLK", None), getattr(fcntl, "F_OFD_GETLK", None)
+_LOCK, _DEADLINE = struct.Struct("hhqqi0q"), struct.Struct("=d")
 
 
 def _try(fd: int, byte: int, kind: int) -> bool:
     if _SETLK is None:
         return True
     try:
-        fcntl.fcntl(fd, _SETLK, struct.pack("hhqqi0q", kind, os.SEEK_SET, byte, 1, 0))
+        fcntl.fcntl(fd, _SETLK, _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _held(fd: int, byte: int) -> bool:
+    """Whether another one holds the lock of a byte."""
+    if _GETLK is None:
+        return False
+    asked = fcntl.fcntl(fd, _GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+    return bool(_LOCK.unpack(asked)[0] != fcntl.F_UNLCK)
+
+
+def _promised(fd: int) -> bool:
+    """Whether the share of the writer at hand lasts. The clock is the machine's (monotonic), so a file from before it started says nothing."""
+    told = os.pread(fd, _DEADLINE.size, 0)
+    return len(told) == _DEADLINE.size and 0 < _DEADLINE.unpack(told)[0] - time.monotonic() <= QUANTUM
 
 
 class Turns:
@@ -45,30 +67,39 @@ class Turns:
     def __init__(self, path: str, timeout: float) -> None:
         self.path, self._timeout = path, timeout
         self._fd: int | None = None
-        self._since = 0.0
+        self._until = 0.0
         self.longest = 0.0
 
     def take(self) -> None:
         """Wait for the turn to write. Raises BusyError after the timeout, in seconds."""
         fd = self._fd if self._fd is not None else self._opened()
-        if time.monotonic() - self._since < QUANTUM and _try(fd, NOW, fcntl.F_WRLCK):
-            return
         began = time.monotonic()
+        if began < self._until and _try(fd, NOW, fcntl.F_WRLCK):
+            return
+        if _promised(fd) or _held(fd, NEXT) or not _try(fd, NOW, fcntl.F_WRLCK):
+            self._queue(fd, began)
+        self._until = time.monotonic() + QUANTUM
+        with suppress(OSError):  # on a full disk nobody is promised anything
+            os.pwrite(fd, _DEADLINE.pack(self._until), 0)
+
+    def _queue(self, fd: int, began: float) -> None:
         try:
             self._wait(fd, NEXT, 0.001, began)
             self._wait(fd, NOW, 0.0001, began)
         finally:
             _try(fd, NEXT, fcntl.F_UNLCK)
-        self._since = time.monotonic()
-        self.longest = max(self.longest, self._since - began)
+        self.longest = max(self.longest, time.monotonic() - began)
 
     def _wait(self, fd: int, byte: int, pause: float, began: float) -> None:
-        while not _try(fd, byte, fcntl.F_WRLCK):
+        away = 0
+        while (byte == NOW and away < AWAY and _promised(fd)) or not _try(fd, byte, fcntl.F_WRLCK):
+            if byte == NOW:
+                away = 0 if _held(fd, NOW) else away + 1
             if time.monotonic() - began > self._timeout:
                 raise BusyError(
                     f"other writers kept {self.path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
                 )
-            time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, guards nothing  # noqa: S311  so that waiters do not knock in step
+            time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, so that they do not knock in step
 
     def give(self) -> None:
         """Let the next one write."""

@@ -19,7 +19,7 @@ Execute = Callable[..., Any]
 
 _ADD_CHANGE = "INSERT INTO _changes (tx, kind, artifact, revision, spec, digest, parents, before, after, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KNOW = "INSERT INTO _identity (id, type, state) VALUES (?, ?, 'live') ON CONFLICT (id) DO UPDATE SET type = excluded.type, state = 'live'"
-_USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?)) AND state <> 'foreign'"
+_USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?)) AND state <> 'foreign' LIMIT 1"
 _USED_ONE = "SELECT id FROM _identity WHERE id = ? AND state <> 'foreign'"
 _FOREIGN = "INSERT OR IGNORE INTO _identity (id, type, state) VALUES (?, '', 'foreign')"
 _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
@@ -56,15 +56,14 @@ class _Derived:
 
     def entries(self, rows: Iterable[Row]) -> list[Any]:
         """Return what follows from rows, sorted: neighbours in the look-up are written one after the other."""
-        values = [(row[self.at], row[0]) for row in rows]
-        return sorted(
-            [
-                entry
-                for value, ident in values
-                if value is not None and value != self.empty
-                for entry in self.derive(self.field, value, ident)
-            ]
-        )
+        at, empty = self.at, self.empty
+        found: list[Any] = []
+        for row in rows:
+            value = row[at]
+            if value is not None and value != empty:
+                found += self.derive(self.field, value, row[0])
+        found.sort()
+        return found
 
 
 def _derived(spec: TypeSpec) -> Iterable[_Derived]:
@@ -112,7 +111,10 @@ class TypeTable:
         self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
-        self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) AND id <> ?"
+        self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
+        last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
+        self._free = f"SELECT ({_USED}), ({self._held}), ({last})"
+        self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
         self._searched = tuple((each, spec.position[each.name]) for each in searched(spec))
@@ -124,23 +126,35 @@ class TypeTable:
         fields = ", ".join(quoted(f"_{each.name}") for each, _ in self._searched)
         marks = ", ".join("?" * len(self._searched))
         self.text = text
-        self._last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
         self._add_text = f"INSERT INTO {text} (rowid, {fields}) VALUES (?, {marks})"
         self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
         self._number_of = f"SELECT row__n FROM {self.table} WHERE id = ?"
 
-    def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]]) -> None:
-        """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
+    def taken(self, conn: Any, rows: Sequence[Row]) -> tuple[bytes | None, Row | None, int]:
+        """Return an id among the rows' that was ever used, a row whose unique key is held (each also where it comes twice), and the number of the last row.
+
+        One statement; the write lock keeps the answer true.
+        """
+        if len(rows) == 1:
+            used, held, last = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
+            return used, rows[0] if held else None, last
+        ids, keys = [row[0] for row in rows], [row[-2] for row in rows if row[-2] is not None]
+        used, held, last = conn.execute(self._free, (encode(ids), encode(keys))).fetchone()
+        held = held or _repeated(keys)
+        taken = None if held is None else next(row for row in reversed(rows) if row[-2] == held)
+        return used or _repeated(ids), taken, last
+
+    def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]], last: int) -> None:
+        """Write rows after the ``last``, their identities, what is derived from them, and their history; nothing of it is taken."""
         many, rows = conn.executemany, [row for row, _ in added]
         many(_KNOW, [(row[0], self.spec.name) for row in rows])
-        first = conn.execute(self._last).fetchone()[0] + 1
-        many(self._insert, [(*row, number) for number, row in enumerate(rows, first)])
+        many(self._insert, [(*row, number) for number, row in enumerate(rows, last + 1)])
         for each in self.derived:
             found = each.entries(rows)
             if found:
                 self._add(many, each, found)
         if self._searched:
-            many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, first)])
+            many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, last + 1)])
         many(_ADD_CHANGE, [_change(tx, change) for _, change in added])
 
     def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
@@ -201,27 +215,9 @@ class TypeTable:
         rows = conn.execute(f"SELECT {self.columns}, row__n FROM {self.table}").fetchall()
         conn.executemany(self._add_text, [(row[-1], *self._texts(row)) for row in rows])
 
-    def used(self, conn: Any, rows: Sequence[Row]) -> bytes | None:
-        """Return an id among the rows' that was ever used, or comes twice; the write lock keeps the answer true."""
-        if len(rows) == 1:
-            found = conn.execute(_USED_ONE, (rows[0][0],)).fetchone()
-        else:
-            found = (
-                _repeated([row[0] for row in rows])
-                or conn.execute(_USED, (encode([row[0] for row in rows]),)).fetchone()
-            )
-        return None if found is None else found[0]
-
-    def held(self, conn: Any, rows: Sequence[Row], but: bytes = b"") -> Row | None:
-        """Return a row whose unique key is held by another, or comes twice; the write lock keeps the answer true."""
-        keys = [row[-2] for row in rows if row[-2] is not None]
-        if not keys:
-            return None
-        if len(keys) == 1:
-            found = conn.execute(self._held_one, (keys[0], but)).fetchone()
-        else:
-            found = _repeated(keys) or conn.execute(self._held, (encode(keys), but)).fetchone()
-        return None if found is None else next(row for row in reversed(rows) if row[-2] == found[0])
+    def held(self, conn: Any, row: Row) -> bool:
+        """Return whether another holds the row's unique key; the write lock keeps the answer true."""
+        return row[-2] is not None and conn.execute(self._held_one, (row[-2], row[0])).fetchone() is not None
 
 
 def _indexed_text(field: FieldSpec, value: str | None) -> str:
@@ -231,13 +227,8 @@ def _indexed_text(field: FieldSpec, value: str | None) -> str:
     return " ".join(search_words(field, value))
 
 
-def _repeated(keys: list[bytes]) -> tuple[bytes] | None:
-    seen: set[bytes] = set()
-    for key in keys:
-        if key in seen:
-            return (key,)
-        seen.add(key)
-    return None
+def _repeated(keys: list[bytes]) -> bytes | None:
+    return None if len(set(keys)) == len(keys) else max(keys, key=keys.count)
 
 
 def _change(tx: int, change: Change) -> tuple[Any, ...]:

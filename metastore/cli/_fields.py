@@ -112,8 +112,8 @@ def columns_of(catalog: Catalog, name: str) -> list[str]:
     return [*first, *own[:4]] if own else [*first, *(each for each in ("status", "updated_at") if each in fields)]
 
 
-_SYSTEM = ("id", "name", "version", "owner", "status", "visibility", "description", "tags", "properties",
-           "created_at", "updated_at", "revision")  # fmt: skip
+_SYSTEM = ("id", "name", "version", "owner", "status", "visibility", "hidden", "protected", "hold",
+           "description", "tags", "properties", "created_at", "updated_at", "activated_at", "expires_at", "revision")  # fmt: skip
 
 
 def value_at(artifact: Any, text: str) -> Any:

@@ -30,7 +30,7 @@ __all__ = ["Question", "artifact_of", "artifacts", "classes", "questions"]
 
 Draw = st.DrawFn
 _SYSTEM = {each.name for each in SYSTEM}
-_SET_BY_CATALOG = {"created_at", "updated_at", "revision"}
+_SET_BY_CATALOG = {"created_at", "updated_at", "activated_at", "revision"}
 
 
 @st.composite

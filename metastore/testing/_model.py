@@ -47,6 +47,8 @@ _defaults: dict[str, Any] = {
     "version": "0.0.0",
     "status": "drafted",
     "visibility": "private",
+    "hidden": False,
+    "protected": False,
     "tags": [],
     "properties": {},
     "created_at": EPOCH,

@@ -258,11 +258,16 @@ _few: dict[str, st.SearchStrategy[Any]] = {
     "owner": st.sampled_from((None, "ann", "bob", "Ann")),
     "status": st.sampled_from(("drafted", "active")),
     "visibility": st.sampled_from(("private", "public")),
+    "hidden": st.booleans(),
+    "protected": st.booleans(),
+    "hold": st.sampled_from((None, "case 7")),
     "description": st.none() | texts(),
     "tags": st.lists(st.sampled_from(("a", "b", "A", "a b", *WILD)), max_size=3, unique=True),
     "properties": st.dictionaries(keys, json_values, max_size=3),
     "created_at": st.sampled_from((_near, _first)),
     "updated_at": st.sampled_from((_near, _last)),
+    "activated_at": st.sampled_from((None, _near)),
+    "expires_at": st.sampled_from((None, _last)),
     "name": st.one_of(st.sampled_from(("a", "b", "A")), texts(255)),
 }
 """System fields, drawn from few values where what they are matters little: drawing is what takes the time."""
