@@ -18,7 +18,8 @@
     ├── ConflictError                        the write lost against the state of the catalogue
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
-    │   └── StaleRevisionError               compare-and-set on an older revision
+    │   ├── StaleRevisionError               compare-and-set on an older revision
+    │   └── ProtectedError                   protected against deletion
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -56,6 +57,7 @@ __all__ = [
     "NotACatalogError",
     "NotFoundError",
     "NotStoredError",
+    "ProtectedError",
     "QueryError",
     "QuerySyntaxError",
     "ReadOnlyError",
@@ -143,6 +145,10 @@ class IdTakenError(ConflictError):
 
 class StaleRevisionError(ConflictError):
     """Someone else wrote a newer revision; read again and decide."""
+
+
+class ProtectedError(ConflictError):
+    """It, or what holds it, is protected against deletion; take the protection off first."""
 
 
 class MissingExtraError(MetastoreError, ImportError):

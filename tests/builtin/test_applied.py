@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from metastore import Catalog, _applied
+from metastore import Catalog
+from metastore._applied import check_properties, checker
 from metastore.builtin.images import Image
 from metastore.builtin.metadefs import (
     Applied,
     Namespace,
     add_definition,
     apply,
-    check_properties,
     fields_of,
     load_definitions,
     misfits,
@@ -41,17 +41,16 @@ def namespace(catalog):
     return catalog.add(Namespace(**fields_of(NUMA)))
 
 
-@pytest.mark.parametrize("door", [_applied.check_properties, check_properties])
-def test_properties_are_held_against_what_is_applied_to_their_type(door, catalog, namespace):
+def test_properties_are_held_against_what_is_applied_to_their_type(catalog, namespace):
     apply(catalog, namespace, "images")
-    door(catalog, "images", {"hw_nodes": 2, "free": "form"})
-    door(catalog, "datasets", {"nodes": "not applied to datasets"})
+    check_properties(catalog, "images", {"hw_nodes": 2, "free": "form"})
+    check_properties(catalog, "datasets", {"nodes": "not applied to datasets"})
     with pytest.raises(ValidationError, match=r"at least 1 at \$\.properties\.hw_nodes, got 0 \(says Demo::Numa\)"):
-        door(catalog, "images", {"hw_nodes": 0})
+        check_properties(catalog, "images", {"hw_nodes": 0})
 
 
 def test_nothing_is_checked_before_a_namespace_is_applied(catalog, namespace):
-    _applied.check_properties(catalog, "images", {"hw_nodes": 0})
+    check_properties(catalog, "images", {"hw_nodes": 0})
 
 
 def test_while_none_is_applied_no_statement_is_made_and_nothing_is_imported():
@@ -65,6 +64,16 @@ def test_while_none_is_applied_no_statement_is_made_and_nothing_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_one_checker_serves_a_batch_and_there_is_none_where_nothing_is_applied(catalog, namespace):
+    assert checker(catalog, "images") is None
+    apply(catalog, namespace, "datasets")
+    assert checker(catalog, "images") is None
+    check = checker(catalog, "datasets")
+    check({"nodes": 1})
+    with pytest.raises(ValidationError):
+        check({"nodes": 0})
 
 
 def test_applying_again_changes_the_options(catalog, namespace):
@@ -95,9 +104,9 @@ def test_a_change_inside_the_transaction_counts_at_once_and_not_after_it_failed(
     with pytest.raises(NotFoundError), catalog.transaction():
         apply(catalog, namespace, "images")
         with pytest.raises(ValidationError):
-            _applied.check_properties(catalog, "images", {"hw_nodes": 0})
+            check_properties(catalog, "images", {"hw_nodes": 0})
         raise NotFoundError
-    _applied.check_properties(catalog, "images", {"hw_nodes": 0})
+    check_properties(catalog, "images", {"hw_nodes": 0})
 
 
 def test_several_namespaces_must_all_be_content(catalog, namespace):
@@ -115,6 +124,8 @@ def test_what_one_namespace_allows_no_other_need_define(catalog, namespace):
     apply(catalog, namespace, "images", additional=False)
     apply(catalog, catalog.add(Namespace(**fields_of(other))), "images")
     check_properties(catalog, "images", {"hw_nodes": 1, "hw_threads": 2})
+    with pytest.raises(ValidationError, match="expected only properties that are defined"):
+        check_properties(catalog, "images", {"hw_nodes": 1, "hw_cores": 2})
 
 
 def test_a_namespace_is_applied_only_where_it_is_associated(catalog, namespace):
@@ -136,7 +147,7 @@ def test_another_process_holds_to_what_was_applied_here(tmp_path):
         load_definitions(here, ASSETS)
         apply(here, here.get(Namespace, name="Demo::Everything"), "images")
         with there.transaction(), pytest.raises(ValidationError, match="hw_cores"):
-            _applied.check_properties(there, "images", {"hw_cores": 0})
+            check_properties(there, "images", {"hw_cores": 0})
 
 
 def test_applied_namespaces_come_back_from_a_dump(catalog, namespace):

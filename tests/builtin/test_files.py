@@ -85,6 +85,12 @@ def test_no_name_leads_out_of_the_folder_and_none_is_too_long(name, catalog, tmp
     assert said(path) == {"namespace": name}
 
 
+def test_no_two_names_share_a_file(catalog, tmp_path):
+    names = {"A::B", "A.B", "A:B", "A%3AB", "A%2EB", "a::b", "大" * 79 + "x", "大" * 79 + "y"}
+    catalog.add_many(Namespace(name=name) for name in names)
+    assert {said(path)["namespace"] for path in write_definitions(catalog, tmp_path)} == names
+
+
 # --- one that is there ---
 
 OLD = {
@@ -165,7 +171,7 @@ def test_null_says_nothing_against_what_is_there(catalog, put):
         ('{"namespace": "Demo::A", "x": %s}' % ("9" * 50), "an int of 64 bits"),
         ('{"namespace": "Demo::A", "x": "\\u0000"}', "text without NUL"),
         ('{"namespace": "Demo::A", "x": "\\ud800"}', "without lone surrogates"),
-        ('{"namespace": "Demo::A", "x": %s1%s}' % ("[" * 70, "]" * 70), "levels of nesting"),
+        ('{"namespace": "Demo::A", "x": ' + "[" * 70 + "]" * 70 + "}", "levels of nesting"),
         ("[]", r"expected an object at \$, got list"),
         ('{"properties": {}}', r"expected a key namespace at \$, got only 'properties'"),
         ('{"namespace": "Demo::A", "properties": {"p": {"type": "int"}}}', r"\$\.properties\['p'\]\.type"),

@@ -104,6 +104,7 @@ def test_what_a_namespace_says_stands_in_its_fields():
         "public",
         "Everything",
     )
+    assert namespace.protected
     assert namespace.property_definitions["cores"]["minimum"] == 1
     assert [each["name"] for each in namespace.objects] == ["Server", "Bare"]
     assert {"owner", "x-unknown"} <= set(namespace.extra)

@@ -10,7 +10,7 @@ from metastore.builtin.metadefs import (
     remove_definition,
     replace_definition,
 )
-from metastore.errors import DefinitionError, DuplicateError, NotFoundError, StaleRevisionError
+from metastore.errors import DefinitionError, DuplicateError, NotFoundError, ProtectedError, StaleRevisionError
 
 GOOD = {
     "property": {"type": "integer", "x-unknown": 1},
@@ -113,3 +113,12 @@ def test_two_who_add_at_once_do_not_lose_each_others_work(catalog, namespace):
     add_definition(catalog, namespace, "tag", "one")
     with pytest.raises(StaleRevisionError):
         add_definition(catalog, namespace, "tag", "other")
+
+
+@each_part
+def test_nothing_is_removed_from_a_protected_namespace_but_it_may_grow(part, catalog):
+    namespace = catalog.add(Namespace(name="Demo::Kept", protected=True))
+    namespace = add_definition(catalog, namespace, part, "a", GOOD[part])
+    with pytest.raises(ProtectedError, match="Demo::Kept is protected"):
+        remove_definition(catalog, namespace, part, "a")
+    assert inside(replace_definition(catalog, namespace, part, "a", GOOD[part]), part) == [("a", GOOD[part])]

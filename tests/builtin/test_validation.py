@@ -94,6 +94,7 @@ def demo(definition, name="a"):
 
 @given(definitions(), values)
 @example({"type": "integer"}, 4.0)
+@example({"type": "string", "pattern": "a"}, "ba")
 @example({"type": "array", "enum": [[True]]}, [1])
 @example({"type": "array", "uniqueItems": True}, [1, True, 1.0])
 @example({"type": "array", "items": [], "additionalItems": False}, [1])

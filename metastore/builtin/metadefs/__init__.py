@@ -4,7 +4,7 @@ A namespace describes the free-form ``properties`` of the types it is associated
 write through the catalogue is held against it.
 """
 
-from metastore.builtin.metadefs._applied import Applied, apply, check_properties, misfits, withdraw
+from metastore.builtin.metadefs._applied import Applied, apply, checker, misfits, withdraw
 from metastore.builtin.metadefs._check import RESOURCE_TYPES, schema_of, validator
 from metastore.builtin.metadefs._files import Loaded, load_definitions, write_definitions
 from metastore.builtin.metadefs._namespace import Namespace, document_of, fields_of
@@ -18,7 +18,7 @@ __all__ = [
     "Namespace",
     "add_definition",
     "apply",
-    "check_properties",
+    "checker",
     "document_of",
     "fields_of",
     "load_definitions",

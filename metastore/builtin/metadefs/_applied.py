@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from metastore._artifact import Field, Record, field
@@ -14,7 +14,9 @@ from metastore.errors import NotFoundError, ValidationError
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
 
-__all__ = ["Applied", "apply", "check_properties", "misfits", "withdraw"]
+__all__ = ["Applied", "apply", "checker", "misfits", "withdraw"]
+
+Checker = Callable[[Mapping[str, Any]], None]
 
 
 class Applied(Record, type_name="metastore_applied", unique=("applied_to", "namespace")):
@@ -51,25 +53,27 @@ def withdraw(catalog: Catalog, namespace: Namespace, type_name: str) -> None:
         catalog.delete(found[0])
 
 
-def check_properties(catalog: Catalog, type_name: str, properties: Mapping[str, Any]) -> None:
-    """Raise ValidationError where properties do not fit the namespaces that are applied to their type.
+def checker(catalog: Catalog, type_name: str) -> Checker | None:
+    """Return what raises ValidationError for properties that do not fit what is applied to their type now.
 
-    Two statements where any is applied to it, else one; `metastore._applied` asks none where none is applied at all.
-    ``catalog`` is the owner's, for an applied namespace counts whether or not the writer may see it.
+    ``None`` where nothing is. Two statements where something is, else one. ``catalog`` is the owner's, for an applied
+    namespace counts whether or not the writer may see it.
     """
     applied = _applied(catalog, type_name)
-    if applied:
-        rules = list(_rules(catalog, applied))
-        check(rules, properties, additional=all(each.additional for each in applied))
+    if not applied:
+        return None
+    rules, additional = list(_rules(catalog, applied)), all(each.additional for each in applied)
+    return lambda properties: check(rules, properties, additional=additional)
 
 
 def misfits(catalog: Catalog, type: type[Record]) -> Iterator[tuple[Record, ValidationError]]:
     """Yield the stored artifacts of a type whose properties do not fit what is applied to it, with the reason."""
-    applied = _applied(catalog, str(type.__type_name__))
-    rules, additional = list(_rules(catalog, applied)), all(each.additional for each in applied)
+    check = checker(catalog, str(type.__type_name__))
+    if check is None:
+        return
     for artifact in catalog.find(type):
         try:
-            check(rules, artifact.properties, additional=additional)
+            check(artifact.properties)
         except ValidationError as refused:
             yield artifact, refused
 

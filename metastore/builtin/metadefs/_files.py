@@ -121,18 +121,18 @@ def _stored(catalog: Catalog, name: str, owner: str | None) -> Namespace | None:
 def _merged(old: Document, new: Document, *, prefer_new: bool) -> Document:
     weak, strong = (old, new) if prefer_new else ({key: new[key] for key in new if key not in _DECIDED}, old)
     made = {**weak, **{key: value for key, value in strong.items() if value is not None or key not in weak}}
-    for key in ("properties", *LISTS):
+    if made.get("properties") is not None:
+        made["properties"] = {**(weak.get("properties") or {}), **(strong.get("properties") or {})}
+    for key in LISTS:
         if made.get(key) is not None:
-            made[key] = _united(weak.get(key), strong.get(key), old.get(key))
+            made[key] = _united(weak.get(key) or [], strong.get(key) or [], old.get(key) or [])
     return made
 
 
-def _united(weak: Any, strong: Any, old: Any) -> Any:
+def _united(weak: list[Any], strong: list[Any], old: list[Any]) -> list[Any]:
     """Both, one per name; what was there keeps its place."""
-    if isinstance(weak or strong or {}, dict):
-        return {**(weak or {}), **(strong or {})}
-    by_name = {each["name"]: each for each in [*(weak or []), *(strong or [])]}
-    first = [each["name"] for each in old or []]
+    by_name = {each["name"]: each for each in [*weak, *strong]}
+    first = [each["name"] for each in old]
     return [by_name[name] for name in [*first, *(name for name in by_name if name not in first)]]
 
 

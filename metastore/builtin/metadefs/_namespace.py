@@ -50,7 +50,6 @@ _FIELDS = {
     "objects": "objects",
     "tags": "tag_definitions",
 }
-_HELD = {key: name for key, name in _FIELDS.items() if name in Namespace.__fields_by_name__}
 _DEFAULTS: Document = {
     "display_name": None,
     "description": None,
@@ -73,10 +72,10 @@ def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
     ('OS::Demo', [{'name': 'Linux'}], {'protected': None})
     """
     check_document(document)
-    held = {name: document[key] if _says(document, key) else _fresh(_DEFAULTS[key]) for key, name in _HELD.items()}
+    held = {name: document[key] if _says(document, key) else _fresh(_DEFAULTS[key]) for key, name in _FIELDS.items()}
     return {
         **held,
-        "extra": {key: value for key, value in document.items() if key not in _HELD or not _says(document, key)},
+        "extra": {key: value for key, value in document.items() if key not in _FIELDS or not _says(document, key)},
     }
 
 
@@ -94,7 +93,7 @@ def document_of(namespace: Namespace) -> Document:
 
     It shares what is inside with the namespace: do not change it.
     """
-    said = {key: getattr(namespace, name) for key, name in _HELD.items()}
+    said = {key: getattr(namespace, name) for key, name in _FIELDS.items()}
     own = {key: value for key, value in said.items() if _says(said, key)}
     unordered = {**namespace.extra, **own}
     return {**{key: unordered[key] for key in _FIELDS if key in unordered}, **unordered}

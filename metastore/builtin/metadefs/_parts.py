@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from metastore.builtin.metadefs._definition import Document, check_part
 from metastore.builtin.metadefs._namespace import Namespace
-from metastore.errors import DefinitionError, DuplicateError, NotFoundError, nearest
+from metastore.errors import DefinitionError, DuplicateError, NotFoundError, ProtectedError, nearest
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
@@ -51,8 +51,13 @@ def replace_definition(
 def remove_definition(catalog: Catalog, namespace: Namespace, part: Part, name: str) -> Namespace:
     """Remove a property, object, tag or association from a namespace and return the new revision.
 
-    Compare-and-set on the revision given. Raises NotFoundError, and what `Catalog.update` raises.
+    Compare-and-set on the revision given. Raises ProtectedError for a protected namespace, NotFoundError, and what
+    `Catalog.update` raises.
     """
+    if namespace.protected:
+        raise ProtectedError(
+            f"{namespace.name} is protected: nothing is removed from it; update(protected=False) first"
+        )
     known = _known(namespace, part)
     _found(namespace, part, name, known)
     return _put(catalog, namespace, part, {key: value for key, value in known.items() if key != name})
