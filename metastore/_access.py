@@ -51,9 +51,18 @@ class Access:
         key = (spec.digest, action)
         found = self._scopes.get(key)
         if found is None:
-            rule = Binder(spec, self._specs).where([self.policy.where(self._rule(spec, action), self.caller, spec)])
+            if action == "list":
+                self._check_list(spec)
+            rule = Binder(spec, self._specs).where([self.policy.where(self._rule(spec, "get"), self.caller, spec)])
             found = self._scopes[key] = both(self._visible(spec, action), rule)
         return found
+
+    def _check_list(self, spec: TypeSpec) -> None:
+        """Whether lists may be asked for is decided once, of the request; what is in them by what may be got."""
+        rule = self._rule(spec, "list")
+        own = {"owner": self.caller.project}
+        if not self.policy.allows(rule, self.caller, own):
+            raise ForbiddenError(self.policy.why(rule, self.caller, own).reason, rule=rule)
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
@@ -246,7 +255,9 @@ class _Scoped(Binder):
     def _references(self, predicate: References) -> Predicate:
         for each in self._spec.fields:
             if each.kind in ("blob", "folder") and not self._access.may("read", "fields", each.name):
-                raise QueryError(f"{self._spec.name} cannot be asked by reference: this caller may not read all its blobs")
+                raise QueryError(
+                    f"{self._spec.name} cannot be asked by reference: this caller may not read all its blobs"
+                )
         return super()._references(predicate)
 
 
@@ -254,4 +265,3 @@ def both(first: Predicate, second: Predicate) -> Predicate:
     """Return the conjunction of two bound predicates, flat, so that a compiler sees its parts."""
     parts = [part for each in (first, second) for part in (each.items if isinstance(each, And) else (each,))]
     return parts[0] if len(parts) == 1 else And(tuple(parts))
-

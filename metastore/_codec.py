@@ -69,7 +69,7 @@ class Codec:
         if self._missing:
             values = {**self._missing, **values}
         self._write(row, self._all, values)
-        return self._finish(row)
+        return self.finish(row)
 
     def patch(self, before: Sequence[Any], changes: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> list[Any]:
         """Return the row with some fields changed; ``own`` are columns that the catalogue sets, in their row form.
@@ -80,7 +80,7 @@ class Codec:
         self._write(row, [self._writer_of(name) for name in changes], changes)
         for name, value in own.items():
             row[self._at[name]] = value
-        return self._finish(row)
+        return self.finish(row)
 
     def check(self, changes: Mapping[str, Any]) -> None:
         """Raise what `patch` would raise for these changes, whatever the row."""
@@ -114,7 +114,8 @@ class Codec:
                     continue
             row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
-    def _finish(self, row: list[Any]) -> list[Any]:
+    def finish(self, row: list[Any]) -> list[Any]:
+        """Return the row with what follows from its other columns: derived ones, unique key, content digest."""
         for target, source, derive in self._derived:
             value = row[source]
             row[target] = None if value is None else derive(value)
@@ -165,6 +166,11 @@ class Codec:
         made = _new(self.cls)
         _put(made, "__dict__", values)
         return made
+
+    def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of an artifact's values that are not their field's usual ones."""
+        row = self.encode(values)
+        return {name: values[name] for name, at, usual in self.content if row[at] != usual and name in values}
 
     def version_text(self, version: Any) -> str:
         """Return the canonical text of a version of this type. Raises VersionError."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from metastore._artifact import Record
-from metastore.errors import NotFoundError, TransitionError, ValidationError
+from metastore._link import Link
 from metastore._transaction import undone_when_it_raises
 from metastore._values import text
 from metastore._writing import Writing
+from metastore.errors import NotFoundError, TransitionError, ValidationError
+from metastore.query import Compare, Path
 
 if TYPE_CHECKING:
     from metastore._members import Membership
@@ -71,7 +72,7 @@ class Governing(Writing):
             for name in names:
                 self._check_member(made, "add_member", name)
                 if not self._memberships(made, name):
-                    self._engine().add(_membership()(artifact=made.id, member=name))
+                    self._engine().add(_membership()(artifact=Link(made), member=name))
         return made
 
     @undone_when_it_raises
@@ -130,9 +131,9 @@ class Governing(Writing):
 
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
         member = _membership()
-        asked = [] if project is None else [member.member == project]
-        found = self._engine().find(member, member.artifact.id == artifact.id, *asked, order_by=[member.member])
-        return list(found)
+        shared = Compare(Path("artifact"), "eq", artifact.id)
+        asked = [shared] if project is None else [shared, member.member == project]
+        return self._engine().find(member, *asked, order_by=[member.member]).all()
 
     def _membership_of(self, artifact: Record, project: str) -> Membership:
         found = self._memberships(artifact, _project(project))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from metastore._artifact import Record
     from metastore._catalog import Catalog
 
-__all__ = ["GROUP", "Hook", "HookCall", "Hooks", "after", "before", "check_hooks", "hooks_of"]
+__all__ = ["GROUP", "Hook", "HookCall", "Hooks", "after", "before", "check_hooks", "has_hooks", "hooks_of"]
 
 GROUP = "metastore.hooks"
 
@@ -139,6 +139,12 @@ def _check_actions(where: str, function: Any, lifecycle: Lifecycle) -> None:
                 raise DeclarationError(
                     f"{where}: there is no action {action!r} to be @{mark.phase}: {nearest(action, known)} ({', '.join(known)})"
                 )
+
+
+def has_hooks(cls: Any) -> bool:
+    """Return whether there is any hook on a type, of its own or installed. Raises as `hooks_of` does."""
+    hooks_of(cls, "")
+    return bool(cls.__hooks__)
 
 
 def hooks_of(cls: Any, action: str) -> Hooks:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Holder", "holders", "refuse", "without"]
 
+
 class Holder:
     """One artifact that links to the one that goes, by one of its fields."""
 

@@ -53,6 +53,11 @@ class Reading:
     _access: Access | None
     _cursor_key: bytes
 
+    @property
+    def id(self) -> str:
+        """Identity of the catalogue: the text of a UUID made when it was."""
+        return self._backend.catalogue
+
     def get(
         self,
         type: type[A],
@@ -138,7 +143,10 @@ class Reading:
             wanted.append(Absent(Path("owner")) if owner is None else Compare(Path("owner"), "eq", owner))
         order = () if version is not None else (Order(Path("version"), descending=True),)
         return self._only(
-            type, name, version, list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2, unlisted=True))
+            type,
+            name,
+            version,
+            list(self.find(type, *wanted, order_by=order, limit=1 if version is None else 2, unlisted=True)),
         )
 
     def _only(self, type: Any, name: str, version: Any, found: list[Any]) -> Any:
@@ -224,7 +232,7 @@ class Reading:
         shelf: Shelf,
         predicates: Sequence[Predicate],
         order_by: Iterable[Any],
-        latest: bool,  # noqa: FBT001 - handed on as it came
+        latest: bool,
         action: str,
     ) -> Asked:
         made = ask(shelf, access.binder(shelf), predicates, order_by, latest=latest)
@@ -302,7 +310,6 @@ class Reading:
         spec = self._types.shelf(self._types.cls(type) if isinstance(type, str) else type).spec
         parse: Callable[..., Predicate] = parse_text if isinstance(text, str) else parse_json
         return parse(text, spec, self._types.spec)
-
 
     def types(self) -> list[TypeSpec]:
         """Return the spec of every type, stored or registered, by name; the engine's own are not among them."""

@@ -21,7 +21,13 @@ __all__ = ["SIGHT", "Step", "actions_of", "placed", "stepped"]
 Step = Mapping[str, Any] | str
 Row = tuple[Any, ...]
 
-SIGHT = {"publish": "public", "unpublish": "private", "communitize": "community", "share": "shared", "unshare": "private"}
+SIGHT = {
+    "publish": "public",
+    "unpublish": "private",
+    "communitize": "community",
+    "share": "shared",
+    "unshare": "private",
+}
 """What the actions that decide who may see an artifact make of its visibility."""
 
 _ADVICE = {
@@ -91,7 +97,9 @@ def _seen(shelf: Shelf, row: Row, action: str) -> dict[str, Any]:
             action,
         )
     if (action == "unshare" and now != "shared") or (action == "share" and now != "private"):
-        raise TransitionError(f"{action} is for what is {'shared' if action == 'unshare' else 'private'}, and this one is {now}", action)
+        raise TransitionError(
+            f"{action} is for what is {'shared' if action == 'unshare' else 'private'}, and this one is {now}", action
+        )
     return {"visibility": SIGHT[action]}
 
 

@@ -12,7 +12,7 @@ from metastore._ids import make_id
 from metastore.backend import Commit
 
 if TYPE_CHECKING:
-    from metastore._catalog import Catalog
+    from metastore._reading import Reading
 
 __all__ = ["Transaction", "undone_when_it_raises"]
 
@@ -24,7 +24,7 @@ class Transaction:
 
     __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "renewed")
 
-    def __init__(self, catalog: Catalog, actor: str | None, message: str | None) -> None:
+    def __init__(self, catalog: Reading, actor: str | None, message: str | None) -> None:
         self._catalog, self._commit = catalog, (actor, message)
         self._time: int | None = None
         self.renewed = False
@@ -79,7 +79,7 @@ def undone_when_it_raises(write: _F) -> _F:
     """Close what a write left open when it raises: Ctrl-C can strike before the first step of an ``__exit__``, which then never runs."""
 
     @wraps(write)
-    def guarded(catalog: Catalog, *args: Any, **options: Any) -> Any:
+    def guarded(catalog: Reading, *args: Any, **options: Any) -> Any:
         local = catalog._local
         outer = getattr(local, "open", None)
         try:

@@ -15,12 +15,16 @@ from metastore._codec import Codec
 from metastore._dynamic import DYNAMIC, make_type
 from metastore._evolution import merged
 from metastore._expr import Linked
+from metastore._hooks import has_hooks
 from metastore._schema import FieldSpec, TypeSpec
 from metastore.backend import Backend, Row, StoredSpec
 from metastore.errors import DeclarationError, SchemaConflictError, UnknownTypeError, ValidationError, nearest
-from metastore.query import Measure, Path, Query
+from metastore.query import Measure, Path, Predicate, Query
 
-__all__ = ["Shelf", "Types"]
+__all__ = ["OURS", "Shelf", "Types", "is_ours"]
+
+OURS = "metastore_"
+"""Names of types that the engine keeps for itself begin so; users declare none."""
 
 
 class Shelf:
@@ -32,12 +36,21 @@ class Shelf:
         self.codec = Codec(cls, stored.spec)
         self.binder = Binder(stored.spec, specs)
         self.id_bytes = stored.spec.position["id"]
-        self.revision = stored.spec.position["revision"]
+        at = stored.spec.position
+        self.revision, self.owner, self.visibility, self.status = (
+            at[name] for name in ("revision", "owner", "visibility", "status")
+        )
+        self.initial, self.ours = stored.spec.lifecycle.initial, is_ours(stored.spec.name)
+        self.hooks = has_hooks(cls)
         self.refusal = _refusal(stored.spec) if cls.__module__ == DYNAMIC else ""
 
     def select(self, query: Query) -> list[Row]:
         """Return the rows of a bound query."""
         return self.backend.select(self.spec, query)
+
+    def ids(self, where: Predicate, *, limit: int) -> list[bytes]:
+        """Return the ids of artifacts that a bound predicate holds for, the first by id."""
+        return [row[0] for row in self.select(Query(self.spec.name, where, limit=limit))]
 
     def fetch(self, ids: Sequence[bytes]) -> list[Row]:
         """Return the rows of these ids that are there."""
@@ -57,6 +70,11 @@ class Shelf:
         """Raise ValidationError for a dynamic type whose defaults only the declaring program can make."""
         if self.refusal:
             raise ValidationError(self.refusal)
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a type is the engine's own, not the users'."""
+    return name.startswith(OURS)
 
 
 def _refusal(spec: TypeSpec) -> str:
@@ -220,8 +238,9 @@ class Types:
             return made
 
     def names(self) -> list[str]:
-        """Return the names of every stored or declared type, sorted."""
-        return sorted({*self._stored, *getattr(self._own, "stored", {}), *self._declared})
+        """Return the names of every stored or declared type but the engine's own, sorted."""
+        every = {*self._stored, *getattr(self._own, "stored", {}), *self._declared}
+        return sorted(name for name in every if not is_ours(name))
 
     def under(self, cls: Any) -> Iterator[Any]:
         """Yield the classes that a find of ``cls`` asks: itself, or for an abstract base every type under it."""

@@ -6,7 +6,8 @@
     ├── DeclarationError (TypeError)         an artifact type is declared wrongly; names type and field
     ├── SchemaConflictError                  a declared type and the stored one disagree; names the fields
     ├── ValidationError (ValueError)         a value does not fit its field; says where, expected and found
-    │   └── UnknownFieldError (AttributeError)   no such field; offers the nearest spelling
+    │   ├── UnknownFieldError (AttributeError)   no such field; offers the nearest spelling
+    │   └── DefinitionError                  a metadata definition, or a file of them, that is none
     ├── VersionError (ValueError)            a version text that its scheme refuses
     ├── QueryError (ValueError)              a query that its type cannot answer
     │   ├── QuerySyntaxError                 a CQL2 text or JSON with a mistake; carries its position
@@ -18,6 +19,7 @@
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
     │   ├── StaleRevisionError               compare-and-set on an older revision
+<<<<<<< HEAD
     │   ├── TransitionError                  the life cycle refuses an action; carries action and field
     │   ├── FrozenFieldError                 the field does not change in that state; carries field and state
     │   ├── VetoError                        a hook refuses an action, with its reason
@@ -25,6 +27,9 @@
     │   └── LinkedError                      its owner's other artifacts link to it and restrict
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
+=======
+    │   └── ProtectedError                   protected against deletion
+>>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -53,6 +58,7 @@ __all__ = [
     "CursorError",
     "DamagedError",
     "DeclarationError",
+    "DefinitionError",
     "DuplicateError",
     "ForbiddenError",
     "FrozenFieldError",
@@ -64,7 +70,10 @@ __all__ = [
     "NotACatalogError",
     "NotFoundError",
     "NotStoredError",
+<<<<<<< HEAD
     "PolicyFileError",
+=======
+>>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
     "ProtectedError",
     "QueryError",
     "QuerySyntaxError",
@@ -100,6 +109,10 @@ class ValidationError(MetastoreError, ValueError):
 
 class UnknownFieldError(ValidationError, AttributeError):
     """No field of that name; the message offers the nearest spelling."""
+
+
+class DefinitionError(ValidationError):
+    """A metadata definition, or a file of them, that is none; says which file and where in it."""
 
 
 class VersionError(MetastoreError, ValueError):
@@ -153,6 +166,7 @@ class StaleRevisionError(ConflictError):
     """Someone else wrote a newer revision; read again and decide."""
 
 
+<<<<<<< HEAD
 class TransitionError(ConflictError):
     """The life cycle refuses an action in that state, or a field lacks the value it requires.
 
@@ -202,6 +216,10 @@ class PolicyFileError(MetastoreError, ValueError):
     def __init__(self, message: str, path: str = "", rule: str = "", position: int | None = None) -> None:
         super().__init__(message)
         self.path, self.rule, self.position = path, rule, position
+=======
+class ProtectedError(ConflictError):
+    """It, or what holds it, is protected against deletion; take the protection off first."""
+>>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
 
 
 class MissingExtraError(MetastoreError, ImportError):

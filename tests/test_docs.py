@@ -23,6 +23,8 @@ MENTIONED = [
     "metastore.errors",
     "metastore.query",
     "metastore.backend",
+    "metastore.builtin",
+    "metastore.builtin.metadefs",
     "metastore.scan",
     "metastore.testing",
 ]

@@ -16,6 +16,8 @@ PUBLIC = [
     "metastore.errors",
     "metastore.query",
     "metastore.backend",
+    "metastore.builtin",
+    "metastore.builtin.metadefs",
     "metastore.scan",
     "metastore.testing",
 ]
