@@ -19,7 +19,6 @@
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
     │   ├── StaleRevisionError               compare-and-set on an older revision
-<<<<<<< HEAD
     │   ├── TransitionError                  the life cycle refuses an action; carries action and field
     │   ├── FrozenFieldError                 the field does not change in that state; carries field and state
     │   ├── VetoError                        a hook refuses an action, with its reason
@@ -27,9 +26,6 @@
     │   └── LinkedError                      its owner's other artifacts link to it and restrict
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
-=======
-    │   └── ProtectedError                   protected against deletion
->>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
@@ -70,10 +66,7 @@ __all__ = [
     "NotACatalogError",
     "NotFoundError",
     "NotStoredError",
-<<<<<<< HEAD
     "PolicyFileError",
-=======
->>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
     "ProtectedError",
     "QueryError",
     "QuerySyntaxError",
@@ -166,7 +159,6 @@ class StaleRevisionError(ConflictError):
     """Someone else wrote a newer revision; read again and decide."""
 
 
-<<<<<<< HEAD
 class TransitionError(ConflictError):
     """The life cycle refuses an action in that state, or a field lacks the value it requires.
 
@@ -216,10 +208,6 @@ class PolicyFileError(MetastoreError, ValueError):
     def __init__(self, message: str, path: str = "", rule: str = "", position: int | None = None) -> None:
         super().__init__(message)
         self.path, self.rule, self.position = path, rule, position
-=======
-class ProtectedError(ConflictError):
-    """It, or what holds it, is protected against deletion; take the protection off first."""
->>>>>>> e0d8963dc246e0af0baa620381afca3f1a1a88dc
 
 
 class MissingExtraError(MetastoreError, ImportError):
