@@ -47,7 +47,7 @@ class Catalog(Governing):
     ) -> None:
         self._backend, self._policy, self._protections = backend, policy, protections
         self._access: Access | None = None
-        self._root: Self = self
+        self._root: Catalog = self
         self._local = threading.local()
         self._types = Types(backend, lambda: getattr(self._local, "open", None) is not None)
         self._actor = actor
@@ -122,7 +122,7 @@ class Catalog(Governing):
             self._root._policy = Policy.default()
         return self._root._policy
 
-    def _engine(self) -> Self:
+    def _engine(self) -> Catalog:
         return self._root
 
     # types and the whole
