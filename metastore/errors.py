@@ -17,6 +17,7 @@
     ├── ConflictError                        the write lost against the state of the catalogue
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
+    │   ├── QuotaError                       it would hold more than its quota; carries limit and used
     │   └── StaleRevisionError               compare-and-set on an older revision
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     └── BackendError                         the store below
@@ -56,6 +57,7 @@ __all__ = [
     "NotStoredError",
     "QueryError",
     "QuerySyntaxError",
+    "QuotaError",
     "ReadOnlyError",
     "SchemaConflictError",
     "StaleRevisionError",
@@ -133,6 +135,27 @@ class DuplicateError(ConflictError):
 
 class IdTakenError(ConflictError):
     """The id was used before, by a live or a deleted artifact."""
+
+
+class QuotaError(ConflictError):
+    """More would be held than a quota allows: ``limit`` and ``used`` of ``measure`` (``count`` or ``bytes``).
+
+    ``project`` is ``None`` for the quota of the whole catalogue, ``kind`` for that of all types together.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int = 0,
+        used: int = 0,
+        project: str | None = None,
+        kind: str | None = None,
+        measure: str = "count",
+    ) -> None:
+        super().__init__(message)
+        self.limit, self.used = limit, used
+        self.project, self.kind, self.measure = project, kind, measure
 
 
 class StaleRevisionError(ConflictError):
