@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metastore._catalog import Catalog
+    from metastore import Catalog
 
 __all__ = ["check_properties", "checker"]
 
@@ -17,7 +17,7 @@ def checker(catalog: Catalog, type_name: str) -> Callable[[Mapping[str, Any]], N
     Called with the write lock held, so that the types it looks among are those that are stored: a look into a dict
     where no namespace was ever applied. Good for one batch. ``catalog`` is the owner's, whoever writes.
     """
-    if not catalog._types._known("metastore_applied"):
+    if not catalog._types.has("metastore_applied"):
         return None
     from metastore.builtin.metadefs import checker as read
 

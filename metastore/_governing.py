@@ -125,10 +125,6 @@ class Governing(Writing):
     def _same(self, artifact: A) -> A:
         return self.get(type(artifact), artifact.id)
 
-    def _engine(self) -> Governing:
-        """The catalogue as the owner of the process has it, for what the engine keeps for itself."""
-        raise NotImplementedError
-
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
         member = _membership()
         shared = Compare(Path("artifact"), "eq", artifact.id)

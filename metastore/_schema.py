@@ -15,7 +15,7 @@ from metastore._data import Data
 from metastore._json import encode
 from metastore._lifecycle import DEFAULT, Lifecycle, lifecycle_from_json
 
-__all__ = ["KINDS", "Column", "FieldSpec", "Kind", "TypeSpec", "spec_from_json", "spec_to_json"]
+__all__ = ["ENGINE_OWNED", "KINDS", "Column", "FieldSpec", "Kind", "TypeSpec", "spec_from_json", "spec_to_json"]
 
 Kind = Literal[
     "id",
@@ -34,6 +34,9 @@ Kind = Literal[
     "json",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
+
+ENGINE_OWNED = "metastore_"
+"""How the names of the engine's own types begin."""
 
 Storage = Literal["integer", "real", "text", "bytes"]
 
@@ -177,6 +180,11 @@ class TypeSpec(Data):
         import hashlib  # here and elsewhere at use: loading OpenSSL costs a tenth of importing the engine
 
         return hashlib.sha256(encode(spec_to_json(self)).encode()).hexdigest()
+
+    @property
+    def engine_owned(self) -> bool:
+        """Whether it is the engine's own bookkeeping, such as quotas: no artifacts of anybody's."""
+        return self.name.startswith(ENGINE_OWNED)
 
     @property
     def hooks(self) -> tuple[str, ...]:

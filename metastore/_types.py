@@ -16,15 +16,12 @@ from metastore._dynamic import DYNAMIC, make_type
 from metastore._evolution import merged
 from metastore._expr import Linked
 from metastore._hooks import has_hooks
-from metastore._schema import FieldSpec, TypeSpec
+from metastore._schema import ENGINE_OWNED, FieldSpec, TypeSpec
 from metastore.backend import Backend, Row, StoredSpec
 from metastore.errors import DeclarationError, SchemaConflictError, UnknownTypeError, ValidationError, nearest
 from metastore.query import Measure, Path, Predicate, Query
 
-__all__ = ["OURS", "Shelf", "Types", "is_ours"]
-
-OURS = "metastore_"
-"""Names of types that the engine keeps for itself begin so; users declare none."""
+__all__ = ["Shelf", "Types", "is_ours"]
 
 
 class Shelf:
@@ -42,6 +39,7 @@ class Shelf:
         )
         self.initial, self.ours = stored.spec.lifecycle.initial, is_ours(stored.spec.name)
         self.hooks = has_hooks(cls)
+        self.blobs = [place for place, each in enumerate(stored.spec.fields) if each.kind in ("blob", "folder")]
         self.refusal = _refusal(stored.spec) if cls.__module__ == DYNAMIC else ""
 
     def select(self, query: Query) -> list[Row]:
@@ -74,7 +72,7 @@ class Shelf:
 
 def is_ours(name: str) -> bool:
     """Return whether a type is the engine's own, not the users'."""
-    return name.startswith(OURS)
+    return name.startswith(ENGINE_OWNED)
 
 
 def _refusal(spec: TypeSpec) -> str:
@@ -142,6 +140,10 @@ class Types:
 
     def _known(self, name: str) -> list[StoredSpec]:
         return getattr(self._own, "stored", {}).get(name) or self._stored.get(name, [])
+
+    def has(self, name: str) -> bool:
+        """Return whether a type of that name is stored, as far as this thread knows."""
+        return name in self._stored or name in getattr(self._own, "stored", ())
 
     def _put(self, name: str, known: list[StoredSpec]) -> None:
         if self._in_transaction():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
+from metastore._admission import admit
 from metastore._artifact import Record
 from metastore._exchange import loaded
 from metastore._hooked import hooked
@@ -21,6 +22,9 @@ from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
 from metastore.errors import ForbiddenError, ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
 from metastore.query import Compare, Path, Predicate, Query
+
+if TYPE_CHECKING:
+    from metastore._catalog import Catalog
 
 __all__ = ["Writing"]
 
@@ -38,6 +42,10 @@ class Writing(Reading):
     """
 
     _actor: str | None
+
+    def _engine(self) -> Catalog:
+        """The catalogue as the owner of the process has it, for what the engine keeps for itself."""
+        raise NotImplementedError
 
     def transaction(self, *, message: str | None = None, actor: str | None = None) -> AbstractContextManager[Any]:
         """Return a context in which all writes are one: they land together or not at all.
@@ -69,7 +77,7 @@ class Writing(Reading):
                 row = self._new_row(shelf, artifact)
             stored = shelf.codec.stamp(row, revision=1, time=commit.time())
             made = self._reader(shelf)(stored)  # before it is written: what cannot be read is not stored
-            self._within_quota(shelf, None, stored)
+            admit(self._engine(), shelf, None, (stored,))
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
         return made
 
@@ -108,7 +116,7 @@ class Writing(Reading):
             row = shelf.codec.stamp(self._new_row(shelf, artifact), revision=1, time=now)
             by_shelf.setdefault(shelf, []).append((row, Change("add", row[0], 1, shelf.number, row[-1])))
         for shelf, entries in by_shelf.items():
-            self._within_quota(shelf, None, *(row for row, _ in entries))
+            admit(self._engine(), shelf, None, [row for row, _ in entries])
             self._backend.insert(shelf.spec, entries)
 
     # changing
@@ -176,7 +184,7 @@ class Writing(Reading):
             return before
         created = before[shelf.spec.position["created_at"]]
         after = shelf.codec.stamp(list(row), revision=before[shelf.revision] + 1, time=commit.time(), created=created)
-        self._within_quota(shelf, before, after)
+        admit(self._engine(), shelf, before, (after,))
         self._replace(shelf, before, after, "update")
         return after
 
@@ -359,9 +367,6 @@ class Writing(Reading):
                 shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))]
             )
         return True
-
-    def _within_quota(self, shelf: Shelf, before: Row | None, *rows: Row) -> None:
-        return
 
     def _check_ours(self, what: str) -> None:
         if self._access is not None:

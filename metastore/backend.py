@@ -24,7 +24,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from attrs import frozen
 
 from metastore._data import Data
-from metastore._lookups import entries, items, json_kind, pointer, references, search_words, targets
+from metastore._lookups import entries, items, json_kind, known_bytes, pointer, references, search_words, targets
 from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._text import fold, words
 from metastore.query import Measure, Path, Query
@@ -43,10 +43,12 @@ __all__ = [
     "Row",
     "StoredSpec",
     "TypeSpec",
+    "Usage",
     "entries",
     "fold",
     "items",
     "json_kind",
+    "known_bytes",
     "pointer",
     "references",
     "search_words",
@@ -134,6 +136,14 @@ class Explanation(Data):
     sql: str
     bindings: tuple[Any, ...]
     plan: str
+
+
+@frozen(eq=False, repr=False)
+class Usage(Data):
+    """What somebody holds of one type: live artifacts, and the bytes of their blobs as far as sizes are known."""
+
+    count: int
+    bytes: int
 
 
 class Backend(Protocol):
@@ -254,6 +264,19 @@ class Backend(Protocol):
 
         By depth, source, field, target; each link once, at its least depth; cycles end. ``depth`` bounds the hops.
         Only links of live artifacts are in it.
+        """
+
+    def tally(self) -> None:
+        """Begin to keep what everybody holds, so that `usage` need not look at rows; a second call does nothing.
+
+        Called inside a transaction. A backend that was never told keeps nothing, and pays nothing.
+        """
+
+    def usage(self, owner: str | None, *, everybody: bool = False) -> dict[str, Usage]:
+        """Return what an owner holds by type name (``None``: what has no owner); with ``everybody`` what all hold together.
+
+        Types of which nothing is held are left out, and so are the engine's own (`TypeSpec.engine_owned`). Bytes are the `known_bytes` of
+        all blob and folder columns. Exact inside a transaction, own writes included.
         """
 
     def check(self) -> Iterator[str]:

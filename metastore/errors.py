@@ -21,6 +21,7 @@
     │   ├── StaleRevisionError               compare-and-set on an older revision
     │   ├── TransitionError                  the life cycle refuses an action; carries action and field
     │   ├── FrozenFieldError                 the field does not change in that state; carries field and state
+    │   ├── QuotaError                       it would hold more than its quota; carries limit and used
     │   ├── VetoError                        a hook refuses an action, with its reason
     │   ├── ProtectedError                   it is protected or on hold; nobody deletes it
     │   └── LinkedError                      its owner's other artifacts link to it and restrict
@@ -70,6 +71,7 @@ __all__ = [
     "ProtectedError",
     "QueryError",
     "QuerySyntaxError",
+    "QuotaError",
     "ReadOnlyError",
     "SchemaConflictError",
     "StaleRevisionError",
@@ -153,6 +155,27 @@ class DuplicateError(ConflictError):
 
 class IdTakenError(ConflictError):
     """The id was used before, by a live or a deleted artifact."""
+
+
+class QuotaError(ConflictError):
+    """More would be held than a quota allows: ``limit`` and ``used`` of ``measure`` (``count`` or ``bytes``).
+
+    ``project`` is ``None`` for the quota of the whole catalogue, ``kind`` for that of all types together.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int = 0,
+        used: int = 0,
+        project: str | None = None,
+        kind: str | None = None,
+        measure: str = "count",
+    ) -> None:
+        super().__init__(message)
+        self.limit, self.used = limit, used
+        self.project, self.kind, self.measure = project, kind, measure
 
 
 class StaleRevisionError(ConflictError):

@@ -8,14 +8,14 @@ from itertools import product
 from operator import itemgetter
 from typing import Any
 
-from metastore.backend import Edge, TypeSpec, targets
+from metastore.backend import Edge, TypeSpec, Usage, known_bytes, targets
 from metastore.errors import QueryError
 from metastore.query import Measure, Order, Path, Position, Query
 from metastore_memory._store import Store
 from metastore_memory._truth import Scope, truth
 from metastore_memory._values import ABSENT, Place, RowMap, place, position_place, reader, sorter
 
-__all__ = ["aggregated", "closed", "links_of", "selected"]
+__all__ = ["aggregated", "closed", "held", "links_of", "selected"]
 
 _BIGGEST = 2**63 - 1
 
@@ -193,3 +193,17 @@ def links_of(spec: TypeSpec, row: RowMap) -> Iterator[tuple[str, bytes]]:
         if field.links is not None:
             for target in targets(field, row.get(field.name)):
                 yield field.name, target
+
+
+def held(store: Store, whose: Callable[[RowMap], bool]) -> dict[str, Usage]:
+    """Return what the rows for which ``whose`` holds amount to, by type name."""
+    found = {}
+    for name, stored in store.specs.items():
+        rows = [row for row in store.rows[name].values() if whose(row)]
+        if rows and not stored[-1].spec.engine_owned:
+            found[name] = Usage(len(rows), sum(_bytes(stored[-1].spec, row) for row in rows))
+    return found
+
+
+def _bytes(spec: TypeSpec, row: RowMap) -> int:
+    return sum(known_bytes(each, row.get(each.name)) for each in spec.fields if each.kind in ("blob", "folder"))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from attrs import evolve
 
-from metastore.backend import Change, Commit, Edge, Identity, Row, StoredSpec, TypeSpec
+from metastore.backend import Change, Commit, Edge, Identity, Row, StoredSpec, TypeSpec, Usage
 from metastore.errors import (
     BackendError,
     CatalogUrlError,
@@ -23,7 +23,7 @@ from metastore.errors import (
     nearest,
 )
 from metastore.query import And, Compare, Measure, Order, Path, Query
-from metastore_memory._answers import aggregated, closed, links_of, selected
+from metastore_memory._answers import aggregated, closed, held, links_of, selected
 from metastore_memory._check import disagreements
 from metastore_memory._store import Store
 from metastore_memory._values import RowMap
@@ -231,6 +231,16 @@ class MemoryBackend:
         """Return every link reachable from ``start``, or leading to it."""
         with self._reading() as store:
             return closed(store, start, depth, backwards=backwards, field=field)
+
+    def tally(self) -> None:
+        """Keep nothing: `usage` looks at every row."""
+        with self._writing():
+            pass
+
+    def usage(self, owner: str | None, *, everybody: bool = False) -> dict[str, Usage]:
+        """Return what an owner, or everybody, holds by type name."""
+        with self._reading() as store:
+            return held(store, lambda row: everybody or row["owner"] == owner)
 
     def check(self) -> Iterator[str]:
         """Yield a sentence per disagreement between rows and what is derived from them."""

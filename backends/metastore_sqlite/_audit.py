@@ -9,6 +9,7 @@ from uuid import UUID
 from metastore.backend import StoredSpec, search_words
 from metastore_sqlite._layout import look_ups, quoted, searched
 from metastore_sqlite._rebuild import derived_value
+from metastore_sqlite._tally import audited
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["audit"]
@@ -31,6 +32,7 @@ def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
     yield from _shared(conn, tables, "_links", "source, field, target", 0)
     yield from _shared(conn, tables, "_references", "mark, id, field", 1)
     yield from _history(conn, tables)
+    yield from audited(conn, latest.values())
 
 
 def _rows(conn: Any, table: TypeTable) -> Iterator[Any]:

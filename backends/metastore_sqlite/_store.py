@@ -22,6 +22,7 @@ from metastore.backend import (
     Row,
     StoredSpec,
     TypeSpec,
+    Usage,
     spec_from_json,
     spec_to_json,
 )
@@ -37,6 +38,7 @@ from metastore.errors import (
 from metastore.query import Measure, Path, Query
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _statements as statements
+from metastore_sqlite import _tally as tally
 from metastore_sqlite._audit import audit
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
@@ -205,6 +207,7 @@ class SqliteStore:
                 else:
                     layout.widen_type(db, known[-1].spec, spec)
                     derive_again(local.conn, known[-1].spec, spec)
+                tally.recount(local.conn, spec)
             except driver.Error as refused:
                 raise translated(refused, self.path) from refused
         self._latest[spec.name] = spec
@@ -216,6 +219,7 @@ class SqliteStore:
             try:
                 refill(local.conn, self.specs(spec.name)[-1].spec, spec, list(rows), self._transaction(local), number)
                 self._store_spec(local, spec, number, breaking=True)
+                tally.recount(local.conn, spec)
             except driver.Error as refused:
                 raise translated(refused, self.path) from refused
         self._latest[spec.name] = spec
@@ -378,6 +382,28 @@ class SqliteStore:
         sql, bound = self._compiled(statements.select, spec, query, self._table(spec).qualified)
         steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
         return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
+
+    # what is held
+
+    def tally(self) -> None:
+        """Begin to keep what everybody holds; a second call does nothing."""
+        local = self._local()
+        try:
+            tally.begin(local.conn, self._every_type())
+        except driver.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def usage(self, owner: str | None, *, everybody: bool = False) -> dict[str, Usage]:
+        """Return what an owner, or everybody, holds by type name."""
+        local = self._connections.local()
+        try:
+            with local.busy:
+                return tally.usage(local.conn, self._every_type, owner, everybody=everybody)
+        except driver.Error as refused:
+            raise translated(refused, self.path) from refused
+
+    def _every_type(self) -> list[TypeSpec]:
+        return list({each.spec.name: each.spec for each in self.specs()}.values())
 
     # the whole
 

@@ -11,13 +11,16 @@ from metastore.testing._suite_links import LinksSuite
 from metastore.testing._suite_order import OrderSuite
 from metastore.testing._suite_threads import ThreadsSuite
 from metastore.testing._suite_truth import TruthSuite
+from metastore.testing._suite_usage import UsageSuite
 from metastore.testing._suite_values import ValuesSuite
 from metastore.testing._suite_writes import WritesSuite
 
 __all__ = ["BackendSuite"]
 
 
-class BackendSuite(ValuesSuite, TruthSuite, OrderSuite, LinksSuite, WritesSuite, ThreadsSuite, ExplainSuite):
+class BackendSuite(
+    ValuesSuite, TruthSuite, OrderSuite, LinksSuite, WritesSuite, UsageSuite, ThreadsSuite, ExplainSuite
+):
     """Every duty of `metastore.backend.Backend`, as tests.
 
     Subclass it in a test module and say how a store is opened::

@@ -9,6 +9,7 @@ from metastore.backend import FieldSpec
 from metastore.query import Compare, Followed, Path, Query
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import type_spec
+from metastore.testing._suite_usage import IMAGES, begun, image, insert
 from metastore_sqlite import open_backend
 
 DAMAGES = (
@@ -74,3 +75,54 @@ def test_what_links_here_is_found_from_the_side_that_the_condition_is_on(tmp_pat
     assert re.search(r"SEARCH t USING INDEX \S+ \(id=\?\)", plan)
     assert re.search(r"SEARCH t1 USING (COVERING )?INDEX members:member \(member=\?\)", plan)
     assert "SCAN" not in plan
+
+
+@pytest.fixture
+def tallied(tmp_path):
+    """A store that keeps a tally of two images."""
+    store = TestBackend().open_backend(tmp_path)
+    store.ensure(IMAGES, 1)
+    insert(begun(store), image("ann", 5), image(None, 6))
+    yield store
+    store.close()
+
+
+def in_schema(store, words):
+    """Return the names in the schema that are like this."""
+    return [name for (name,) in store._read("SELECT name FROM sqlite_master WHERE name LIKE ?", (words,))]
+
+
+def test_a_catalogue_without_quotas_has_neither_tally_nor_triggers(tmp_path):
+    store = TestBackend().open_backend(tmp_path)
+    store.ensure(IMAGES, 1)
+    insert(store, image("ann", 5))
+    assert in_schema(store, "%usage%") == []
+    assert in_schema(begun(store), "%usage%") != []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE _usage SET count = count + 1 WHERE owner = 'ann'",
+        "UPDATE _usage SET low = low - 1 WHERE owner = 0",
+        "UPDATE _usage SET high = 1 WHERE owner = ''",
+        "DELETE FROM _usage",
+        "INSERT INTO _usage VALUES ('bob', 'images', 1, 0, 0)",
+        "DROP TRIGGER `images:usage:drop`",
+    ],
+)
+def test_the_audit_finds_a_tally_that_is_wrong_or_not_kept(tallied, damage):
+    assert list(tallied.check()) == []
+    run(damage, tallied)
+    assert list(tallied.check())
+
+
+def test_a_change_of_what_is_not_counted_fires_no_trigger(tallied):
+    plan = tallied._read("EXPLAIN UPDATE images SET description = 'x' WHERE id = x'00'", ())
+    assert not [step for step in plan if step[1] == "Program"]
+    assert [
+        step
+        for step in tallied._read("EXPLAIN UPDATE images SET owner = 'x' WHERE id = x'00'", ())
+        if step[1] == "Program"
+    ]

@@ -17,7 +17,7 @@ from metastore.builtin.metadefs._namespace import LISTS, Namespace, document_of,
 from metastore.errors import DefinitionError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
-    from metastore._catalog import Catalog
+    from metastore import Catalog
     from metastore.query import Predicate
 
 __all__ = ["Loaded", "Mode", "load_definitions", "write_definitions"]
