@@ -32,8 +32,8 @@ from metastore.query import (
 
 if TYPE_CHECKING:
     from metastore._artifact import Record
-    from metastore._field import LinksExpr
     from metastore._blob import Blob  # noqa: F401 - named in the text of a base class
+    from metastore._field import LinksExpr
     from metastore._version import Version  # noqa: F401 - named in the text of a base class
 
 __all__ = ["BlobExpr", "Expr", "FolderExpr", "Linked", "VersionExpr", "absent", "linked_from", "matches", "references"]
