@@ -7,9 +7,10 @@ database does the work; an artifact fetched by its id is looked at here. What is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from metastore._bind import Binder
+from metastore._types import is_ours
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
 from metastore.query import And, Compare, Followed, In, Not, Or, Path, Predicate, References
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from metastore._types import Shelf
     from metastore.policy import Policy, Protections
 
-__all__ = ["MEMBERS", "Access", "both"]
+__all__ = ["GUARDED", "MEMBERS", "Access", "both"]
 
 MEMBERS = "metastore_members"
 """The type of the engine's own in which memberships are kept."""
@@ -29,6 +30,9 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+GUARDED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
+"""Fields that have an action of their own, by whose rule they are set."""
+
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -38,12 +42,13 @@ class Access:
     ``admin`` says that the policy's ``context_is_admin`` holds: such a caller sees every artifact.
     """
 
-    __slots__ = ("_readers", "_scopes", "_specs", "admin", "caller", "policy", "protections")
+    __slots__ = ("_lists", "_readers", "_scopes", "_specs", "admin", "caller", "policy", "protections")
 
     def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, specs: Specs) -> None:
         self.caller, self.policy, self.protections, self._specs = caller, policy, protections, specs
         self.admin = policy.allows("context_is_admin", caller)
         self._scopes: dict[tuple[str, str], Predicate] = {}
+        self._lists: dict[str, bool] = {}
         self._readers: dict[int, Callable[[Sequence[Any]], Any]] = {}
 
     def scope(self, spec: TypeSpec, action: str) -> Predicate:
@@ -51,18 +56,27 @@ class Access:
         key = (spec.digest, action)
         found = self._scopes.get(key)
         if found is None:
-            if action == "list":
-                self._check_list(spec)
             rule = Binder(spec, self._specs).where([self.policy.where(self._rule(spec, "get"), self.caller, spec)])
             found = self._scopes[key] = both(self._visible(spec, action), rule)
         return found
 
-    def _check_list(self, spec: TypeSpec) -> None:
-        """Whether lists may be asked for is decided once, of the request; what is in them by what may be got."""
-        rule = self._rule(spec, "list")
-        own = {"owner": self.caller.project}
-        if not self.policy.allows(rule, self.caller, own):
-            raise ForbiddenError(self.policy.why(rule, self.caller, own).reason, rule=rule)
+    def check_list(self, spec: TypeSpec) -> None:
+        """Raise ForbiddenError where the caller may not ask for lists of a type, listed or not."""
+        if not self.lists(spec):
+            rule = self._rule(spec, "list")
+            raise ForbiddenError(self.policy.why(rule, self.caller, self._own_request).reason, rule=rule)
+
+    def lists(self, spec: TypeSpec) -> bool:
+        """Return whether lists may be asked for: decided once, of the request; what is in them by what may be got."""
+        found = self._lists.get(spec.digest)
+        if found is None:
+            rule = self._rule(spec, "list")
+            found = self._lists[spec.digest] = self.policy.allows(rule, self.caller, self._own_request)
+        return found
+
+    @property
+    def _own_request(self) -> Mapping[str, Any]:
+        return {"owner": self.caller.project}
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
@@ -111,17 +125,26 @@ class Access:
         """Raise ForbiddenError, with the rule in its words, where the policy does not let the caller do that."""
         rule = self._rule(shelf.spec, action)
         if not self.policy.allows(rule, self.caller, target, change or {}):
-            decision = self.policy.why(rule, self.caller, target, change or {})
-            raise ForbiddenError(decision.reason, rule=rule)
+            raise ForbiddenError(self._reason(rule, target, change or {}), rule=rule)
+
+    def _reason(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any]) -> str:
+        """Say why not, in terms of what the caller may read."""
+        shown = {name: value for name, value in target.items() if self.reads(name)}
+        decision = self.policy.why(rule, self.caller, shown, change)
+        return f"{rule} does not let you" if decision.allowed else decision.reason
 
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] is None and not self.admin:
+            raise ForbiddenError(
+                "a caller without project owns nothing, so it adds nothing", rule=self._rule(shelf.spec, "create")
+            )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        for action in (sight, made["hold"] is not None and "hold"):
+        for action in (sight, *(rule for name, rule in GUARDED.items() if made.get(name) not in (None, False))):
             if action:
                 self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
@@ -139,10 +162,12 @@ class Access:
         if self.protections is None:
             return
         for name, value in after.items():
+            if before and not self.reads(name):
+                self._refuse("update", "fields", name)  # also what is equal, or guessing would tell
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
-        for key in {*old, *new}:
+        for key in sorted({*old, *new}):
             if key not in new:
                 self._allow("delete", "properties", key)
             elif key not in old:
@@ -152,16 +177,36 @@ class Access:
 
     def _allow(self, operation: str, of: str, name: str) -> None:
         if not self.may(operation, of, name):
-            what = "property" if of == "properties" else "field"
-            raise ForbiddenError(f"the {what} {name!r} is protected: you may not {operation} it", rule=name)
+            self._refuse(operation, of, name)
+
+    def _refuse(self, operation: str, of: str, name: str) -> NoReturn:
+        what = "property" if of == "properties" else "field"
+        raise ForbiddenError(f"the {what} {name!r} is protected: you may not {operation} it", rule=name)
 
     def kept(self, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields to set with the properties that the caller cannot see as they were."""
+        """Return the fields to set with the properties that the caller cannot see as they were.
+
+        Raises ForbiddenError for one that it cannot see, there or not.
+        """
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
+        for key in given:
+            if not self.may("read", "properties", key):
+                self._refuse("update", "properties", key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
         return {**fields, "properties": {**given, **unseen}}
+
+    def reads(self, field: str) -> bool:
+        """Return whether the caller may read a field."""
+        return self.may("read", "fields", field)
+
+    def known(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of an artifact that the caller made, without unset ones whose stored value it cannot know."""
+        if self.protections is None:
+            return values
+        said = shelf.codec.said(values)
+        return {name: value for name, value in values.items() if name in said or self.may("read", "fields", name)}
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""
@@ -203,12 +248,15 @@ class Access:
         """Return a dumped artifact without what the caller may not read."""
         if self.protections is None:
             return dict(record)
-        shown = {name: value for name, value in record.items() if self.may("read", "fields", name)}
+        shown = {name: value for name, value in record.items() if name == "type" or self.may("read", "fields", name)}
         return {**shown, "properties": self.readable(record["properties"])} if "properties" in shown else shown
 
     def binder(self, shelf: Shelf) -> Binder:
         """Return a binder whose queries never tell more than the caller may see."""
-        return _Scoped(shelf.spec, self._specs, self)
+        return _Scoped(shelf.spec, self._spec_of_theirs, self)
+
+    def _spec_of_theirs(self, name: str) -> TypeSpec | None:
+        return None if is_ours(name) else self._specs(name)
 
 
 class _Scoped(Binder):

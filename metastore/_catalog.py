@@ -99,6 +99,7 @@ class Catalog(Governing):
         """Return the same catalogue through a caller's eyes: what the caller does not see is not there, what the policy denies is refused.
 
         It costs one object and no query, shares transactions with the catalogue it is made from, and is closed with it.
+        Only the owner of the process makes one: raises ForbiddenError on a view.
 
         >>> from metastore import Artifact, Principal
         >>> class Note(Artifact, type_name="notes"):
@@ -109,6 +110,7 @@ class Catalog(Governing):
         ...     note.owner, catalog.as_(Principal(project="p2")).count(Note)
         ('p1', 0)
         """
+        self._check_ours("as_")
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._access = Access(principal, self._policy_in_force(), self._protections, self._types.spec)
@@ -128,7 +130,8 @@ class Catalog(Governing):
     # types and the whole
 
     def register(self, *types: type[Record]) -> None:
-        """Make artifact classes known to this catalogue; their tables are made at first use."""
+        """Make artifact classes known to this catalogue; their tables are made at first use. Raises ForbiddenError for a principal."""
+        self._check_ours("register")
         for each in types:
             self._types.declare(each)
 

@@ -81,16 +81,19 @@ class Governing(Writing):
 
         Raises NotFoundError for a project that is no member, TransitionError for an artifact that is not shared.
         """
+        names = [_project(each) for each in projects]
         with self.transaction():
-            _check_shared(artifact)
-            for each in projects:
-                self._check_member(artifact, "delete_member", each)
-                self._engine().delete(self._membership_of(artifact, each))
-            if projects:
-                return self._same(artifact)
-            for member in self._memberships(artifact):
+            stored = self._same(artifact)
+            _check_shared(stored)
+            for name in names:
+                self._check_member(stored, "delete_member", name)
+                self._engine().delete(self._membership_of(stored, name))
+            if names:
+                return stored
+            made = self.change(artifact, "unshare")
+            for member in self._memberships(made):
                 self._engine().delete(member)
-            return self.change(artifact, "unshare")
+            return made
 
     def members(self, artifact: Record) -> list[Membership]:
         """Return the memberships of a shared artifact by project: all of them to its owner, its own to a member.
@@ -118,9 +121,8 @@ class Governing(Writing):
         with self.transaction():
             stored = self._same(artifact)
             _check_shared(stored)
-            member = self._membership_of(stored, name)
-            self._check_member(stored, "modify_member", name)
-            return self._engine().update(member, answer=answer)
+            self._check_member(stored, "modify_member", name)  # first, or it would tell who else is a member
+            return self._engine().update(self._membership_of(stored, name), answer=answer)
 
     def _same(self, artifact: A) -> A:
         return self.get(type(artifact), artifact.id)

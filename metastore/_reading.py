@@ -16,11 +16,18 @@ from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
 from metastore._link import Link
 from metastore._seen import seen_closure
-from metastore._types import Shelf, Types
+from metastore._types import Shelf, Types, is_ours
 from metastore._values import text
 from metastore._version import Version
 from metastore.backend import Backend, Row
-from metastore.errors import NotFoundError, QueryError, StaleRevisionError
+from metastore.errors import (
+    ForbiddenError,
+    NotFoundError,
+    QueryError,
+    StaleRevisionError,
+    UnknownTypeError,
+    nearest,
+)
 from metastore.query import Absent, Compare, Order, Path, Predicate
 
 if TYPE_CHECKING:
@@ -224,7 +231,10 @@ class Reading:
         if access is None:
             return [ask(shelf, shelf.binder, predicates, order_by, latest=latest) for shelf in shelves]
         action = "get" if unlisted else "list"
-        return [self._asked_by(access, shelf, predicates, order_by, latest, action) for shelf in shelves]
+        if type.__type_name__ is not None:
+            access.check_list(self._types.shelf(type).spec)
+        listed = [shelf for shelf in shelves if access.lists(shelf.spec)]
+        return [self._asked_by(access, shelf, predicates, order_by, latest, action) for shelf in listed]
 
     def _asked_by(
         self,
@@ -235,7 +245,10 @@ class Reading:
         latest: bool,
         action: str,
     ) -> Asked:
-        made = ask(shelf, access.binder(shelf), predicates, order_by, latest=latest)
+        binder = access.binder(shelf)
+        if latest and "name" in shelf.spec.by_name:
+            binder.path(Path("name"))  # grouping by what may not be read would tell it
+        made = ask(shelf, binder, predicates, order_by, latest=latest)
         made.query = evolve(made.query, where=both(made.query.where, access.scope(shelf.spec, action)))
         made.decode, made.read = access.reader(shelf), access.read(shelf)
         return made
@@ -258,7 +271,8 @@ class Reading:
         if self._access is None:
             found = self._backend.closure([start], depth, backwards=backwards)
         else:
-            found = seen_closure(self._seen_ids, self._backend, start, depth, backwards=backwards)
+            follows = self._access.reads
+            found = seen_closure(self._seen_ids, follows, self._backend, start, depth, backwards=backwards)
         return [Edge(UUID(bytes=each.source), each.field, UUID(bytes=each.target), each.depth) for each in found]
 
     def _seen_ids(self, ids: Iterable[bytes]) -> set[bytes]:
@@ -319,13 +333,19 @@ class Reading:
     def artifact_type(self, name: str) -> type[Any]:
         """Return the class of a type name: the registered one, else a dynamic one that behaves the same.
 
-        Raises UnknownTypeError with the nearest spelling.
+        The engine's own are not there for a principal. Raises UnknownTypeError with the nearest spelling.
         """
+        if self._access is not None and is_ours(name):
+            raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(name, self._types.names())}")
         found: type[Any] = self._types.cls(name)
         return found
 
     def _check_open(self) -> None:
         raise NotImplementedError
+
+    def _check_ours(self, what: str) -> None:
+        if self._access is not None:
+            raise ForbiddenError(f"{what}() is for the owner of the process, not for a principal", rule=what)
 
 
 def check_revision(shelf: Shelf, row: Row, artifact: Record) -> None:

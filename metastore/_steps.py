@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from metastore._access import GUARDED
 from metastore._moves import check_change, entered, moved
 from metastore.errors import TransitionError, ValidationError
 
@@ -35,7 +36,6 @@ _ADVICE = {
     "visibility": "the visibility changes by publish(), unpublish(), communitize(), share() and unshare()",
     "owner": "the owner changes by transfer()",
 }
-_GUARDED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 
 
 def stepped(shelf: Shelf, row: Row, step: Step, access: Access | None, time: Callable[[], int]) -> Row:
@@ -45,6 +45,8 @@ def stepped(shelf: Shelf, row: Row, step: Step, access: Access | None, time: Cal
     """
     if isinstance(step, str):
         return _acted(shelf, row, step, access, time)
+    if not isinstance(step, Mapping):
+        raise ValidationError(f"expected a step as a mapping of fields or the name of an action, got {step!r:.60}")
     return _updated(shelf, row, step, access)
 
 
@@ -63,9 +65,9 @@ def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access |
 def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access) -> Mapping[str, Any]:
     before = shelf.codec.decode(row).__dict__
     access.check(shelf, "update", before, fields)
-    for name in fields.keys() & _GUARDED.keys():
+    for name in sorted(fields.keys() & GUARDED.keys()):
         if fields[name] != before[name]:
-            access.check(shelf, _GUARDED[name], before, fields)
+            access.check(shelf, GUARDED[name], before, fields)
     given = access.kept(before.get("properties", {}), fields)
     access.check_protected(before, given)
     return given

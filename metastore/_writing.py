@@ -12,7 +12,7 @@ from metastore._admission import admit
 from metastore._artifact import Record
 from metastore._exchange import loaded
 from metastore._hooked import hooked
-from metastore._integrity import holders, refuse, without
+from metastore._integrity import Holder, holders, refuse, without
 from metastore._json import encode
 from metastore._reading import Reading, check_revision
 from metastore._steps import Step, actions_of, placed, stepped
@@ -20,7 +20,7 @@ from metastore._transaction import Transaction, undone_when_it_raises
 from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
-from metastore.errors import ForbiddenError, ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
+from metastore.errors import ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
 from metastore.query import Compare, Path, Predicate, Query
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ class Writing(Reading):
         """Return a context in which all writes are one: they land together or not at all.
 
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
-        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
+        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time, ForbiddenError for
+        a principal that names another actor than itself.
         """
+        if actor is not None and actor != self._actor:
+            self._check_ours("transaction(actor=…)")
         return Transaction(self, words(actor, "actor") or self._actor, words(message, "message"))
 
     # adding
@@ -145,10 +148,14 @@ class Writing(Reading):
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
             return hooked(
-                self, shelf, actions_of(steps), artifact,
+                self, shelf, actions_of(steps), self._stored(shelf, artifact),
                 lambda: self._preview(artifact, steps), lambda: self._stored_change(artifact, steps),
             )  # fmt: skip
         return self._stored_change(artifact, steps)
+
+    def _stored(self, shelf: Shelf, artifact: Any) -> Any:
+        """What is stored of an artifact, for hooks: the one given may have been made by hand."""
+        return self._reader(shelf)(self._at_revision(shelf, artifact))
 
     def _stored_change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
         with Transaction(self, self._actor, None) as commit:
@@ -211,7 +218,7 @@ class Writing(Reading):
         count = 0
         with self.transaction() as commit:
             for one in self._asked(type, predicates, (), unlisted=True):
-                one.shelf.check_writable()
+                self._check_writable(one.shelf)
                 one.shelf.codec.check(fields)
                 for before in one.stream(None, None):
                     if one.shelf.hooks:
@@ -242,7 +249,8 @@ class Writing(Reading):
         holding = self._visible(shelf, shelf.select(Query(shelf.spec.name, key, limit=1)))
         if not holding:
             return self.add(artifact)
-        fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
+        values = artifact.__dict__ if self._access is None else self._access.known(shelf, artifact.__dict__)
+        fields = {name: value for name, value in values.items() if name not in _NOT_UPSERTED}
         return self._change(self._reader(shelf)(holding[0]), (fields,))  # type: ignore[no-any-return]
 
     def _put(self, artifact: A, action: str, change: Mapping[str, Any]) -> A:
@@ -266,7 +274,8 @@ class Writing(Reading):
         """
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
-            hooked(self, shelf, ("delete",), artifact, lambda: None, lambda: self._delete(artifact))
+            before = self._stored(shelf, artifact)
+            hooked(self, shelf, ("delete",), before, lambda: None, lambda: self._delete(artifact))
         else:
             self._delete(artifact)
 
@@ -280,6 +289,8 @@ class Writing(Reading):
         """Delete every artifact that fits, in one transaction; return how many. Links among them restrict nothing."""
         with self.transaction() as commit:
             asked = self._asked(type, predicates, (), unlisted=True)
+            for one in asked:
+                self._check_not_ours(one.shelf)
             ids = [(one, [row[0] for row in one.stream(None, None)]) for one in asked]
             going = {ident for _, each in ids for ident in each}
             for one, each in ids:
@@ -301,7 +312,7 @@ class Writing(Reading):
             if holder.row[0] in going:
                 continue
             if holder.on_delete == "restrict":
-                raise refuse(shelf, before, holder, self._sees)
+                raise refuse(shelf, before, holder, self._names)
             if holder.on_delete == "cascade":
                 going.add(holder.row[0])
                 self._delete_one(holder.shelf, holder.row[0], commit, going)
@@ -311,17 +322,18 @@ class Writing(Reading):
                 )
         self._erase(shelf, before, commit)
 
-    def _sees(self, shelf: Shelf, row: Row) -> bool:
-        return bool(self._visible(shelf, [row]))
+    def _names(self, holder: Holder) -> bool:
+        """Whether the caller may be told of that link."""
+        readable = self._access is None or self._access.reads(holder.field)
+        return readable and bool(self._visible(holder.shelf, [holder.row]))
 
     def _check_removable(self, shelf: Shelf, row: Row) -> None:
         at = shelf.spec.position
         if self._access is not None and not shelf.ours:
             self._access.check(shelf, "delete", shelf.codec.decode(row).__dict__)
         if row[at["hold"]] is not None:
-            raise ProtectedError(
-                f"{shelf.spec.name} {UUID(bytes=row[0])} is on hold ({row[at['hold']]}): release it first"
-            )
+            why = f" ({row[at['hold']]})" if self._access is None or self._access.reads("hold") else ""
+            raise ProtectedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is on hold{why}: release it first")
         if row[at["protected"]]:
             raise ProtectedError(
                 f"{shelf.spec.name} {UUID(bytes=row[0])} is protected: update it with protected=False first"
@@ -368,21 +380,23 @@ class Writing(Reading):
             )
         return True
 
-    def _check_ours(self, what: str) -> None:
-        if self._access is not None:
-            raise ForbiddenError(f"{what}() is for the owner of the process, not for a principal", rule=what)
-
     def _shelf_of(self, artifact: Record) -> Shelf:
         shelf = self._types._shelves.get(type(artifact))
         if shelf is None:
             if not isinstance(artifact, Record):
                 raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
             shelf = self._types.shelf(type(artifact))
+        self._check_writable(shelf)
+        return shelf
+
+    def _check_writable(self, shelf: Shelf) -> None:
         if shelf.refusal:
             shelf.check_writable()
+        self._check_not_ours(shelf)
+
+    def _check_not_ours(self, shelf: Shelf) -> None:
         if shelf.ours and self._access is not None:
             raise UnknownTypeError(f"a principal does not write {shelf.spec.name}: the actions on artifacts do")
-        return shelf
 
 
 def words(given: str | None, what: str) -> str | None:
