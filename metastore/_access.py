@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from metastore._bind import Binder
 from metastore._types import is_ours
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, In, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, HasKey, In, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
     from metastore._principal import Principal
@@ -277,18 +277,20 @@ class _Scoped(Binder):
         if path.field in self._spec.by_name and not self._access.may("read", "fields", path.field):
             readable = [name for name in self._spec.by_name if self._access.may("read", "fields", name)]
             raise UnknownFieldError(f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, readable)}")
+        bound = super().path(path)
         if path.field == "properties":
             self._check_property(path)
-        return super().path(path)
+        return bound
 
     def _check_property(self, path: Path) -> None:
         if path.keys and not self._access.may("read", "properties", path.keys[0]):
             raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
 
-    def _has_key(self, predicate: Any, path: Path, spec: FieldSpec) -> Predicate:
-        if path.field == "properties" and not path.keys:
-            self._check_property(Path("properties", (predicate.key,)))
-        return super()._has_key(predicate, path, spec)
+    def _leaf(self, predicate: Predicate) -> Predicate:
+        bound = super()._leaf(predicate)
+        if isinstance(bound, HasKey) and bound.path.field == "properties" and not bound.path.keys:
+            self._check_property(Path("properties", (bound.key,)))
+        return bound
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         given = tuple(fields)
