@@ -387,7 +387,23 @@ WRITES = st.one_of(
     st.builds(lambda ident: lambda view: view.hold(view.get(Record, ident), "because"), st.sampled_from(SEEN)),
     st.builds(lambda records: lambda view: view.load(Thing, [{"id": records, "name": "x"}]), st.sampled_from(SECRET)),
 )  # fmt: skip
-PROGRAMS = st.lists(READS | WRITES, min_size=1, max_size=8)
+BATTERY = [
+    *(lambda view, each=each: view.find(Thing, each, unlisted=True).all() for each in [
+        Thing.parent.size >= 1, ~(Thing.parent.size >= 1), Thing.parent.parent.owner == "c", Thing.parts.any(Thing.size >= 0),
+        Thing.whole.name == "x", linked_from(Thing.parent), ~linked_from(Thing.whole, Thing.size >= 1), linked_from(Note.about),
+        linked_from(Thing.parts, linked_from(Thing.parent)), linked_from(Thing.secret_parent), linked_from(Membership.artifact),
+        matches("red"), matches("gold"), ~matches("red"), Thing.properties.has_key("sealed"), Thing.properties["sealed"] == 1,
+        Thing.cost == "gold", references("s3://u"), absent(Thing.secret_parent),
+    ]),
+    *(lambda view, each=each, back=back: view.closure(each, backwards=back) for each in SEEN + SECRET for back in (False, True)),
+    *(lambda view, each=each: view.update(by_hand(Thing, each, 1), properties={"sealed": 1}) for each in SEEN),
+    *(lambda view, each=each: view.unshare(by_hand(Thing, each, 1), "c") for each in SEEN + SECRET),
+    *(lambda view, each=each: view.answer(by_hand(Thing, each, 1), "accepted", project="c") for each in SEEN + SECRET),
+    *(lambda view, each=each: view.find(Thing, after=each).page() for each in SEEN + SECRET),
+    *(lambda view, each=each: view.find(each).page() for each in (Thing, Note, Record, Artifact, Membership)),
+]  # fmt: skip
+"""Asked of every world, before the random part."""
+PROGRAMS = st.lists(READS | WRITES, min_size=1, max_size=8).map(lambda drawn: [*BATTERY, *drawn])
 
 
 # --- what B is told
@@ -476,7 +492,7 @@ def hold_equal(opened, given):
 
 def shown(ask):
     """An operation for people: what it closes over."""
-    return [each.cell_contents for each in ask.__closure__ or ()], ask.__code__.co_names
+    return [each.cell_contents for each in ask.__closure__ or ()], ask.__defaults__, ask.__code__.co_names
 
 
 def undisturbed(opened, given):
