@@ -213,7 +213,7 @@ def _place_leaves(draw: Draw, world: World, spec: TypeSpec) -> Predicate:
 def _others(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
     """What is asked of the other end of a link: as often as not who it is, since most else holds for all or for none."""
     there = [each.id for each in world.of(spec.name)]
-    if there and draw(st.booleans()):
+    if draw(st.booleans()) and there:
         return Compare(Path("id", kind="id"), draw(st.sampled_from(("eq", "ne"))), draw(st.sampled_from(there)))
     return draw(predicates(world, spec, depth - 1))
 
