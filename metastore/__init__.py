@@ -8,7 +8,7 @@ from metastore._artifact import Artifact, Field, Record, field, spec_of
 from metastore._blob import Blob, Location
 from metastore._catalog import Catalog, Edge
 from metastore._dynamic import make_type
-from metastore._expr import Expr, absent, matches, references
+from metastore._expr import Expr, absent, linked_from, matches, references
 from metastore._find import Find, Page
 from metastore._json_schema import json_schema
 from metastore._link import Link
@@ -36,6 +36,7 @@ __all__ = [
     "errors",
     "field",
     "json_schema",
+    "linked_from",
     "make_type",
     "matches",
     "references",

@@ -80,17 +80,17 @@ class Field(Generic[T]):
 
         def __get__(self, obj: Any, owner: Any) -> Any:
             if obj is None:
-                return self._expression()
+                return self._expression(owner)
             raise NotStoredError(f"{self.name} is set by the catalogue; this {owner.__name__} was not added yet")
 
-        def _expression(self) -> Any:
+        def _expression(self, owner: Any) -> Any:
             path, spec = Path(self.name), self.spec
             if spec is None:
                 raise DeclarationError(
                     f"{self.name}: a field is declared in a class that derives from Record or Artifact"
                 )
             if spec.links:
-                return Linked(path, self.target)
+                return Linked(path, self.target, owner)
             if spec.kind == "version":
                 return VersionExpr(path, scheme=spec.scheme)
             return {"blob": BlobExpr, "folder": FolderExpr}.get(spec.kind, Expr)(path)

@@ -26,6 +26,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -64,9 +65,12 @@ class Binder:
         given = tuple(predicates)
         for each in given:
             if not isinstance(each, Predicate):
-                raise QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(each).__name__}")
+                raise self._no_predicate(each)
         bound = [self._bind(each, DEPTH) for each in given]
         return negations_down(bound[0] if len(bound) == 1 else And(tuple(bound)))
+
+    def _no_predicate(self, given: Any) -> QueryError:
+        return QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(given).__name__}")
 
     def order(self, keys: Iterable[Any]) -> tuple[Order, ...]:
         """Return the bound sort keys. Raises QueryError where a value cannot be ordered."""
@@ -77,7 +81,7 @@ class Binder:
         if order is None:
             raise QueryError(f"expected a sort key like Image.name or -Image.version, got {type(given).__name__}")
         if isinstance(order.key, Rank):
-            return order
+            return evolve(order, key=Rank(order.key.words, self._searched(order.key.fields)))
         path, _ = self.path(order.key)
         several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool(
             {"url", "digests"} & set(path.keys[-2:])
@@ -146,10 +150,12 @@ class Binder:
             return Not(self._bind(predicate.item, depth - 1))
         if isinstance(predicate, Follow):
             return self._follow(predicate, depth)
+        if isinstance(predicate, Followed):
+            return self._followed(predicate, depth)
         if isinstance(predicate, References):
             return References(text(predicate.value, "references(…)"))
         if isinstance(predicate, Matches):
-            return predicate
+            return Matches(predicate.words, self._searched(predicate.fields))
         return self._leaf(predicate)
 
     def _follow(self, predicate: Follow, depth: int) -> Predicate:
@@ -165,7 +171,31 @@ class Binder:
         inner = Binder(target, self._specs)._bind(predicate.where, depth - 1)
         return Follow(path, link.target, inner)
 
+    def _followed(self, predicate: Followed, depth: int) -> Predicate:
+        source = self._specs(predicate.source)
+        if source is None:
+            raise QueryError(
+                f"the catalogue knows no type {predicate.source!r:.60} that could link to {self._spec.name}: declare its class"
+            )
+        inner = Binder(source, self._specs)
+        path, spec = inner.path(Path(predicate.field))
+        if spec.links is None:
+            raise QueryError(f"{path.field} of {source.name} is {spec.kind}, not a link to {self._spec.name}")
+        if spec.links.target not in ("", self._spec.name):
+            raise QueryError(f"{path.field} of {source.name} leads to {spec.links.target}, never to {self._spec.name}")
+        return Followed(source.name, path.field, inner._bind(predicate.where, depth - 1))
+
+    def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of searched fields, distinct and in the type's order."""
+        named = {path.field: spec for path, spec in (self.path(Path(name)) for name in fields)}
+        for name, spec in named.items():
+            if not spec.search:
+                raise QueryError(f"{name} of {self._spec.name} is not searched: declare it with search=1, or more")
+        return tuple(each.name for each in self._spec.fields if each.name in named)
+
     def _leaf(self, predicate: Predicate) -> Predicate:
+        if not isinstance(predicate, Predicate):
+            raise self._no_predicate(predicate)
         path: Path = predicate.path  # type: ignore[attr-defined]
         bound, spec = self.path(path)
         try:

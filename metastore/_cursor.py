@@ -26,7 +26,7 @@ def _mac(key: bytes, about: str, payload: bytes) -> bytes:
 
 def write_cursor(position: Position, about: str, key: bytes) -> str:
     """Return the text of a position in the query that ``about`` describes."""
-    payload = encode([list(position.values), position.id.hex()]).encode()
+    payload = encode([[_written(value) for value in position.values], position.id.hex()]).encode()
     return urlsafe_b64encode(_mac(key, about, payload) + payload).decode().rstrip("=")
 
 
@@ -44,8 +44,14 @@ def read_cursor(text: str, about: str, key: bytes) -> Position:
             "the cursor is of another query, catalogue or process, or was changed; begin again, or open with the same cursor_key"
         )
     values, ident = decode(payload.decode())
-    return Position(tuple(_paired(value) for value in values), bytes.fromhex(ident))
+    return Position(tuple(_read(value) for value in values), bytes.fromhex(ident))
 
 
-def _paired(value: Any) -> Any:
+def _written(value: Any) -> Any:
+    return {"id": value.hex()} if isinstance(value, bytes) else value
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict):
+        return bytes.fromhex(value["id"])
     return tuple(value) if isinstance(value, list) else value

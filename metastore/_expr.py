@@ -18,6 +18,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -30,10 +31,11 @@ from metastore.query import (
 )
 
 if TYPE_CHECKING:
+    from metastore._artifact import LinksExpr, Record
     from metastore._blob import Blob  # noqa: F401 - named in the text of a base class
     from metastore._version import Version  # noqa: F401 - named in the text of a base class
 
-__all__ = ["BlobExpr", "Expr", "FolderExpr", "Linked", "VersionExpr", "absent", "matches", "references"]
+__all__ = ["BlobExpr", "Expr", "FolderExpr", "Linked", "VersionExpr", "absent", "linked_from", "matches", "references"]
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -242,12 +244,15 @@ class FolderExpr(Expr["dict[str, Blob]"]):
 
 
 class Linked:
-    """What ``Image.parent`` is at run time: the fields of the artifact that the link leads to."""
+    """What ``Image.parent`` is at run time: the fields of the artifact that the link leads to.
 
-    __slots__ = ("_path", "_resolve", "_via")
+    ``start`` is the class that the expression begins with, however many links it follows.
+    """
 
-    def __init__(self, path: Path, resolve: Callable[[], Any], via: Via = ()) -> None:
-        self._path, self._resolve, self._via = path, resolve, via
+    __slots__ = ("_path", "_resolve", "_start", "_via")
+
+    def __init__(self, path: Path, resolve: Callable[[], Any], start: Any, via: Via = ()) -> None:
+        self._path, self._resolve, self._start, self._via = path, resolve, start, via
 
     def _hop(self) -> tuple[Any, Via]:
         target = self._resolve()
@@ -262,7 +267,7 @@ class Linked:
         target, via = self._hop()
         found = getattr(target, name)
         if isinstance(found, Linked):
-            return Linked(found._path, found._resolve, via)
+            return Linked(found._path, found._resolve, self._start, via)
         if isinstance(found, VersionExpr):
             return VersionExpr(found._path, via, found._scheme)
         return type(found)(found._path, via)
@@ -278,6 +283,15 @@ class Linked:
         for path, target in reversed(self._via):
             predicate = Follow(path, target, predicate)
         return predicate
+
+    def _back(self, predicate: Predicate) -> Predicate:
+        """Return that where the link leads from an artifact of the start for which ``predicate`` holds."""
+        source = getattr(self._start, "__type_name__", None)
+        if source is None:
+            raise QueryError(f"{self._start.__name__} is no type of its own: name the class whose {self!r} links here")
+        for path, target in self._via:
+            predicate, source = Followed(source, path.field, predicate), target
+        return Followed(source, self._path.field, predicate)
 
     def __eq__(self, other: object) -> NoReturn:
         raise QueryError(f"a link cannot be compared: ask absent({self!r}), or {self!r}.id == …")
@@ -310,17 +324,42 @@ def absent(value: Any) -> Predicate:
     return value._make(Absent(value._path))
 
 
-def matches(text: str) -> Predicate:
+def linked_from(link: type[Record] | LinksExpr[Any], *predicates: Predicate) -> Predicate:
+    """Hold where some artifact, for which all ``predicates`` hold, links here by ``link``, a link or a list of links.
+
+    It is the way back of ``Image.parent.name == "x"``: asked of images, ``linked_from(Image.parent)`` finds every parent.
+    Raises QueryError for what is no link.
+
+    >>> from metastore import Artifact, Field, Link, field, linked_from
+    >>> class Disk(Artifact, type_name="disks"):
+    ...     base: Field[Link["Disk"] | None] = field(default=None)
+    >>> linked_from(Disk.base, Disk.name == "x")
+    Followed(source='disks', field='base', where=Compare(path=Path(field='name'), op='eq', value='x'))
+    """
+    if not isinstance(link, Linked):
+        raise QueryError(f"expected a link like Image.parent in linked_from(…), got {link!r:.60}")
+    return link._back(predicates[0] if len(predicates) == 1 else And(predicates))
+
+
+def matches(text: str, *fields: Expr[Any]) -> Predicate:
     """Hold where every word of ``text`` occurs in a searched field; any text is fine, no syntax in it.
 
-    Alone or in a conjunction, and without another order, the best rank comes first.
+    Only ``fields`` are searched, where some are given. Alone or in a conjunction, and without another order, the best
+    rank comes first.
 
-    >>> matches("Debian, debian rescue!")
-    Matches(words=('debian', 'rescue'))
+    >>> from metastore import Artifact, matches
+    >>> matches("Debian, debian rescue!", Artifact.name)
+    Matches(words=('debian', 'rescue'), fields=('name',))
     """
     if not isinstance(text, str):
         raise QueryError(f"expected text in matches(…), got {type(text).__name__}")
-    return Matches(tuple(dict.fromkeys(words(text))))
+    return Matches(tuple(dict.fromkeys(words(text))), tuple(map(_searched, fields)))
+
+
+def _searched(given: Any) -> str:
+    if not isinstance(given, Expr) or given._via or given._path.keys or given._path.folded:
+        raise QueryError(f"expected a searched field like Image.name in matches(…), got {given!r:.60}")
+    return given._path.field
 
 
 def references(value: str) -> Predicate:

@@ -233,10 +233,13 @@ def ask(shelf: Shelf, predicates: Iterable[Predicate], order_by: Iterable[Any], 
 
 def _best_first(where: Predicate) -> tuple[Order, ...]:
     parts = where.items if isinstance(where, And) else (where,)
-    words = [word for part in parts if isinstance(part, Matches) for word in part.words]
+    searches = [part for part in parts if isinstance(part, Matches)]
+    words = dict.fromkeys(word for each in searches for word in each.words)
     if not words:
         return ()
-    return (Order(Rank(tuple(dict.fromkeys(words))), descending=True), Order(Path("id", kind="id")))
+    everywhere = not all(each.fields for each in searches)
+    fields = () if everywhere else dict.fromkeys(name for each in searches for name in each.fields)
+    return (Order(Rank(tuple(words), tuple(fields)), descending=True), Order(Path("id", kind="id")))
 
 
 def _again(find: Find[A], limit: int) -> Find[A]:

@@ -23,19 +23,19 @@ def position_of(spec: TypeSpec, row: Sequence[Any], order: Sequence[Order]) -> P
 
 def _value(spec: TypeSpec, row: Sequence[Any], key: Path | Rank) -> Any:
     if isinstance(key, Rank):
-        return _rank(spec, row, key.words)
+        return _rank(spec, row, key)
     value = row[spec.position[f"{key.field}__folded" if key.folded else key.field]]
     if key.kind == "version" and not key.keys:
         return None if value is None else (row[spec.position[f"{key.field}__key"]], value)
     return _inside(value, key) if key.keys or key.kind == "json" else value
 
 
-def _rank(spec: TypeSpec, row: Sequence[Any], asked: Sequence[str]) -> int:
+def _rank(spec: TypeSpec, row: Sequence[Any], key: Rank) -> int:
     total = 0
     for each in spec.fields:
-        if each.search:
+        if each.search and (not key.fields or each.name in key.fields):
             there = set(search_words(each, row[spec.position[each.name]]))
-            total += each.search * sum(word in there for word in asked)
+            total += each.search * sum(word in there for word in key.words)
     return total
 
 

@@ -159,11 +159,15 @@ class Backend(Protocol):
         JSON type; a null that is there is present), into an *object* attribute names (null is absent; plain JSON forms: true, ISO text),
         into a *blob* ``("size",)``, ``("media_type",)``, ``("url",)`` or ``("digests", algorithm)``, into a *folder* first the entry's
         name. A blob has several urls: a comparison holds when some url fits. ``Absent`` of a key path: no such key, or no value.
+    Links
+        ``Follow`` asks for artifacts that this one links to, ``Followed`` for those that link to this one by a field (a link or a list of links),
+        live ones of the type they name; where no such type is stored, both hold for nothing. Inside ``where`` every predicate may stand.
     Order
         Absent is smallest. At a free JSON path null, lists and dicts count as absent, and bool < number < string. The id (as 16 bytes) ends every order, in the last key's direction.
         Versions order by (sort key, text).
-        ``Rank(words)`` of a row is the sum over (word, searched field) of the field's ``search`` weight
-        where the word is among the field's `search_words`; no corpus statistics.
+        ``Rank(words, fields)`` of a row is the sum over (word, searched field) of the field's ``search`` weight
+        where the word is among the field's `search_words`; no corpus statistics. ``fields``, of it and of ``Matches``, are the searched
+        fields that count, all of them where it is empty.
     Ownership
         Rows and lists returned belong to the caller.
     Threads and processes

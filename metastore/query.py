@@ -25,6 +25,7 @@ __all__ = [
     "Compare",
     "Contains",
     "Follow",
+    "Followed",
     "HasKey",
     "In",
     "Key",
@@ -196,13 +197,26 @@ class Follow(Predicate):
 
 
 @frozen(eq=False, repr=False)
+class Followed(Predicate):
+    """Some live artifact of type ``source`` for which ``where`` holds links here by its ``field``.
+
+    The field is a link or a list of links. Where no such type is stored, it holds for nothing.
+    """
+
+    source: str
+    field: str
+    where: Predicate
+
+
+@frozen(eq=False, repr=False)
 class Matches(Predicate):
     """Every word occurs in a searchable field; ``words`` are folded, distinct, in order of first use.
 
-    With no word at all it holds for nothing.
+    Where ``fields`` names some, only these are searched; empty stands for all. With no word at all it holds for nothing.
     """
 
     words: tuple[str, ...]
+    fields: tuple[str, ...] = ()
 
 
 @frozen(eq=False, repr=False)
@@ -214,9 +228,10 @@ class References(Predicate):
 
 @frozen(eq=False, repr=False)
 class Rank(Data):
-    """A sort key: weighted number of (word, field) hits, see `metastore.backend`."""
+    """A sort key: weighted number of (word, field) hits in ``fields`` (empty: in all searchable ones), see `metastore.backend`."""
 
     words: tuple[str, ...]
+    fields: tuple[str, ...] = ()
 
 
 Key = Path | Rank
@@ -274,14 +289,14 @@ class Query(Data):
 
 
 def walk(predicate: Predicate) -> Iterator[Predicate]:
-    """Yield the predicate and everything inside it, followed links included, outermost first."""
+    """Yield the predicate and everything inside it, conditions at the other end of links included, outermost first."""
     yield predicate
     if isinstance(predicate, And | Or):
         for item in predicate.items:
             yield from walk(item)
     elif isinstance(predicate, Not):
         yield from walk(predicate.item)
-    elif isinstance(predicate, Follow):
+    elif isinstance(predicate, Follow | Followed):
         yield from walk(predicate.where)
 
 
@@ -304,6 +319,6 @@ def _down(predicate: Predicate, *, negated: bool) -> Predicate:
     if isinstance(predicate, And | Or):
         kind = type(predicate) if not negated else (Or if isinstance(predicate, And) else And)
         return kind(tuple(_down(item, negated=negated) for item in predicate.items))
-    if isinstance(predicate, Follow):
+    if isinstance(predicate, Follow | Followed):
         predicate = evolve(predicate, where=negations_down(predicate.where))
     return Not(predicate) if negated else predicate

@@ -11,7 +11,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastore import Artifact, Blob, Field, Link, Version, absent, field, matches, references, spec_of
+from metastore import Artifact, Blob, Field, Link, Version, absent, field, linked_from, matches, references, spec_of
 from metastore._bind import Binder
 from metastore.errors import QueryError, UnknownFieldError
 from metastore.query import (
@@ -19,6 +19,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -71,8 +72,17 @@ class Image(Artifact, type_name="bound_images"):
     anyone: Field[Link[Artifact] | None] = field(default=None)
 
 
+class Shelf(Artifact, type_name="bound_shelves"):
+    image: Field[Link[Image] | None] = field(default=None)
+    images: Field[list[Link[Image]]] = field(factory=list)
+    beside: Field[Link["Shelf"] | None] = field(default=None)
+    anything: Field[Link[Artifact] | None] = field(default=None)
+    rows: Field[int] = field(default=0)
+
+
 SPEC = spec_of(Image)
-BINDER = Binder(SPEC, {SPEC.name: SPEC}.get)
+BINDER = Binder(SPEC, {SPEC.name: SPEC, "bound_shelves": spec_of(Shelf)}.get)
+ROWS = Compare(Path("rows", kind="int"), "eq", 1)
 
 
 def bound(*predicates):
@@ -130,6 +140,14 @@ def refused(predicate):
         ),
         (references("s3://a/b"), References("s3://a/b")),
         (matches("a b"), Matches(("a", "b"))),
+        (matches("a", Image.name, Image.tags, Image.name), Matches(("a",), ("tags", "name"))),
+        (linked_from(Shelf.image), Followed("bound_shelves", "image", And(()))),
+        (linked_from(Shelf.images, Shelf.rows == 1), Followed("bound_shelves", "images", ROWS)),
+        (linked_from(Shelf.anything, Shelf.rows == 1), Followed("bound_shelves", "anything", ROWS)),
+        (
+            linked_from(Shelf.beside.image, Shelf.rows == 1),
+            Followed("bound_shelves", "image", Followed("bound_shelves", "beside", ROWS)),
+        ),
     ],
     ids=repr,
 )
@@ -191,6 +209,13 @@ def test_a_bound_node_carries_kinds_and_row_values(predicate, node):
         Image.size.has_key("a"),
         Image.note.folded == "a",
         Image.size.folded == 5,
+        matches("a", Image.note),
+        matches("a", Image.size),
+        linked_from(Shelf.image, Shelf.rows == "x"),
+        linked_from(Shelf.beside, Shelf.rows == 1),
+        linked_from(Shelf.image, "rows = 1"),
+        Followed("nowhere", "image", And(())),
+        Followed("bound_shelves", "rows", And(())),
         Image.size["a"] == 5,
         Image.note["a"] == 5,
         Image.built["year"] == 5,
@@ -208,6 +233,9 @@ def test_a_refusal_names_field_types_and_place():
     assert refused(Image.size > "x") == "size of bound_images cannot be asked so: expected int at size, got str"
     assert "disk of bound_images is blob" in refused(Image.disk == Blob())
     assert "declare it with folded=True" in refused(Image.note.folded == "a")
+    assert "note of bound_images is not searched" in refused(matches("a", Image.note))
+    assert "leads to bound_shelves, never to bound_images" in refused(linked_from(Shelf.beside))
+    assert "knows no type 'nowhere'" in refused(Followed("nowhere", "image", And(())))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +248,9 @@ def test_a_refusal_names_field_types_and_place():
         (Compare(Path(""), "eq", 1), "no field ''"),
         (Image.hardware["core"] == 1, "did you mean 'cores'"),
         (Follow(Path("parent"), "bound_images", Compare(Path("sise"), "eq", 1)), "did you mean 'size'"),
+        (Followed("bound_shelves", "imag", And(())), "did you mean 'image'"),
+        (Followed("bound_shelves", "image", Compare(Path("row"), "eq", 1)), "did you mean 'rows'"),
+        (Matches(("a",), ("nam",)), "did you mean 'name'"),
     ],
     ids=repr,
 )
@@ -283,6 +314,7 @@ def test_a_predicate_nests_a_hundred_deep(depth):
         (Image.disk.size, Order(Path("disk", ("size",), kind="int"))),
         (Image.properties["a.b"], Order(Path("properties", ("a.b",), kind="json"))),
         (Order(Rank(("a",)), descending=True), Order(Rank(("a",)), descending=True)),
+        (Order(Rank(("a",), ("name", "tags"))), Order(Rank(("a",), ("tags", "name")))),
     ],
     ids=repr,
 )
@@ -307,6 +339,8 @@ def test_a_sort_key_is_bound(key, order):
         Image.parents,
         Image.size == 1,
         Order(Path("sise")),
+        Order(Rank(("a",), ("sise",))),
+        Order(Rank(("a",), ("size",))),
     ],
     ids=repr,
 )
@@ -322,6 +356,7 @@ LEAVES = st.sampled_from(
         absent(Image.label),
         matches("a"),
         Image.parent.size > 1,
+        linked_from(Image.parent, ~((Image.size < 1) | matches("a", Image.name))),
         ~(Image.size < 1),
     ]
 )

@@ -23,6 +23,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -160,7 +161,19 @@ MEANINGS = {
     "contains(name, 'x')": Contains(NAME, ("x",)),
     "has_key(properties, 'a.b')": HasKey(Path("properties"), "a.b"),
     "matches('Rescue debian, RESCUE')": Matches(("rescue", "debian")),
+    "matches('rescue', name, \"in\")": Matches(("rescue",), ("name", "in")),
     "references('sha256:00')": References("sha256:00"),
+    "linked_from('images', 'parent')": Followed("images", "parent", And(())),
+    "linked_from('images', 'parents', name = 'x' AND is_public)": Followed("images", "parents", And((NAMED, PUBLIC))),
+    "linked_from('flavors', 'images', caret(version, '1:2-1'))": Followed(
+        "flavors", "images", Within(Path("version"), "caret", "1:2-1")
+    ),
+    "NOT linked_from('images', 'parent', parent.name = 'x')": Not(
+        Followed("images", "parent", Follow(PARENT, "images", NAMED))
+    ),
+    "any(parent, linked_from('images', 'anything', matches('a', name)))": Follow(
+        PARENT, "images", Followed("images", "anything", Matches(("a",), ("name",)))
+    ),
     "caret(version, '1.2')": Within(Path("version"), "caret", "1.2"),
     "tilde(version, '1.2')": Within(Path("version"), "tilde", "1.2"),
     "caret(flavor.version, '1:2-1')": Follow(
@@ -271,6 +284,7 @@ def test_white_space_is_free():
         ("disk.digests.sha256 = '9f'", "disk.sha256 = '9f'"),
         ("any(parent, name LIKE 'x%')", "parent.name LIKE 'x%'"),
         ("min_ram >= 1 AND min_ram <= 2", "min_ram BETWEEN 1 AND 2"),
+        ("linked_from('images', 'parent', TRUE)", "linked_from('images', 'parent')"),
     ],
 )
 def test_the_printed_text_is_the_plain_one(text, printed):
@@ -298,6 +312,11 @@ DOCUMENTS = [
         "any(parents, is_public = TRUE)",
         {"op": "any", "args": [prop("parents"), {"op": "=", "args": [prop("is_public"), True]}]},
     ),
+    (
+        "linked_from('images', 'parent', is_public = TRUE)",
+        {"op": "linked_from", "args": ["images", "parent", {"op": "=", "args": [prop("is_public"), True]}]},
+    ),
+    ("matches('a', name)", {"op": "matches", "args": ["a", prop("name")]}),
     (
         "created_at < TIMESTAMP('2024-02-29T00:00:00Z')",
         {"op": "<", "args": [prop("created_at"), {"timestamp": "2024-02-29T00:00:00Z"}]},
@@ -347,6 +366,9 @@ BAD_JSON = [
     {"op": "IN", "args": [prop("name"), ["a"]]},
     {"op": "in", "args": [prop("name"), "a"]},
     {"op": "matches", "args": [5]},
+    {"op": "matches", "args": ["a", "name"]},
+    {"op": "linked_from", "args": [prop("images"), "parent"]},
+    {"op": "linked_from", "args": ["images", prop("parent")]},
     {"op": "and", "args": [{"op": "like", "args": [prop("name"), 5]}]},
     {1: 2},
 ]
@@ -415,6 +437,17 @@ MISTAKES = [
     ("any(parent)", 0, "found 1 argument"),
     ("any(name, is_public)", 4, "takes a link"),
     ("any(parent = 1, is_public)", 11, "expected the name of a field"),
+    ("linked_from('images')", 0, "found 1 argument"),
+    ("linked_from('images', 'parent', is_public, is_public)", 0, "found 4 arguments"),
+    ("linked_from(images, 'parent')", 12, "the name of a type as a text in single quotes"),
+    ("linked_from('images', parent)", 22, "the name of a link as a text in single quotes"),
+    ("linked_from('imags', 'parent')", 12, "there is no type 'imags'"),
+    ("linked_from('images', 'name')", 22, "images.name is none"),
+    ("linked_from('images', 'parent', 'x')", 32, "a value alone is no condition"),
+    ("matches()", 0, "found 0 arguments"),
+    ("matches('a', 'name')", 13, "expected the name of a field"),
+    ("matches('a', parent.name)", 13, "fields of the artifact itself"),
+    ("matches('a', properties.k)", 13, "fields of the artifact itself"),
     ("caret(name, '1')", 6, "takes a version field"),
     ("caret(version, 'x y')", 15, "no version of the scheme 'semver'"),
     ("created_at < TIMESTAMP('yesterday')", 23, "expected a time like"),
@@ -464,6 +497,9 @@ def test_no_word_of_the_parser_reaches_the_user():
         ("min_rm = 1", r"images has no field 'min_rm': did you mean 'min_ram'"),
         ("parent.flavor.nam = 'x'", r"flavors has no field 'nam': did you mean 'name'"),
         ("any(flavor, min_ram = 1)", "flavors has no field 'min_ram'"),
+        ("linked_from('flavors', 'image')", "flavors has no field 'image': did you mean 'images'"),
+        ("linked_from('flavors', 'images', min_ram = 1)", "flavors has no field 'min_ram'"),
+        ("matches('a', nam)", "images has no field 'nam': did you mean 'name'"),
         ("hw.cpus = 1", r"images.hw has no attribute 'cpus': did you mean 'cpu'"),
         ("disk.siz = 1", r"images.disk has no attribute 'siz': did you mean 'size'"),
         ("layers.base.siz = 1", r"images.layers.base has no attribute 'siz'"),
@@ -490,6 +526,7 @@ DEEP = [
     "NOT " * 20_000 + "is_public",
     "parent." * 14_000 + "is_public",
     "any(parent, " * 5_000 + "is_public" + ")" * 5_000,
+    "linked_from('images', 'parent', " * 3_000 + "is_public" + ")" * 3_000,
     "(is_public AND " * 5_000 + "is_public" + ")" * 5_000,
     "'" * 99_999,
     '"' * 99_999,
@@ -515,6 +552,10 @@ def test_links_count_as_levels_however_they_are_written():
     assert back(tree) == (tree, tree)
     refused("parent." * 100 + "is_public")
     refused("parent." * 98 + "min_ram BETWEEN 1 AND 2 AND is_public")
+    back_again = "linked_from('images', 'parent', "
+    tree = read(back_again * 99 + "is_public" + ")" * 99)
+    assert back(tree) == (tree, tree)
+    refused(back_again * 100 + "is_public" + ")" * 100)
 
 
 def test_parentheses_alone_are_no_levels():
@@ -610,7 +651,11 @@ leaves = st.one_of(
     st.builds(Text, paths, st.sampled_from(["starts", "ends", "contains"]), texts),
     st.builds(Contains, paths, st.lists(values, max_size=3).map(tuple), st.booleans()),
     st.builds(HasKey, paths, texts),
-    st.builds(Matches, texts.map(lambda text: tuple(dict.fromkeys(words(text))))),
+    st.builds(
+        Matches,
+        texts.map(lambda text: tuple(dict.fromkeys(words(text)))),
+        st.lists(st.sampled_from(["name", "tags", "in"]), max_size=2).map(tuple),
+    ),
     st.builds(References, texts),
     st.builds(
         lambda path, low, high: And((Compare(path, "ge", low), Compare(path, "le", high))), paths, values, values
@@ -626,6 +671,7 @@ predicates = st.recursive(
         st.builds(
             lambda name, where: Follow(Path(name), "images", where), st.sampled_from(["parent", "parents"]), inner
         ),
+        st.builds(Followed, st.just("images"), st.sampled_from(["parent", "parents", "anything"]), inner),
     ),
     max_leaves=8,
 )
@@ -647,7 +693,7 @@ def test_text_to_tree_to_json_to_tree_keeps_the_tree(predicate):
 
 SIGNS = ["(", ")", ",", "=", "<>", "<=", "'", '"', "\\", ".", "%", "1", "-2.5e3", "'x%'", "(1, 'a')"]
 WORDS = ["and", "or", "not", "in", "is null", "like", "between", "parent", "name", "parent.name", "true"]
-CALLS = ["casei(", "any(", "json(", "timestamp("]
+CALLS = ["casei(", "any(", "json(", "timestamp(", "linked_from('images', 'parent'", "matches('a'"]
 TOKENS = st.sampled_from([*MEANINGS, *SIGNS, *WORDS, *CALLS])
 
 

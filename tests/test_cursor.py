@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastore import Artifact, Catalog, Field, field
+from metastore import Artifact, Catalog, Field, field, matches
 from metastore._cursor import read_cursor, write_cursor
 from metastore.errors import CursorError, MetastoreError
 from metastore.query import Position
@@ -21,9 +21,8 @@ SCALARS = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | TEXTS
 )
-POSITIONS = st.builds(
-    Position, st.lists(SCALARS | st.tuples(TEXTS, TEXTS), max_size=3).map(tuple), st.binary(min_size=16, max_size=16)
-)
+IDS = st.binary(min_size=16, max_size=16)
+POSITIONS = st.builds(Position, st.lists(SCALARS | IDS | st.tuples(TEXTS, TEXTS), max_size=3).map(tuple), IDS)
 
 
 class Image(Artifact, type_name="cursor_images"):
@@ -100,6 +99,14 @@ def test_a_cursor_goes_on_in_its_own_query(catalog):
     second = page(catalog, first.next)
     assert [each.size for each in (*first.items, *second.items)] == [0, 0, 0, 1]
     assert len({*first.items, *second.items}) == 4
+
+
+@pytest.mark.parametrize("order", [(Image.id,), (-Image.id,), (Image.size, -Image.id), ()])
+def test_a_cursor_goes_on_in_an_order_by_id_and_in_a_search(catalog, order):
+    asked = {"where": (matches("searched"),), "order": order}
+    catalog.add_many(Image(name=f"searched {at}", size=at % 2, tags=["searched"] * (at % 3 == 1)) for at in range(7))
+    first = page(catalog, limit=4, **asked)
+    assert [*first.items, *page(catalog, first.next, limit=4, **asked).items] == page(catalog, limit=7, **asked).items
 
 
 def test_the_size_of_a_page_may_change_on_the_way(catalog):

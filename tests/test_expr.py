@@ -17,6 +17,7 @@ from metastore import (
     Version,
     absent,
     field,
+    linked_from,
     matches,
     query,
     references,
@@ -29,6 +30,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -63,6 +65,15 @@ class Image(Artifact, type_name="expr_images"):
     parent: Field[Link["Image"] | None] = field(default=None)
     parents: Field[list[Link["Image"]]] = field(factory=list)
     anyone: Field[Link[Artifact] | None] = field(default=None)
+    base: Field[Link["Disk"] | None] = field(default=None)
+
+
+class Based(Artifact):
+    base: Field[Link["Disk"] | None] = field(default=None)
+
+
+class Disk(Based, type_name="expr_disks"):
+    pass
 
 
 EXPRESSIONS = [
@@ -104,7 +115,9 @@ def test_no_node_has_a_truth_value(kind):
 
 
 def test_every_node_class_is_covered():
-    assert {And, Or, Not, Compare, In, Absent, Text, Contains, HasKey, Follow, Matches, References} <= set(NODES)
+    assert {And, Or, Not, Compare, In, Absent, Text, Contains, HasKey, Follow, Followed, Matches, References} <= set(
+        NODES
+    )
 
 
 @pytest.mark.parametrize("expr", EXPRESSIONS, ids=repr)
@@ -182,6 +195,20 @@ def test_an_expression_is_no_key():
         (references("s3://a/b"), References("s3://a/b")),
         (matches("Debian, debian! Rescue"), Matches(("debian", "rescue"))),
         (matches(""), Matches(())),
+        (matches("a", Image.name, Image.tags), Matches(("a",), ("name", "tags"))),
+        (linked_from(Image.parent), Followed("expr_images", "parent", And(()))),
+        (
+            linked_from(Image.parents, Image.size == 1),
+            Followed("expr_images", "parents", Compare(Path("size"), "eq", 1)),
+        ),
+        (
+            linked_from(Image.anyone, Image.size == 1, absent(Image.label)),
+            Followed("expr_images", "anyone", And((Compare(Path("size"), "eq", 1), Absent(Path("label"))))),
+        ),
+        (
+            linked_from(Image.parent.base, Image.size == 1),
+            Followed("expr_images", "base", Followed("expr_images", "parent", Compare(Path("size"), "eq", 1))),
+        ),
     ],
     ids=repr,
 )
@@ -239,6 +266,24 @@ def test_a_link_to_any_type_cannot_be_followed():
 def test_absent_takes_a_field(wrong):
     with pytest.raises(QueryError):
         absent(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["size", None, 3, Image(name="a"), Image, Image.size, Image.size == 1])
+def test_linked_from_takes_a_link(wrong):
+    with pytest.raises(QueryError, match="expected a link like"):
+        linked_from(wrong)
+
+
+def test_a_link_begins_at_the_class_that_it_was_asked_of():
+    assert linked_from(Disk.base) == Followed("expr_disks", "base", And(()))
+    with pytest.raises(QueryError, match="Based is no type of its own"):
+        linked_from(Based.base)
+
+
+@pytest.mark.parametrize("wrong", ["name", None, Image, Image.parent, Image.parent.name, Image.name.folded], ids=repr)
+def test_matches_searches_fields_of_the_artifact_itself(wrong):
+    with pytest.raises(QueryError, match="expected a searched field"):
+        matches("a", Image.name, wrong)
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"x", ["a"]])

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from metastore import Artifact, Blob, Catalog, Field, Link, absent, field, matches, references
+from metastore import Artifact, Blob, Catalog, Field, Link, absent, field, linked_from, matches, references
 from metastore.errors import CursorError, MetastoreError, QueryError
-from metastore.query import Compare, Order, Path
+from metastore.query import And, Compare, Followed, Matches, Order, Path, Rank
 from metastore.testing._exam import few
 from metastore.testing._hostile import KEYS, MATCH_TEXTS, TEXTS, WILD
 
@@ -22,6 +22,7 @@ class Hostage(Artifact, type_name="hostages"):
     disk: Field[Blob | None] = field(default=None)
     layers: Field[dict[str, Blob]] = field(factory=dict)
     parent: Field[Link["Hostage"] | None] = field(default=None)
+    parents: Field[list[Link["Hostage"]]] = field(factory=list)
 
 
 SHAPES = {
@@ -40,6 +41,8 @@ SHAPES = {
     "url": lambda text: Hostage.disk.url == text,
     "reference": references,
     "followed": lambda text: Hostage.parent.name == text,
+    "linked from": lambda text: linked_from(Hostage.parent, Hostage.name == text),
+    "linked from a list": lambda text: linked_from(Hostage.parents, Hostage.properties[text] == text),
 }
 
 
@@ -99,6 +102,8 @@ def test_a_search_is_words_and_never_syntax(catalog, text):
     words = re.findall(r"\w+", text)
     if len(words) == 1 and text.isascii():
         assert _explained(catalog, matches(text)) == _explained(catalog, matches("plain"))
+        inside = [_explained(catalog, matches(each, Hostage.name, Hostage.tags)) for each in (text, "plain")]
+        assert inside[0] == inside[1] is not None
 
 
 @given(ANY)
@@ -123,8 +128,12 @@ def test_a_field_by_any_name_is_the_spec_s_or_an_error(catalog, text):
     for ask in (
         lambda: catalog.find(Hostage, Compare(Path(text), "eq", 1)),
         lambda: catalog.find(Hostage, order_by=[Order(Path(text))]),
+        lambda: catalog.find(Hostage, Followed("hostages", text, And(()))),
+        lambda: catalog.find(Hostage, Followed(text, "parent", And(()))),
+        lambda: catalog.find(Hostage, Matches(("a",), (text,))),
+        lambda: catalog.find(Hostage, order_by=[Order(Rank(("a",), (text,)))]),
     ):
-        if text not in Hostage.__fields_by_name__:
+        if text not in Hostage.__fields_by_name__ and text != "hostages":
             with pytest.raises(MetastoreError):
                 ask()
 

@@ -48,7 +48,7 @@ _leaves = st.one_of(
     st.builds(q.Text, _paths, st.sampled_from(("starts", "ends", "contains")), st.text(max_size=3)),
     st.builds(q.Contains, _paths, _several, st.booleans()),
     st.builds(q.HasKey, _paths, st.text(max_size=3)),
-    st.builds(q.Matches, _words),
+    st.builds(q.Matches, _words, _words),
     st.builds(q.References, st.text(max_size=3)),
 )
 _predicates = st.recursive(
@@ -58,10 +58,11 @@ _predicates = st.recursive(
         st.builds(q.Or, st.lists(inner, max_size=3).map(tuple)),
         st.builds(q.Not, inner),
         st.builds(q.Follow, _paths, _names, inner),
+        st.builds(q.Followed, _names, _names, inner),
     ),
     max_leaves=5,
 )
-_order = st.builds(q.Order, _paths | st.builds(q.Rank, _words), st.booleans())
+_order = st.builds(q.Order, _paths | st.builds(q.Rank, _words, _words), st.booleans())
 _orders = st.lists(_order, max_size=2).map(tuple)
 _after = st.none() | st.builds(q.Position, _several, st.binary(min_size=16, max_size=16))
 _queries = st.builds(q.Query, _names, _predicates, _orders, st.none() | st.integers(0), _after, st.booleans())
@@ -126,6 +127,9 @@ REFUSED = {
     "an int as bool": {"Contains": {"path": _PATH, "values": [], "every": 1}},
     "a bool as int": {"Query": {"type": "a", "limit": True}},
     "text as a list": {"Matches": {"words": "ab"}},
+    "numbers as fields": {"Matches": {"words": ["a"], "fields": [1]}},
+    "a link without its condition": {"Followed": {"source": "a", "field": "b"}},
+    "a path for a field": {"Followed": {"source": "a", "field": _PATH, "where": {"And": {"items": []}}}},
     "an unknown comparison": {"Compare": {"path": _PATH, "op": "__class__", "value": 1}},
     "an unhashable comparison": {"Compare": {"path": _PATH, "op": [], "value": 1}},
     "an unknown value": {"Compare": {"path": _PATH, "op": "eq", "value": {"object": 1}}},

@@ -8,7 +8,7 @@ from functools import singledispatch
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from metastore.backend import TypeSpec, references, search_words
+from metastore.backend import TypeSpec, references, search_words, targets
 from metastore.errors import QueryError
 from metastore.query import (
     Absent,
@@ -16,6 +16,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -27,7 +28,7 @@ from metastore.query import (
     Text,
 )
 from metastore_memory._store import Store
-from metastore_memory._values import RowMap, comparable, place, reader, sorter
+from metastore_memory._values import RowMap, comparable, field_of, place, reader, searched, sorter
 
 __all__ = ["Scope", "truth"]
 
@@ -142,12 +143,23 @@ def _links(spec: TypeSpec, path: Path) -> Callable[[RowMap], list[bytes]]:
 
 
 @truth.register
+def _(node: Followed, scope: Scope) -> Test:
+    stored, rows = scope.store.specs.get(node.source), scope.store.rows.get(node.source, {})
+    if stored is None:
+        return lambda _row: False
+    spec = stored[-1].spec
+    field, holds = field_of(spec, node.field), truth(node.where, Scope(spec, scope.store))
+    reached = {target for row in rows.values() if holds(row) for target in targets(field, row.get(field.name))}
+    return lambda row: row["id"] in reached
+
+
+@truth.register
 def _(node: Matches, scope: Scope) -> Test:
-    searched, wanted = [field for field in scope.spec.fields if field.search], set(node.words)
+    fields, wanted = searched(scope.spec, node.fields), set(node.words)
 
     def holds(row: RowMap) -> bool:
         return bool(wanted) and wanted.issubset(
-            word for field in searched for word in search_words(field, row.get(field.name))
+            word for field in fields for word in search_words(field, row.get(field.name))
         )
 
     return holds

@@ -20,6 +20,7 @@ __all__ = [
     "position_place",
     "rank",
     "reader",
+    "searched",
     "sorter",
 ]
 
@@ -108,7 +109,7 @@ def comparable(one: Place, other: Place) -> bool:
 def sorter(spec: TypeSpec, key: Path | Rank) -> Callable[[RowMap], Place]:
     """Return a function from a row to its place in the order of one sort key: nulls, lists and dicts have none."""
     if isinstance(key, Rank):
-        return lambda row: (_RANKED, rank(spec, key.words, row))
+        return lambda row: (_RANKED, rank(spec, key, row))
     if key.kind == "version" and not key.keys and not key.folded:
         name = key.field
         return lambda row: ABSENT if row.get(name) is None else place("version", (row[f"{name}__key"], row[name]))
@@ -127,10 +128,14 @@ def position_place(key: Path | Rank, value: Any) -> Place:
     return (_RANKED, value) if isinstance(key, Rank) else place(key.kind, value)
 
 
-def rank(spec: TypeSpec, words: tuple[str, ...], row: RowMap) -> int:
-    """Return the weighted number of (word, searched field) hits."""
+def searched(spec: TypeSpec, names: tuple[str, ...]) -> list[FieldSpec]:
+    """Return the fields in which full text looks: all that are searched, or those of these names."""
+    return [each for each in spec.fields if each.search and (not names or each.name in names)]
+
+
+def rank(spec: TypeSpec, key: Rank, row: RowMap) -> int:
+    """Return the weighted number of (word, field) hits."""
     return sum(
-        field.search * len(found.intersection(words))
-        for field in spec.fields
-        if field.search and (found := set(search_words(field, row.get(field.name))))
+        field.search * len(set(search_words(field, row.get(field.name))).intersection(key.words))
+        for field in searched(spec, key.fields)
     )

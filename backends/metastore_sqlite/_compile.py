@@ -18,6 +18,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -58,9 +59,14 @@ def nullable(spec: TypeSpec, path: Path) -> bool:
     return bool(path.keys) or path.field not in spec.by_name or spec.by_name[path.field].optional
 
 
-def match(words: Iterable[str]) -> str:
-    """Return the FTS5 expression of words that must all occur: each quoted, so nothing in them is syntax."""
-    return " ".join(f'"{word}"' for word in words)
+def match(words: Iterable[str], fields: Iterable[FieldSpec] = ()) -> str:
+    """Return the FTS5 expression of words that must all occur, in these fields (none: any).
+
+    Words and columns are quoted, so nothing in them is syntax.
+    """
+    every = " ".join(f'"{word}"' for word in words)
+    columns = " ".join(f'"_{field.name}"' for field in fields)
+    return f"{{{columns}}} : ({every})" if columns else every
 
 
 def _joined(parts: list[Fragment], word: str) -> Fragment:
@@ -259,11 +265,26 @@ class Conditions:
         links = f"SELECT l.source FROM {quoted(target.name)} AS {inner} JOIN _links AS l ON l.target = {inner}.id AND l.field = ?"
         return f"{alias}.id IN ({links} WHERE {text})", [leaf.path.field, *bound]
 
-    def _matches(self, leaf: Matches, spec: TypeSpec, alias: str) -> Fragment:
-        if not leaf.words or not searched(spec):
+    def _followed(self, leaf: Followed, spec: TypeSpec, alias: str) -> Fragment:
+        source = self._specs(leaf.source)
+        if source is None:
             return _FALSE
-        table = quoted(f"{spec.name}:text")
-        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [match(leaf.words)]
+        self._aliases += 1
+        inner = f"t{self._aliases}"
+        text, bound = self.of(leaf.where, source, inner)
+        if source.by_name[leaf.field].kind == "link":
+            links = f"SELECT {inner}.{quoted(leaf.field)} FROM {quoted(source.name)} AS {inner}"
+            return f"{alias}.id IN ({links} WHERE {text})", bound
+        # CROSS JOIN keeps the order: no index of _links begins with the field
+        links = f"SELECT l.target FROM {quoted(source.name)} AS {inner} CROSS JOIN _links AS l ON l.source = {inner}.id AND l.field = ?"
+        return f"{alias}.id IN ({links} WHERE {text})", [leaf.field, *bound]
+
+    def _matches(self, leaf: Matches, spec: TypeSpec, alias: str) -> Fragment:
+        fields = searched(spec, leaf.fields)
+        if not leaf.words or not fields:
+            return _FALSE
+        table, asked = quoted(f"{spec.name}:text"), match(leaf.words, fields if leaf.fields else ())
+        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [asked]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
         return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [reference_mark(leaf.value)]
@@ -283,6 +304,7 @@ _LEAVES: dict[type[Predicate], Callable[[Conditions, Any, TypeSpec, str], Fragme
     Contains: Conditions._contains,
     HasKey: Conditions._has_key,
     Follow: Conditions._follow,
+    Followed: Conditions._followed,
     Matches: Conditions._matches,
     References: Conditions._references,
 }

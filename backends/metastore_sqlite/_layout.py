@@ -146,9 +146,9 @@ def look_ups(spec: TypeSpec) -> list[FieldSpec]:
     return [each for each in spec.fields if each.kind == "dict" or (each.kind == "list" and each.index)]
 
 
-def searched(spec: TypeSpec) -> list[FieldSpec]:
-    """Return the fields that full text searches, in order."""
-    return [each for each in spec.fields if each.search]
+def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
+    """Return the fields that full text searches, in order; where there are ``names``, only these."""
+    return [each for each in spec.fields if each.search and (not names or each.name in names)]
 
 
 def create_type(db: Database, spec: TypeSpec) -> None:

@@ -95,7 +95,7 @@ def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
     ranks = [order.key for order in query.order if isinstance(order.key, Rank)]
     if not ranks or not _ranks(spec, ranks[0]):
         return table, [], query.where
-    rest = _without(query.where, Matches(ranks[0].words))
+    rest = _without(query.where, Matches(ranks[0].words, ranks[0].fields))
     if rest is None or query.latest:
         hits, bound = _hits(spec, ranks[0])
         return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.row__n", bound, query.where
@@ -112,14 +112,14 @@ def _without(where: Predicate, part: Matches) -> Predicate | None:
 
 
 def _ranks(spec: TypeSpec, rank: Rank) -> bool:
-    return bool(rank.words and searched(spec))
+    return bool(rank.words and searched(spec, rank.fields))
 
 
 def _hits(spec: TypeSpec, rank: Rank, also: str = "", guard: str = "") -> Fragment:
     """Documents with their rank: one indexed search per word and field, then a sum."""
     table = quoted(f"{spec.name}:text")
     parts, bound = [], []
-    for field in searched(spec):
+    for field in searched(spec, rank.fields):
         for word in rank.words:
             parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {guard}{table} WHERE {table} MATCH ?")
             bound.append(f'({{"_{field.name}"}} : "{word}"){also}')
@@ -131,8 +131,8 @@ def _matched(spec: TypeSpec, rank: Rank) -> Fragment:
 
     A few are ranked one by one from their rows; for many a search per word and field costs less.
     """
-    table, fields = quoted(f"{spec.name}:text"), searched(spec)
-    every = match(rank.words)
+    table, fields = quoted(f"{spec.name}:text"), searched(spec, rank.fields)
+    every = match(rank.words, fields if rank.fields else ())
     form = ",".join(f"{field.search}{'l' if field.kind == 'list' else 't'}" for field in fields)
     columns = ", ".join(f"s.{quoted(field.name)}" for field in fields)
     searches, bound = _hits(spec, rank, f" AND ({every})", "many CROSS JOIN ")

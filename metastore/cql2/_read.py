@@ -22,6 +22,7 @@ from metastore.query import (
     Comparison,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -312,9 +313,29 @@ def _any(op: Op, scope: _Scope) -> Predicate:
     return _follow(found.hops, leaf)
 
 
-def _matches(op: Op, _scope: _Scope) -> Predicate:
-    (text,) = _arguments(op, "one text of words")
-    return Matches(tuple(dict.fromkeys(words(_text(text, "words")))))
+def _linked_from(op: Op, scope: _Scope) -> Predicate:
+    whole = op if len(op.args) != 2 else Op(op.name, (*op.args, Literal(True, place=op.place)), place=op.place)
+    source, name, where = _arguments(whole, "a type", "its link", "a condition on its artifacts")
+    type_name, link = _text(source, "the name of a type"), _text(name, "the name of a link")
+    spec = scope.specs(type_name)
+    if spec is None:
+        raise Mistake(f"there is no type {type_name[:60]!r} here that could link to {scope.spec.name}", source.place)
+    if resolve((link,), spec, scope.specs).field.links is None:
+        raise Mistake(f"{op.name} takes a link, or a list of links, and {spec.name}.{link} is none", name.place)
+    return Followed(spec.name, link, _condition(where, scope.inside(spec)))
+
+
+def _matches(op: Op, scope: _Scope) -> Predicate:
+    (text,) = _arguments(Op(op.name, op.args[:1], place=op.place), "one text of words")
+    fields = tuple(_searched(each, scope) for each in op.args[1:])
+    return Matches(tuple(dict.fromkeys(words(_text(text, "words")))), fields)
+
+
+def _searched(node: Node, scope: _Scope) -> str:
+    found = _name(node, scope)
+    if found.hops or found.path.keys or found.path.folded:
+        raise Mistake("matches takes, after the words, names of searched fields of the artifact itself", node.place)
+    return found.path.field
 
 
 def _references(op: Op, _scope: _Scope) -> Predicate:
@@ -343,6 +364,7 @@ FUNCTIONS: dict[str, Callable[[Op, _Scope], Predicate]] = {
     "contains": _contains,
     "ends_with": _starts,
     "has_key": _has_key,
+    "linked_from": _linked_from,
     "matches": _matches,
     "references": _references,
     "starts_with": _starts,

@@ -20,6 +20,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -129,8 +130,9 @@ def _within(predicate: Within, scope: _Scope) -> Node:
     return Op(predicate.how, (_name(predicate.path, scope), Literal(_checked(predicate.text))))
 
 
-def _matches(predicate: Matches, _scope: _Scope) -> Node:
-    return Op("matches", (Literal(_checked(" ".join(predicate.words))),))
+def _matches(predicate: Matches, scope: _Scope) -> Node:
+    fields = (_name(Path(each), scope) for each in predicate.fields)
+    return Op("matches", (Literal(_checked(" ".join(predicate.words))), *fields))
 
 
 def _references(predicate: References, _scope: _Scope) -> Node:
@@ -172,6 +174,12 @@ def _follow(predicate: Follow, scope: _Scope) -> Node:
     return Op("any", (_name(path, scope), _write(where, _Scope(target, scope.specs, (), scope.depth + 1))))
 
 
+def _followed(predicate: Followed, scope: _Scope) -> Node:
+    named = (Literal(_checked(predicate.source)), Literal(_checked(predicate.field)))
+    where = _write(predicate.where, _Scope(scope.specs(predicate.source), scope.specs, (), scope.depth + 1))
+    return Op("linked_from", named if predicate.where == And(()) else (*named, where))
+
+
 def _takes_prefix(where: Predicate) -> bool:
     """Say whether ``parent.`` before the name of a condition means the condition behind the link."""
     if isinstance(where, Not):
@@ -193,6 +201,7 @@ _WRITERS: dict[type[Predicate], Callable[[Any, _Scope], Node]] = {
     Compare: _compare,
     Contains: _contains,
     Follow: _follow,
+    Followed: _followed,
     HasKey: _has_key,
     In: _in,
     Matches: _matches,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from metastore._artifact import Artifact, Record
 from metastore._blob import Blob
 from metastore._catalog import Catalog
-from metastore._expr import absent, matches, references
+from metastore._expr import absent, linked_from, matches, references
 from metastore._link import Link
 from metastore.errors import (
     CursorError,
@@ -24,6 +24,7 @@ from metastore.errors import (
     UnknownFieldError,
     ValidationError,
 )
+from metastore.query import Predicate
 from metastore.testing._artifacts import artifacts, classes, questions
 from metastore.testing._catalog_exam import CatalogExam
 from metastore.testing._catalog_types import (
@@ -116,6 +117,10 @@ class CatalogFinds(CatalogExam):
             (Image.disks.any(Disk.name == "d1"), [child]),
             (matches("RESCUE debian"), [base]),
             (matches("debian zebra"), []),
+            (matches("debian", Image.description), [base]),
+            (matches("debian base", Image.name, Image.tags), []),
+            (linked_from(Image.parent), [base]),
+            (linked_from(Image.parent, Image.disks.any(Disk.name == "d1"), Image.size > 7), []),
             (Image.ratio < 1.0, [blob]),
         ]
         for predicate, expected in asked:
@@ -146,6 +151,10 @@ class CatalogFinds(CatalogExam):
             "word",
         ]
         assert catalog.find(Image, matches("word")).all()[0].name == "word"
+        by_text = catalog.find(
+            Image, matches("word", Image.description), matches("word", Image.tags, Image.description)
+        )
+        assert [each.name for each in by_text] == ["a", "b", "c", "word"]
         assert [each.name for each in catalog.find(Image, order_by=[Image.name], limit=2)] == ["a", "b"]
 
     def test_pages_go_on_where_the_last_one_ended(self, catalog: Catalog) -> None:
@@ -164,10 +173,20 @@ class CatalogFinds(CatalogExam):
             expected = [each.id for each in catalog.find(Image, order_by=order)]
             assert self._walked(catalog, order) == expected, order
 
-    def _walked(self, catalog: Catalog, order: list[Any]) -> list[UUID]:
+    def test_pages_of_a_search_in_some_fields_go_on_by_the_rank_in_these(self, catalog: Catalog) -> None:
+        catalog.add_many(
+            image(name=f"{'ab'[at % 2]} {at}", description="a" if at % 3 else None, tags=["a"] if at % 4 else [])
+            for at in range(24)
+        )
+        asked = matches("a", Image.description, Image.tags)
+        every = catalog.find(Image, asked).all()
+        assert [2 * bool(each.tags) + (each.description == "a") for each in every] == [3] * 12 + [2] * 6 + [1] * 4
+        assert self._walked(catalog, [], asked) == [each.id for each in every]
+
+    def _walked(self, catalog: Catalog, order: list[Any], *predicates: Predicate) -> list[UUID]:
         seen, cursor = list[UUID](), None
         for _ in range(30):
-            page = catalog.find(Image, order_by=order, limit=5, after=cursor).page()
+            page = catalog.find(Image, *predicates, order_by=order, limit=5, after=cursor).page()
             seen += [each.id for each in page.items]
             cursor = page.next
             if cursor is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cmp_to_key
 from typing import Any
@@ -22,6 +22,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -57,18 +58,20 @@ def words_of(text: str) -> list[str]:
     return [word[:128] for word in re.findall(r"\w+", folded(text))]
 
 
-def _searched(thing: Thing) -> list[tuple[int, set[str]]]:
+def _searched(thing: Thing, fields: tuple[str, ...]) -> list[tuple[int, set[str]]]:
     found = []
     for spec in thing.spec.fields:
         value = thing[spec.name]
+        if fields and spec.name not in fields:
+            continue
         if spec.search and value is not None:
             texts = value if isinstance(value, list) else [value]
             found.append((spec.search, {word for text in texts for word in words_of(text)}))
     return found
 
 
-def _rank(thing: Thing, words: Iterable[str]) -> int:
-    return sum(weight for word in set(words) for weight, known in _searched(thing) if word in known)
+def _rank(thing: Thing, key: Rank) -> int:
+    return sum(weight for word in set(key.words) for weight, known in _searched(thing, key.fields) if word in known)
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -219,8 +222,14 @@ def _follows(world: World, thing: Thing, each: Follow) -> bool:
     return any(other.spec.name == each.target and holds(world, other, each.where) for other in found)
 
 
-def _matches(thing: Thing, words: tuple[str, ...]) -> bool:
-    known = {word for _, found in _searched(thing) for word in found}
+def _is_followed(world: World, thing: Thing, each: Followed) -> bool:
+    return any(
+        thing.id in linked(other, each.field) and holds(world, other, each.where) for other in world.of(each.source)
+    )
+
+
+def _matches(thing: Thing, words: tuple[str, ...], fields: tuple[str, ...]) -> bool:
+    known = {word for _, found in _searched(thing, fields) for word in found}
     return bool(words) and all(word in known for word in words)
 
 
@@ -258,8 +267,10 @@ def holds(world: World, thing: Thing, predicate: Predicate) -> bool:
             return any(isinstance(value, dict) and key in value for value in values_at(thing, path))
         case Follow():
             return _follows(world, thing, predicate)
-        case Matches(words):
-            return _matches(thing, words)
+        case Followed():
+            return _is_followed(world, thing, predicate)
+        case Matches(words, fields):
+            return _matches(thing, words, fields)
         case References(wanted):
             return _refers(thing, wanted)
         case _:
@@ -272,7 +283,7 @@ def holds(world: World, thing: Thing, predicate: Predicate) -> bool:
 def place(thing: Thing, key: Path | Rank) -> tuple[Any, ...]:
     """Return what a sort key compares: absent first (nulls, lists and dicts inside JSON, too), then JSON type, then value."""
     if isinstance(key, Rank):
-        return (1, 0, _rank(thing, key.words))
+        return (1, 0, _rank(thing, key))
     found = values_at(thing, key)
     if not found:
         return (0,)

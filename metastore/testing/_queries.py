@@ -17,6 +17,7 @@ from metastore.query import (
     Comparison,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -185,6 +186,16 @@ def _words(draw: Draw, world: World, type_name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
+def _fields(spec: TypeSpec) -> st.SearchStrategy[tuple[str, ...]]:
+    """Some of the searched fields, or none, which stands for all."""
+    searched = [each.name for each in spec.fields if each.search]
+    return st.just(()) | st.lists(st.sampled_from(searched), max_size=2, unique=True).map(tuple)
+
+
+def _ranks(world: World, spec: TypeSpec) -> st.SearchStrategy[Rank]:
+    return st.builds(Rank, _words(world, spec.name), _fields(spec))
+
+
 _reference = st.sampled_from(
     (*URLS, *(f"{name}:{text}" for name, found in DIGESTS.items() for text in found), "", "sha256:")
 )
@@ -212,14 +223,25 @@ def _follows(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
     return Follow(Path(name, kind=spec.by_name[name].kind), target, where)
 
 
+@st.composite
+def _followeds(draw: Draw, world: World, depth: int) -> Predicate:
+    linking = [(each, field.name) for each in world.specs.values() for field in each.fields if field.links is not None]
+    if not linking or depth <= 0:
+        return Followed("nowhere", "parent", And(()))
+    source, name = draw(st.sampled_from(linking))
+    return Followed(source.name, name, draw(predicates(world, source, depth - 1)))
+
+
 def _leaf(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
-    match draw(st.integers(0, 7)):
+    match draw(st.integers(0, 8)):
         case 5:
-            return Matches(draw(_words(world, spec.name)))
+            return Matches(draw(_words(world, spec.name)), draw(_fields(spec)))
         case 6:
             return References(draw(_reference))
         case 7:
             return draw(_follows(world, spec, depth))
+        case 8:
+            return draw(_followeds(world, depth))
         case _:
             return draw(_place_leaves(world, spec))
 
@@ -236,7 +258,7 @@ def _tree(draw: Draw, world: World, spec: TypeSpec, depth: int, height: int) -> 
 
 @st.composite
 def predicates(draw: Draw, world: World, spec: TypeSpec, depth: int = 2) -> Predicate:
-    """Draw a bound predicate over a type of a world, negations on leaves only, links followed ``depth`` deep."""
+    """Draw a bound predicate over a type of a world, negations on leaves only, links followed ``depth`` deep, either way."""
     # Not st.recursive: it prints its strategies, and with them the world, which took nine tenths of the time.
     return negations_down(_tree(draw, world, spec, depth, 3))
 
@@ -261,9 +283,7 @@ def sortable(spec: TypeSpec, key: str = "a") -> list[Path]:
 def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Order, ...]:
     """Draw sort keys over the scalar places of a type, perhaps after the rank of some words (one, as the engine asks)."""
     paths = st.lists(st.builds(Order, st.sampled_from(sortable(spec, draw(keys))), st.booleans()), max_size=most)
-    ranks = st.lists(
-        st.builds(Order, _words(world, spec.name).map(Rank), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1)))
-    )
+    ranks = st.lists(st.builds(Order, _ranks(world, spec), st.booleans()), max_size=draw(st.sampled_from((0, 0, 1))))
     return (*draw(ranks), *draw(paths))
 
 
@@ -271,8 +291,10 @@ def orders(draw: Draw, world: World, spec: TypeSpec, most: int = 3) -> tuple[Ord
 def queries(draw: Draw, world: World, spec: TypeSpec) -> Query:
     """Draw a bound query: predicate, order, limit, and whether only the latest count."""
     limit = draw(st.sampled_from((None, None, None, None, 0, 1, 2, 100)))
-    where = draw(predicates(world, spec))
-    return Query(spec.name, where, draw(orders(world, spec)), limit, None, draw(st.integers(0, 3)) == 3)
+    where, order = draw(predicates(world, spec)), draw(orders(world, spec))
+    if order and isinstance(order[0].key, Rank) and draw(st.booleans()):  # best first, as the engine asks
+        where = Matches(order[0].key.words, order[0].key.fields) & where
+    return Query(spec.name, where, order, limit, None, draw(st.integers(0, 3)) == 3)
 
 
 @st.composite

@@ -16,6 +16,7 @@ from metastore.query import (
     Compare,
     Contains,
     Follow,
+    Followed,
     HasKey,
     In,
     Matches,
@@ -40,6 +41,7 @@ SPEC = type_spec(
     "shapes",
     FieldSpec(name="size", kind="int", optional=True, index=True),
     FieldSpec(name="parent", kind="link", optional=True, target="shapes"),
+    FieldSpec(name="parts", kind="list", required=False, default=[], item=FieldSpec(kind="link", target="shapes")),
     FieldSpec(name="disk", kind="blob", optional=True),
     FieldSpec(name="layers", kind="folder", required=False, default={}),
 )
@@ -67,7 +69,12 @@ shapes: dict[str, Callable[[], Iterable[Predicate]]] = {
     "tag": lambda: (Contains(Path("tags", kind="list"), (text,)) for text in TEXTS),
     "any tag": lambda: (Contains(Path("tags", kind="list"), TEXTS[:count], every=False) for count in (2, 3, 50)),
     "followed": lambda: (Follow(Path("parent", kind="link"), "shapes", Compare(_name, "eq", text)) for text in TEXTS),
+    "linked from": lambda: (Followed("shapes", "parent", Compare(_name, "eq", text)) for text in TEXTS),
+    "linked from a list": lambda: (
+        Followed("shapes", "parts", HasKey(Path("properties", kind="dict"), key)) for key in KEYS
+    ),
     "full text": lambda: (Matches(words) for words in _words),
+    "full text in fields": lambda: (Matches(words, ("name", "tags")) for words in _words),
     "referenced": lambda: map(References, TEXTS),
 }
 """Queries that differ in their values alone, by what they show."""

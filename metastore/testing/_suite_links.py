@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from metastore.backend import Backend, Edge, FieldSpec, Identity, TypeSpec
-from metastore.query import Absent, Compare, Follow, Not, Path, Predicate, Query
+from metastore.query import Absent, And, Compare, Follow, Followed, Not, Path, Predicate, Query
 from metastore.testing import _figures as figures
 from metastore.testing._exam import Exam, agree, filled, found
 from metastore.testing._model import Thing, World, delete, insert, new_id, replace, thing, type_spec
@@ -78,6 +78,44 @@ class LinksSuite(Exam):
         for each in asked:
             agree(backend, world, Query("images", each))
             agree(backend, world, Query("images", Not(each)))
+
+    def test_a_predicate_asks_what_links_here(self, backend: Backend) -> None:
+        world = family()
+        filled(backend, world)
+        asked: list[Predicate] = [
+            Followed("images", "parent", And(())),
+            Followed("images", "parts", named("base")),
+            Followed("images", "parts", Not(named("base"))),
+            Followed("disks", "image", And(())),
+            Followed("images", "parent", Followed("images", "parent", named("top"))),
+            Followed("images", "parts", Followed("disks", "image", named("y"))),
+            Followed("images", "parent", Follow(parent, "images", named("base"))),
+            Followed(
+                "images", "parent", Absent(parent) | Follow(parts, "disks", Not(Followed("images", "parts", And(()))))
+            ),
+            Followed("images", "parts", Follow(parent, "images", Followed("images", "parent", named("middle")))),
+        ]
+        for each in asked:
+            for type_name in ("images", "disks"):
+                agree(backend, world, Query(type_name, each))
+                agree(backend, world, Query(type_name, Not(each)))
+
+    def test_nothing_links_from_a_type_that_is_not_stored(self, backend: Backend, spec: TypeSpec) -> None:
+        made = self.one(backend, spec)
+        absentees = Followed("nowhere", "parent", And(()))
+        assert found(backend, spec, absentees) == found(backend, spec, And((absentees, Not(absentees)))) == set()
+        assert found(backend, spec, Not(absentees)) == {made.id}
+
+    def test_what_a_deleted_or_turned_artifact_linked_to_is_no_longer_linked_from_it(self, backend: Backend) -> None:
+        world = family()
+        filled(backend, world)
+        middle, top = by_name(world, "middle"), by_name(world, "top")
+        assert delete(backend, world.things.pop(middle.id))
+        world.things[top.id] = top.but(parent=top.id, parts=[by_name(world, "x").id])
+        assert replace(backend, top, world.things[top.id])
+        for each in (Followed("images", "parent", And(())), Followed("images", "parts", Not(named("base")))):
+            for type_name in ("images", "disks"):
+                agree(backend, world, Query(type_name, each))
 
     def test_a_link_to_a_deleted_artifact_leads_nowhere(self, backend: Backend) -> None:
         world = family()

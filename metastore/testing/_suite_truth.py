@@ -237,6 +237,33 @@ class TruthSuite(Exam):
         for words, descending in product((("a",), ("a", "b"), ("zz",), ()), (True, False)):
             agree(backend, world, Query("pages", order=(Order(Rank(words), descending),)))
 
+    def test_only_the_fields_that_are_named_are_searched_and_ranked(self, backend: Backend) -> None:
+        spec = type_spec("pages", FieldSpec(name="body", kind="str", search=3, optional=True))
+        world = world_of(
+            *(
+                thing(spec, body=body, name=name, tags=tags)
+                for body, name, tags in product((None, "a b", "b"), ("a", "c"), ([], ["a", "b"]))
+            )
+        )
+        filled(backend, world)
+        some = (("body",), ("name",), ("tags", "body"), ("tags", "name", "body", "description"))
+        for words, fields, descending in product((("a",), ("a", "b"), ("zz",), ()), some, (True, False)):
+            _held(backend, world, [Matches(words, fields)])
+            order = (Order(Rank(words, fields), descending),)
+            for where in (And(()), Matches(words, fields), Matches(words), Matches(words, ("name",)) & Matches(("b",))):
+                agree(backend, world, Query("pages", where, order))
+
+    def test_hundreds_of_hits_in_named_fields_are_ranked_as_a_few_are(self, backend: Backend) -> None:
+        spec, texts = type_spec("images"), ("a b", "b", None, "a")
+        world = world_of(
+            *(thing(spec, name="a" if at % 3 else "b", description=texts[at % 4], tags=["a"]) for at in range(400))
+        )
+        filled(backend, world)
+        for fields in ((), ("name",), ("description", "name")):
+            for words in (("a",), ("a", "b")):
+                order = (Order(Rank(words, fields), descending=True),)
+                agree(backend, world, Query("images", Matches(words, fields), order))
+
     def test_a_replaced_or_deleted_row_leaves_nothing_to_be_found(self, backend: Backend, spec: TypeSpec) -> None:
         made = self.one(backend, spec, tags=["old"], properties={"k": 1}, description="old words", name="old")
         after = made.but(tags=["new"], properties={}, description=None, name="new")

@@ -1,10 +1,14 @@
+import re
 import sqlite3
 from contextlib import closing
 from functools import partial
 
 import pytest
 
+from metastore.backend import FieldSpec
+from metastore.query import Compare, Followed, Path, Query
 from metastore.testing import BackendSuite, CatalogSuite
+from metastore.testing._model import type_spec
 from metastore.testing._suite_usage import IMAGES, begun, image, insert
 from metastore_sqlite import open_backend
 
@@ -50,6 +54,27 @@ class TestCatalog(CatalogSuite):
 
     def lasts(self):
         return True
+
+
+MEMBERS = type_spec(
+    "members",
+    FieldSpec(name="artifact", kind="link", optional=True),
+    FieldSpec(name="others", kind="list", required=False, default=[], item=FieldSpec(kind="link")),
+    FieldSpec(name="member", kind="str", index=True),
+)
+
+
+@pytest.mark.parametrize("link", ["artifact", "others"])
+def test_what_links_here_is_found_from_the_side_that_the_condition_is_on(tmp_path, link):
+    images = type_spec("images")
+    ann = Followed("members", link, Compare(Path("member", kind="str"), "eq", "ann"))
+    with closing(open_backend(f"{tmp_path}/catalog.db", mode="rw", durability="normal", timeout=60.0)) as backend:
+        for spec in (images, MEMBERS):
+            backend.ensure(spec, 1)
+        plan = backend.explain(images, Query("images", ann, limit=10)).plan
+    assert re.search(r"SEARCH t USING INDEX \S+ \(id=\?\)", plan)
+    assert re.search(r"SEARCH t1 USING (COVERING )?INDEX members:member \(member=\?\)", plan)
+    assert "SCAN" not in plan
 
 
 @pytest.fixture

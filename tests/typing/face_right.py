@@ -6,7 +6,7 @@ from uuid import UUID
 
 from face_declared import Image
 
-from metastore import Blob, Catalog, Link, Predicate, Version, absent, matches, references
+from metastore import Blob, Catalog, Link, Predicate, Version, absent, linked_from, matches, references
 
 image = Image(name="debian", version="12.4.0", os_distro="debian", arch="x86_64", tags=["lts"], disk=Blob("s3://i/d"))
 child = Image(name="child", os_distro="debian", arch="aarch64", parent=Link(image), layers={"base": Blob(size=1)})
@@ -56,6 +56,11 @@ predicates: list[Predicate] = [
     absent(Image.parent),
     absent(Image.vendor),
     matches("debian rescue"),
+    matches("debian rescue", Image.name, Image.description, Image.tags),
+    linked_from(Image.parent),
+    linked_from(Image.parent, Image.name == "x", Image.min_ram > 3),
+    linked_from(Image.sources, Image.name == "x"),
+    linked_from(Image.parent.sources, ~linked_from(Image.parent)),
     references("sha256:9f"),
     (Image.min_ram > 1) & ~(Image.load < 0.5) | absent(Image.load),
 ]

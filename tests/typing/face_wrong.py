@@ -5,7 +5,7 @@ What no checker can see (``catalog.update(image, sise=1)``) is an error at run t
 
 from face_declared import Image
 
-from metastore import Blob, Catalog, Link, Predicate, field
+from metastore import Blob, Catalog, Link, Predicate, field, linked_from, matches
 
 image = Image(name="debian", version="12.4.0", os_distro="debian", arch="x86_64")
 catalog = Catalog.open("memory:", types=[Image])
@@ -77,6 +77,10 @@ Image.parent.parent.min_ram > "x"  # wrong
 Image.parent.disk.size > "x"  # wrong
 Image.sources.any("x")  # wrong
 take(Image.sources.name == "x")  # wrong
+linked_from("parent")  # wrong
+linked_from(Image.name)  # wrong
+linked_from(Image.parent, "x")  # wrong
+matches("a", "name")  # wrong
 
 # truth
 (Image.min_ram > 3) & True  # wrong
