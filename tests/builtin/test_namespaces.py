@@ -43,7 +43,7 @@ properties = st.dictionaries(
         title=words,
         default=plain,
         enum=st.lists(plain, max_size=3),
-        minimum=st.integers(-9, 9) | st.floats(-9, 9),
+        minimum=st.integers(-9, 9) | st.floats(-9, 9).map(lambda one: one + 0.0),
         readonly=st.booleans(),
         operators=st.lists(words, max_size=2),
         items=some({}, type=st.just("string")),
