@@ -151,13 +151,14 @@ class Writing(Reading):
         if shelf.hooks:
             return hooked(
                 self, shelf, actions_of(steps), artifact,
-                lambda: self._preview(artifact, steps), lambda: self._stored_change(artifact, steps),
+                lambda: self._preview(artifact, steps), lambda: self._stored_change(shelf, artifact, steps),
             )  # fmt: skip
-        return self._stored_change(artifact, steps)
+        return self._stored_change(shelf, artifact, steps)
 
-    def _stored_change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+    def _stored_change(self, shelf: Shelf, artifact: Any, steps: tuple[Step, ...]) -> Any:
         with Transaction(self, self._actor, None) as commit:
-            shelf = self._shelf_of(artifact)
+            if commit.renewed:
+                shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             after = self._changed(shelf, before, steps, commit)
         return self._reader(shelf)(after)
