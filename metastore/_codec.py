@@ -100,7 +100,7 @@ class Codec:
             if type(value) is exact:
                 if exact is str:
                     if (
-                        len(value) <= high
+                        low <= len(value) <= high
                         and value.isascii()
                         and "\0" not in value
                         and (choices is None or value in choices)
@@ -242,8 +242,8 @@ def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
 
 
 def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
-    if spec.kind == "str" and spec.pattern is None and not spec.min_length:
-        return str, None, 2**63 if spec.max_length is None else spec.max_length
+    if spec.kind == "str" and spec.pattern is None:
+        return str, spec.min_length or 0, 2**63 if spec.max_length is None else spec.max_length
     if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
         widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
         return (
