@@ -107,7 +107,9 @@ def _load_one(catalog: Catalog, document: Document, mode: Mode, owner: str | Non
     wanted = (
         document if mode == "overwrite" else _merged(document_of(stored), document, prefer_new=mode == "prefer_new")
     )
-    after = catalog.update(stored, **fields_of(wanted))
+    fields = fields_of(wanted)
+    sight = "publish" if fields.pop("visibility") == "public" else "unpublish"
+    after = catalog.change(stored, fields, sight)
     return "kept" if after.revision == stored.revision else "changed"
 
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from metastore._artifact import Artifact, Field, field
+from metastore._lifecycle import DEFAULT, Lifecycle
 from metastore.builtin.metadefs._definition import Document, check_document
 
 __all__ = ["LISTS", "Namespace", "document_of", "fields_of"]
 
+_PUBLISHED_ANYTIME = Lifecycle(DEFAULT.initial, DEFAULT.states, DEFAULT.transitions)
 
-class Namespace(Artifact, type_name="metastore_namespaces", unique=("name",)):
+
+class Namespace(Artifact, type_name="metastore_namespaces", unique=("name",), lifecycle=_PUBLISHED_ANYTIME):
     """Metadata definitions: which properties, objects and tags the artifacts of some types may carry
 
     ``name`` is the namespace's, as ``OS::Compute::Hypervisor``. What is inside stands as Glance's JSON says it; change
