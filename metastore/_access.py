@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metastore._bind import Binder
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
     from metastore._principal import Principal
@@ -29,6 +29,7 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+_GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -44,7 +45,7 @@ class Access:
         self.caller, self.policy, self.protections, self._specs = caller, policy, protections, specs
         self.admin = policy.allows("context_is_admin", caller)
         self._scopes: dict[tuple[str, str], Predicate] = {}
-        self._readers: dict[int, Callable[[Sequence[Any]], Any]] = {}
+        self._readers: dict[Shelf, Callable[[Sequence[Any]], Any]] = {}
 
     def scope(self, spec: TypeSpec, action: str) -> Predicate:
         """Return the bound predicate of what the caller sees (``get``), or is shown in lists (``list``)."""
@@ -118,13 +119,17 @@ class Access:
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] is None and not self.admin:
+            raise ForbiddenError(
+                "an artifact belongs to a project, and you work for none", rule=self._rule(shelf.spec, "create")
+            )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        for action in (sight, made["hold"] is not None and "hold"):
-            if action:
-                self.check(shelf, action, made)
+        governed = [action for name, action in _GOVERNED.items() if made[name]]
+        for action in (*([sight] if sight else []), *governed):
+            self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
         return made
 
@@ -169,9 +174,9 @@ class Access:
         if self.protections is None:
             decode: Callable[[Sequence[Any]], Any] = shelf.codec.decode
             return decode
-        found = self._readers.get(id(shelf))
+        found = self._readers.get(shelf)
         if found is None:
-            found = self._readers[id(shelf)] = self._reader(shelf)
+            found = self._readers[shelf] = self._reader(shelf)
         return found
 
     def _reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
@@ -238,10 +243,10 @@ class _Scoped(Binder):
         if path.keys and not self._access.may("read", "properties", path.keys[0]):
             raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
 
-    def _has_key(self, predicate: Any, path: Path, spec: FieldSpec) -> Predicate:
-        if path.field == "properties" and not path.keys:
+    def _leaf(self, predicate: Predicate) -> Predicate:
+        if isinstance(predicate, HasKey) and predicate.path.field == "properties" and not predicate.path.keys:
             self._check_property(Path("properties", (predicate.key,)))
-        return super()._has_key(predicate, path, spec)
+        return super()._leaf(predicate)
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         given = tuple(fields)
