@@ -111,7 +111,7 @@ class Catalog(Governing):
         """
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._access = Access(principal, self._policy_in_force(), self._protections, self._types.spec)
+        view._access = Access(principal, self._policy_in_force(), self._protections, self._types)
         view._actor = principal.user or principal.project or self._root._actor
         return view
 

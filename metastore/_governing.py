@@ -120,7 +120,8 @@ class Governing(Writing):
             _check_shared(stored)
             member = self._membership_of(stored, name)
             self._check_member(stored, "modify_member", name)
-            return self._engine().update(member, answer=answer)
+            self._engine().update(member, answer=answer)
+            return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
         return self.get(type(artifact), artifact.id)
@@ -129,7 +130,9 @@ class Governing(Writing):
         member = _membership()
         shared = Compare(Path("artifact"), "eq", artifact.id)
         asked = [shared] if project is None else [shared, member.member == project]
-        return self._engine().find(member, *asked, order_by=[member.member]).all()
+        found = self._engine().find(member, *asked, order_by=[member.member])
+        read = self._reader(self._types.shelf(member))  # the link in it is the caller's
+        return [read(row) for _, row in found._rows(None)]
 
     def _membership_of(self, artifact: Record, project: str) -> Membership:
         found = self._memberships(artifact, _project(project))

@@ -273,10 +273,6 @@ class Reading:
             seen.update(row[0] for row in self._visible(shelf, self._backend.fetch(shelf.spec, each)))
         return seen
 
-    def _leads(self, ident: bytes) -> bool:
-        """Whether a link to this id leads to an artifact that the caller sees."""
-        return ident in self._seen_ids([ident])
-
     def back_links(self, artifact: Record | UUID | str) -> list[Edge]:
         """Return the links that point to an artifact."""
         return self.closure(artifact, 1, backwards=True)
