@@ -103,6 +103,13 @@ class Access:
                 return False
         return bool(shelf.ids(both(Compare(Path("id", kind="id"), "eq", row[0]), scope), limit=1))
 
+    def saw(self, spec: TypeSpec, was: Mapping[str, Any]) -> bool:
+        """Return whether the caller would see an artifact that is gone, by its last values; its memberships went with it."""
+        own = was["owner"] is not None and was["owner"] == self.caller.project
+        if not (self.admin or own or was["visibility"] in _OPEN):
+            return False
+        return self.policy.allows(self._rule(spec, "get"), self.caller, was)
+
     def _plain(self, spec: TypeSpec) -> bool:
         key = (spec.digest, "plain")
         if key not in self._scopes:

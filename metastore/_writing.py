@@ -290,7 +290,11 @@ class Writing(Reading):
     def _delete_one(self, shelf: Shelf, ident: bytes, commit: Transaction, going: set[bytes]) -> None:
         rows = self._backend.fetch(shelf.spec, [ident])  # a cascade may have taken it already
         if rows and shelf.hooks:
-            self.delete(self._reader(shelf)(rows[0]))
+            gone = self._reader(shelf)(rows[0])
+            hooked(
+                self, shelf, ("delete",), gone,
+                lambda: None, lambda: self._remove(shelf, self._at_revision(shelf, gone), commit, going),
+            )  # fmt: skip
         elif rows:
             self._remove(shelf, rows[0], commit, going)
 

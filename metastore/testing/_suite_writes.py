@@ -246,7 +246,8 @@ class WritesSuite(Exam):
         self, backend: Backend, spec: TypeSpec
     ) -> None:
         made = self.one(backend, spec, name="gone")
-        assert replace(backend, made, newer := made.but(name="gone at last"))
+        newer = made.but(name="gone at last")
+        assert replace(backend, made, newer)
         said, told = commit(actor="it's", message="\U0001f9ea"), change("delete", newer, None)
         with backend.transaction():
             time = backend.stamp(said)
