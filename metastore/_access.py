@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metastore._bind import Binder
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, In, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -83,7 +83,8 @@ class Access:
             yield Compare(_OWNER, "eq", self.caller.project)
 
     def _others(self, action: str) -> Iterable[Predicate]:
-        yield In(_VISIBILITY, _OPEN) if action == "get" else Compare(_VISIBILITY, "eq", "public")
+        for each in _OPEN if action == "get" else ("public",):
+            yield Compare(_VISIBILITY, "eq", each)
         if self.caller.project is not None:
             member: Predicate = Compare(Path("member", kind="str"), "eq", self.caller.project)
             if action == "list":

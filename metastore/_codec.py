@@ -61,6 +61,8 @@ class Codec:
         self._derived = tuple(_derived(spec))
         self.content = tuple(_content(spec))
         self._scope = tuple(spec.position[name] for name in spec.unique)
+        derived_from = (each.name for each in spec.fields if each.folded or each.kind == "version")
+        self._followed = frozenset((*spec.unique, "owner", "visibility", *derived_from))
         self._scheme = spec.by_name["version"].scheme
         self._times = (spec.position["created_at"], spec.position["updated_at"], spec.position["revision"])
 
@@ -85,7 +87,7 @@ class Codec:
         if self._missing:
             values = {**self._missing, **values}
         self._write(row, self._all, values)
-        return self.finish(row)
+        return self._finish(row)
 
     def patch(self, before: Sequence[Any], changes: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> list[Any]:
         """Return the row with some fields changed; ``own`` are columns that the catalogue sets, in their row form.
@@ -96,7 +98,7 @@ class Codec:
         self._write(row, [self._writer_of(name) for name in changes], changes)
         for name, value in own.items():
             row[self._at[name]] = value
-        return self.finish(row)
+        return self._finish(row, follow=not self._followed.isdisjoint((*changes, *own)))
 
     def check(self, changes: Mapping[str, Any]) -> None:
         """Raise what `patch` would raise for these changes, whatever the row."""
@@ -114,7 +116,7 @@ class Codec:
             if type(value) is exact:
                 if exact is str:
                     if (
-                        len(value) <= high
+                        low <= len(value) <= high
                         and value.isascii()
                         and "\0" not in value
                         and (choices is None or value in choices)
@@ -130,12 +132,13 @@ class Codec:
                     continue
             row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
-    def finish(self, row: list[Any]) -> list[Any]:
-        """Return the row with what follows from its other columns: derived ones, unique key, content digest."""
-        for target, source, derive in self._derived:
-            value = row[source]
-            row[target] = None if value is None else derive(value)
-        row[-2] = self._unique_key(row)
+    def _finish(self, row: list[Any], *, follow: bool = True) -> list[Any]:
+        """Fill in what follows from other columns: derived ones and the unique key if ``follow``, the content digest always."""
+        if follow:
+            for target, source, derive in self._derived:
+                value = row[source]
+                row[target] = None if value is None else derive(value)
+            row[-2] = self._unique_key(row)
         row[-1] = content_digest(
             self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual}
         )
@@ -255,8 +258,8 @@ def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
 
 
 def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
-    if spec.kind == "str" and spec.pattern is None and not spec.min_length:
-        return str, None, 2**63 if spec.max_length is None else spec.max_length
+    if spec.kind == "str" and spec.pattern is None:
+        return str, spec.min_length or 0, 2**63 if spec.max_length is None else spec.max_length
     if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
         widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
         return (

@@ -80,10 +80,7 @@ def _acted(shelf: Shelf, row: Row, action: str, access: Access | None, time: Cal
 
 def placed(shelf: Shelf, row: Row, change: Mapping[str, Any]) -> Row:
     """Return the finished row with plain values of columns in place of its own."""
-    at, new = shelf.spec.position, list(row)
-    for name, value in change.items():
-        new[at[name]] = value
-    return tuple(shelf.codec.finish(new))
+    return tuple(shelf.codec.patch(row, {}, change))
 
 
 def _seen(shelf: Shelf, row: Row, action: str) -> dict[str, Any]:

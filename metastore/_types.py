@@ -127,7 +127,7 @@ class Types:
         """Show every thread what this one's transaction stored, or forget it."""
         own = self._own.__dict__
         stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
-        if kept and stored:
+        if kept and (stored or shelves):
             with self._lock:
                 self._stored.update(stored)
                 self._generation = sum(map(len, self._stored.values()))

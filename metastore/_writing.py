@@ -32,7 +32,10 @@ A = TypeVar("A", bound=Record)
 BATCH = 500
 """Artifacts handed to the backend at once when many are added."""
 
-_NOT_UPSERTED = {"id", "status", "owner", "visibility", "created_at", "updated_at", "activated_at", "revision"}
+_NOT_UPSERTED = {
+    *("id", "status", "owner", "visibility", "hidden", "protected", "hold", "expires_at"),
+    *("created_at", "updated_at", "activated_at", "revision"),
+}
 
 
 class Writing(Reading):
@@ -82,8 +85,10 @@ class Writing(Reading):
         return made
 
     def _new_row(self, shelf: Shelf, artifact: Record) -> list[Any]:
-        values = artifact.__dict__ if self._access is None else self._access.claimed(shelf, artifact.__dict__)
-        row = shelf.codec.encode(values)
+        values: Mapping[str, Any] = artifact.__dict__
+        if values["activated_at"] is not None:
+            values = {**values, "activated_at": None}
+        row = shelf.codec.encode(values if self._access is None else self._access.claimed(shelf, values))
         if row[shelf.status] != shelf.initial:
             raise ValidationError(
                 f"one of {shelf.spec.name} begins as {shelf.initial}, got {row[shelf.status]!r} at $.status: add it, then act on it; only load() takes a status as given"
@@ -146,13 +151,14 @@ class Writing(Reading):
         if shelf.hooks:
             return hooked(
                 self, shelf, actions_of(steps), artifact,
-                lambda: self._preview(artifact, steps), lambda: self._stored_change(artifact, steps),
+                lambda: self._preview(artifact, steps), lambda: self._stored_change(shelf, artifact, steps),
             )  # fmt: skip
-        return self._stored_change(artifact, steps)
+        return self._stored_change(shelf, artifact, steps)
 
-    def _stored_change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+    def _stored_change(self, shelf: Shelf, artifact: Any, steps: tuple[Step, ...]) -> Any:
         with Transaction(self, self._actor, None) as commit:
-            shelf = self._shelf_of(artifact)
+            if commit.renewed:
+                shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             after = self._changed(shelf, before, steps, commit)
         return self._reader(shelf)(after)
@@ -225,7 +231,8 @@ class Writing(Reading):
     def upsert(self, artifact: A) -> A:
         """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
 
-        Every field but id, status, owner and visibility is taken from ``artifact``; when all are equal nothing is written.
+        Every field but the id and what stands about the artifact, not in it (status, owner, visibility, hidden, protected, hold,
+        expires_at), is taken from ``artifact``; when all are equal nothing is written.
         Raises ValidationError for a type without unique scope.
         """
         with self.transaction():

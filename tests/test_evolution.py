@@ -585,7 +585,7 @@ def test_further_states_and_actions_widen(url):
     with Catalog.open(url, types=[lived(SHORT)]) as older:
         older.add(lived(SHORT)(name="a"))
     with Catalog.open(url, types=[wide := lived(LONG, go="may_go")]) as newer:
-        assert newer.add(wide(name="b", status="c")).status == "c"
+        assert newer.change(newer.add(wide(name="b")), "go", "on").status == "c"
     with Catalog.open(url) as dynamic:
         (spec,) = dynamic.types()
         assert (spec.lifecycle, spec.rules, spec.by_name["status"].choices) == (LONG, {"go": "may_go"}, ("a", "b", "c"))

@@ -154,8 +154,8 @@ def _matched(spec: TypeSpec, rank: Rank) -> Fragment:
 
 def _terms(spec: TypeSpec, query: Query) -> list[_Term]:
     terms = [term for order in query.order for term in _term(spec, order)]
-    if not any(term.sql == 't."id"' for term in terms):
-        terms.append(_Term('t."id"', [], bool(query.order) and query.order[-1].descending, False))
+    if not any(term.sql == "t.`id`" for term in terms):
+        terms.append(_Term("t.`id`", [], bool(query.order) and query.order[-1].descending, False))
     return terms
 
 
