@@ -139,7 +139,9 @@ class Governing(Writing):
         member = _membership()
         shared = Compare(Path("artifact"), "eq", artifact.id)
         asked = [shared] if project is None else [shared, member.member == project]
-        return self._engine().find(member, *asked, order_by=[member.member]).all()
+        found = self._engine().find(member, *asked, order_by=[member.member])
+        read = self._reader(self._types.shelf(member))  # the link in it is the caller's
+        return [read(row) for _, row in found._rows(None)]
 
     def _membership_of(self, artifact: Record, project: str) -> Membership:
         found = self._memberships(artifact, _project(project))

@@ -288,10 +288,6 @@ class Reading:
         """Whether the caller may read the field by which an artifact links."""
         return self._access is None or self._access.may("read", "fields", field)
 
-    def _leads(self, ident: bytes) -> bool:
-        """Whether a link to this id leads to an artifact that the caller sees."""
-        return ident in self._seen([ident])
-
     def back_links(self, artifact: Record | UUID | str) -> list[Edge]:
         """Return the links that point to an artifact."""
         return self.closure(artifact, 1, backwards=True)
