@@ -131,7 +131,8 @@ class Governing(Writing):
             _check_shared(stored)
             self._check_member(stored, "modify_member", name)  # first: who is a member is not everybody's to know
             member = self._membership_of(stored, name)
-            return self._engine().update(member, answer=answer)
+            self._engine().update(member, answer=answer)
+            return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
         return self.get(type(artifact), artifact.id)
