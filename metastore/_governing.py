@@ -97,6 +97,7 @@ class Governing(Writing):
 
     def _unshared(self, artifact: A) -> A:
         with self.transaction():
+            _check_shared(self._same(artifact))
             made: A = self._stored_change(artifact, ("unshare",))
             for member in self._memberships(made):
                 self._engine().delete(member)
@@ -133,6 +134,8 @@ class Governing(Writing):
             return self._engine().update(member, answer=answer)
 
     def _same(self, artifact: A) -> A:
+        if not isinstance(artifact, Record):
+            raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
         return self.get(type(artifact), artifact.id)
 
     def _engine(self) -> Governing:
