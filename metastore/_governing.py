@@ -98,6 +98,7 @@ class Governing(Writing):
 
     def _unshared(self, artifact: A) -> A:
         with self.transaction():
+            _check_shared(self._same(artifact))
             made: A = self._stored_change(artifact, ("unshare",))
             for member in self._memberships(made):
                 self._engine().delete(member)
@@ -135,6 +136,8 @@ class Governing(Writing):
             return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
+        if not isinstance(artifact, Record):
+            raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
         return self.get(type(artifact), artifact.id)
 
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
