@@ -169,7 +169,7 @@ class Governing(Writing):
     @undone_when_it_raises
     def hold(self, artifact: A, reason: str) -> A:
         """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
-        return self._put(artifact, "hold", hold=text(reason, "the reason of a hold"))
+        return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
     @undone_when_it_raises
     def release(self, artifact: A) -> A:
@@ -261,9 +261,13 @@ def _membership() -> type[Membership]:
 
 
 def _project(given: object) -> str:
+    return _said(given, "the name of a project")
+
+
+def _said(given: object, what: str) -> str:
     if not isinstance(given, str) or not 1 <= len(given) <= 255:
-        raise ValidationError(f"expected the name of a project, 1 to 255 characters, got {given!r:.60}")
-    return text(given, "project")
+        raise ValidationError(f"expected {what}, 1 to 255 characters, got {given!r:.60}")
+    return text(given, what)
 
 
 def _check_shared(artifact: Record) -> None:
