@@ -340,7 +340,7 @@ class Reading:
 
         Raises UnknownTypeError with the nearest spelling.
         """
-        if is_ours(name):
+        if isinstance(name, str) and is_ours(name):
             from metastore._members import KEPT
 
             if name in KEPT:
