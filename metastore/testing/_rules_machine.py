@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,58 +19,35 @@ from hypothesis.stateful import (
 
 from metastore._artifact import Record
 from metastore._catalog import Catalog
-from metastore._link import Link
 from metastore._members import Membership
 from metastore.errors import MetastoreError
 from metastore.testing._exam import few
 from metastore.testing._rules_acts import Acts, Step
+from metastore.testing._rules_draw import (
+    ACTIONS,
+    EMPTY,
+    KNOWN,
+    SEEDS,
+    callers,
+    class_of,
+    fitted,
+    linked,
+    names,
+    owners,
+    picks,
+    projects,
+    python,
+    several,
+    some,
+    steps,
+    told,
+    types,
+    values,
+)  # fmt: skip
 from metastore.testing._rules_model import Caller, Item, Refused
-from metastore.testing._rules_types import CALLERS, PROJECTS, TYPES
+from metastore.testing._rules_types import PROJECTS, TYPES
 
 __all__ = ["RulesMachine", "run_rules_machine"]
-
-PLAIN = ("name", "size", "note", "seal", "owner", "status", "visibility", "hidden", "protected", "hold", "tags")
-ACTIONS = (
-    "activate", "deactivate", "reactivate", "submit", "accept", "reject", "publish", "unpublish", "communitize",
-    "share", "nonsense",
-)  # fmt: skip
-KNOWN = 12
-"""How many artifacts are made at most; the id after them is never used."""
-SEEDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("exam_papers", {"owner": "p1", "name": "a"}),
-    ("exam_papers", {"owner": "p1", "name": "b", "base": 1}),
-    ("exam_papers", {"owner": "p2", "name": "a", "base": 1, "seen": [2]}),
-    ("exam_scraps", {"owner": "p2", "name": "b", "base": 3}),
-    ("exam_papers", {"owner": "p1", "name": "c", "within": 2, "seen": [1, 2]}),
-)
-"""What is there at the beginning."""
-
-callers = st.sampled_from(CALLERS)
-idents = st.integers(1, KNOWN)
-picks = st.integers(0, 2 * KNOWN)
-types = st.sampled_from([*TYPES])
-several = st.sampled_from([["exam_papers"], ["exam_scraps"], ["exam_papers", "exam_scraps"]])
-projects = st.lists(st.sampled_from(PROJECTS), max_size=2, unique=True)
-names = st.sampled_from(["a", "b", "c"])
-values = {
-    "name": names,
-    "size": st.sampled_from([0, 1]),
-    "note": st.sampled_from(["", "x"]),
-    "seal": st.sampled_from([None, "", "s"]),
-    "hidden": st.booleans(),
-    "protected": st.sampled_from([False, False, True]),
-    "hold": st.sampled_from([None, None, "why"]),
-    "tags": st.sampled_from([[], ["t"]]),
-}
-settled = {
-    "status": st.sampled_from(["first", "later"]),
-    "visibility": st.sampled_from(["private", "shared", "community", "public"]),
-    "owner": st.sampled_from([None, *PROJECTS]),
-}
-links = {"base": st.none() | idents, "seen": st.lists(idents, max_size=2), "within": st.none() | idents}
-fields = st.fixed_dictionaries({}, optional={**values, **links})
-some = fields | st.fixed_dictionaries({}, optional={**values, **settled})
-steps = st.lists(st.sampled_from(ACTIONS) | some, min_size=1, max_size=4)
 
 
 class RulesMachine(RuleBasedStateMachine):
@@ -130,7 +107,7 @@ class RulesMachine(RuleBasedStateMachine):
 
     def fitting(self, ident: int, step: Step) -> Step:
         """Return the step in words that the artifact's type has."""
-        return step if isinstance(step, str) else _fitting(type(self.handle(ident)).__type_name__, step)
+        return step if isinstance(step, str) else fitted(type(self.handle(ident)).__type_name__, step)
 
     # --- writing ---
 
@@ -141,7 +118,7 @@ class RulesMachine(RuleBasedStateMachine):
         self.added(caller, type_name, given)
 
     @precondition(lambda self: len(self.handles) < KNOWN)
-    @rule(caller=callers, type_name=types, given=st.fixed_dictionaries({"name": values["name"]}, optional=links))
+    @rule(caller=callers, type_name=types, given=linked)
     def add_linked(self, caller: Caller, type_name: str, given: dict[str, Any]) -> None:
         """Add one that links to others."""
         self.added(caller, type_name, given)
@@ -149,10 +126,10 @@ class RulesMachine(RuleBasedStateMachine):
     def added(self, caller: Caller, type_name: str, given: dict[str, Any]) -> None:
         """Add one in both worlds, under the next id."""
         ident = len(self.handles) + 1
-        given = {**_EMPTY, "seal": "s", "status": "first", **given, "type": type_name, "version": "0.0.0"}
-        made = _fitting(type_name, given)
-        new = TYPES[type_name](id=UUID(int=ident), **_python(made))
-        self.both(caller, lambda view: _told(view.add(new)), lambda model: model.add(caller, ident, made))
+        given = {**EMPTY, "seal": "s", "status": "first", **given, "type": type_name, "version": "0.0.0"}
+        made = fitted(type_name, given)
+        new = TYPES[type_name](id=UUID(int=ident), **python(made))
+        self.both(caller, lambda view: told(view.add(new)), lambda model: model.add(caller, ident, made))
         if ident in self.model.items:
             self.handles[ident] = [self.catalog.get(type(new), new.id)]
 
@@ -162,7 +139,7 @@ class RulesMachine(RuleBasedStateMachine):
         ident = self.picked(pick)
         fit = [self.fitting(ident, step) for step in given]
         handle = self.handle(ident, old=old)
-        taken = [step if isinstance(step, str) else _python(step) for step in fit]
+        taken = [step if isinstance(step, str) else python(step) for step in fit]
         self.both(
             caller,
             lambda view: view.change(handle, *taken) and None,
@@ -186,11 +163,11 @@ class RulesMachine(RuleBasedStateMachine):
         cls = TYPES[type_name]
         self.both(
             caller,
-            lambda view: view.update_many(cls, cls.name == name, **_python(given)),
+            lambda view: view.update_many(cls, cls.name == name, **python(given)),
             lambda model: model.update_many(caller, type_name, name, given),
         )
 
-    @rule(caller=callers, pick=picks, owner=settled["owner"])
+    @rule(caller=callers, pick=picks, owner=owners)
     def transfer(self, caller: Caller, pick: int, owner: str | None) -> None:
         """Give it to another."""
         ident = self.picked(pick)
@@ -268,15 +245,15 @@ class RulesMachine(RuleBasedStateMachine):
         def shown(model: Acts) -> list[Item]:
             return [model.items[each] for each in model.shown(caller, chosen, unlisted=unlisted)]
 
-        cls = _class_of(chosen)
-        self.both(caller, lambda view: [*map(_told, view.find(cls, unlisted=unlisted))], shown)
+        cls = class_of(chosen)
+        self.both(caller, lambda view: [*map(told, view.find(cls, unlisted=unlisted))], shown)
         self.both(caller, lambda view: view.find(cls, unlisted=unlisted).count(), lambda model: len(shown(model)))
 
     @rule(caller=callers, pick=picks)
     def get(self, caller: Caller, pick: int) -> None:
         """Get it by its id, and who links there."""
         ident = self.picked(pick)
-        self.both(caller, lambda view: _told(view.get(Record, UUID(int=ident))), lambda model: model.at(caller, ident))
+        self.both(caller, lambda view: told(view.get(Record, UUID(int=ident))), lambda model: model.at(caller, ident))
 
         def linking(model: Acts) -> list[tuple[int, str]]:
             edges = model.edges_to(ident) if caller is None or model.sees(caller, ident) else ()
@@ -300,7 +277,7 @@ class RulesMachine(RuleBasedStateMachine):
             return fit[0]
 
         paper = TYPES["exam_papers"]
-        self.both(caller, lambda view: _told(view.get(paper, name=name, version="0.0.0")), named)
+        self.both(caller, lambda view: told(view.get(paper, name=name, version="0.0.0")), named)
 
     @rule(caller=callers, pick=picks)
     def members(self, caller: Caller, pick: int) -> None:
@@ -318,7 +295,7 @@ class RulesMachine(RuleBasedStateMachine):
         """Artifacts and memberships are those of the model, and the audit is clean."""
         if not hasattr(self, "catalog"):
             return
-        stored = {each.id.int: _told(each) for each in self.catalog.find(Record)}
+        stored = {each.id.int: told(each) for each in self.catalog.find(Record)}
         assert stored == self.model.items
         members = {(each.artifact.id.int, each.member): each.answer for each in self.catalog.find(Membership)}
         assert members == self.model.members
@@ -328,48 +305,6 @@ class RulesMachine(RuleBasedStateMachine):
         """Give the catalogue back."""
         if hasattr(self, "catalog"):
             self.catalog.close()
-
-
-_EMPTY: Item = {
-    "name": "a", "size": 0, "note": "", "seal": None, "owner": None, "visibility": "private", "hidden": False,
-    "protected": False, "hold": None, "tags": [], "base": None, "seen": [], "within": None,
-}  # fmt: skip
-
-
-def _fitting(type_name: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return values as a type has them: scraps have fewer links, and each type its own words for states."""
-    papers = type_name == "exam_papers"
-    states = {"first": "drafted", "later": "active"} if papers else {"first": "draft", "later": "out"}
-    made = {name: value for name, value in given.items() if papers or name not in ("seen", "within")}
-    return {**made, "status": states[made["status"]]} if "status" in made else made
-
-
-def _class_of(chosen: Sequence[str]) -> Any:
-    return TYPES[chosen[0]] if len(chosen) == 1 else Record
-
-
-def _python(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the model's values as an artifact takes them."""
-    made = {name: value for name, value in given.items() if name not in ("type", "revision")}
-    for name in ("base", "within"):
-        if made.get(name) is not None:
-            made[name] = Link(UUID(int=made[name]))
-    if "seen" in made:
-        made["seen"] = [Link(UUID(int=each)) for each in made["seen"]]
-    return made
-
-
-def _told(artifact: Any) -> Item:
-    """Return an artifact's values as the model has them."""
-    told: Item = {name: getattr(artifact, name) for name in PLAIN}
-    for name in ("base", "within"):
-        if hasattr(artifact, name):
-            held = getattr(artifact, name)
-            told[name] = None if held is None else held.id.int
-    if hasattr(artifact, "seen"):
-        told["seen"] = [each.id.int for each in artifact.seen]
-    kind = type(artifact).__type_name__
-    return {**told, "type": kind, "version": str(artifact.version), "revision": artifact.revision}
 
 
 def run_rules_machine(open_catalog: Callable[[], Catalog], examples: int = 20, steps: int = 25) -> None:
