@@ -7,6 +7,7 @@ database does the work; an artifact fetched by its id is looked at here. What is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from metastore._bind import Binder
@@ -61,8 +62,7 @@ class Access:
         """Whether lists may be asked for is decided once, of the request; what is in them by what may be got."""
         rule = self._rule(spec, "list")
         own = {"owner": self.caller.project}
-        if not self.policy.allows(rule, self.caller, own):
-            raise ForbiddenError(self.policy.why(rule, self.caller, own).reason, rule=rule)
+        self.require(rule, own)
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
@@ -110,10 +110,12 @@ class Access:
         self, shelf: Shelf, action: str, target: Mapping[str, Any], change: Mapping[str, Any] | None = None
     ) -> None:
         """Raise ForbiddenError, with the rule in its words, where the policy does not let the caller do that."""
-        rule = self._rule(shelf.spec, action)
-        if not self.policy.allows(rule, self.caller, target, change or {}):
-            decision = self.policy.why(rule, self.caller, target, change or {})
-            raise ForbiddenError(decision.reason, rule=rule)
+        self.require(self._rule(shelf.spec, action), target, change or {})
+
+    def require(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Raise ForbiddenError, with the rule in its words, where it does not let the caller do that."""
+        if not self.policy.allows(rule, self.caller, target, change):
+            raise ForbiddenError(self.policy.why(rule, self.caller, target, change).reason, rule=rule)
 
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""

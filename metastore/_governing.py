@@ -14,6 +14,7 @@ from metastore.query import Compare, Path
 
 if TYPE_CHECKING:
     from metastore._members import Membership
+    from metastore._quotas import Allowance, Quota
 
 __all__ = ["Governing"]
 
@@ -158,6 +159,80 @@ class Governing(Writing):
     def release(self, artifact: A) -> A:
         """Take the legal hold off."""
         return self._put(artifact, "hold", {"hold": None})
+
+    # quotas
+
+    @undone_when_it_raises
+    def set_quota(
+        self,
+        project: str | None = None,
+        kind: str | None = None,
+        *,
+        everybody: bool = False,
+        count: int | None = None,
+        bytes: int | None = None,
+    ) -> Quota:
+        """Set how many artifacts, and how many bytes of their blobs, a project may hold; return the quota as stored.
+
+        Without a project it is the default of each that has no own; with ``everybody`` it is of all together. ``kind`` is a
+        type's name, without it all types. ``None`` is unlimited. It takes the place of the one of the same project and kind.
+        Raises ValidationError; ForbiddenError by the rule ``artifact:set_quotas``.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:", types=[Note]) as catalog:
+        ...     made = catalog.set_quota("p1", "notes", count=2)
+        ...     note = catalog.add(Note(name="first", owner="p1"))
+        ...     [(each.measure, each.used, each.limit) for each in catalog.quota_report("p1")]
+        [('count', 1, 2), ('bytes', 0, None)]
+        """
+        from metastore._quotas import Quota, put
+
+        owner = None if project is None else _project(project)
+        wanted = Quota(everybody=everybody, project=owner, kind=kind, count=count, bytes=bytes)
+        self._require("artifact:set_quotas", {"project_id": owner})
+        with self.transaction():
+            return put(self._engine(), wanted)
+
+    @undone_when_it_raises
+    def drop_quota(self, project: str | None = None, kind: str | None = None, *, everybody: bool = False) -> bool:
+        """Take a quota away, so that the default holds again, or nothing; return whether there was one."""
+        from metastore._quotas import drop
+
+        self._require("artifact:set_quotas", {"project_id": project})
+        with self.transaction():
+            return drop(self._engine(), project, kind, everybody=everybody)
+
+    def quotas(self) -> list[Quota]:
+        """Return every quota that is set: those of everybody, the defaults, then by project and kind.
+
+        Raises ForbiddenError by the rule ``artifact:list_all_quotas``.
+        """
+        from metastore._quotas import quotas
+
+        self._require("artifact:list_all_quotas", {})
+        return quotas(self._engine())
+
+    def quota_report(self, project: str | None = None) -> list[Allowance]:
+        """Return every quota that applies to a project, and what is used of it: two lines each, count and bytes.
+
+        A principal's is its own project unless it is named; a quota of everybody is told to those who may list all, as what is
+        used of it speaks of others. Raises ForbiddenError by the rule ``artifact:list_project_quotas``.
+        """
+        from metastore._quotas import report
+
+        access = self._access
+        if access is None:
+            return report(self._engine(), project)
+        name = access.caller.project if project is None else _project(project)
+        self._require("artifact:list_project_quotas", {"project_id": name})
+        whole = access.policy.allows("artifact:list_all_quotas", access.caller)
+        return [each for each in report(self._engine(), name) if whole or each.scope != "catalogue"]
+
+    def _require(self, rule: str, target: dict[str, Any]) -> None:
+        if self._access is not None:
+            self._access.require(rule, target)
 
 
 def _membership() -> type[Membership]:

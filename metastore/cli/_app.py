@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from metastore.cli import _exchange, _read, _scan, _write
+from metastore.cli import _closure, _exchange, _govern, _metadefs, _policy, _quota, _read, _scan, _write
 from metastore.cli._session import Command, Program
 
 __all__ = ["program"]
@@ -36,5 +36,6 @@ def completion(shell: str) -> None:
     click.echo(kind(program, {}, "metastore", "_METASTORE_COMPLETE").source())
 
 
-for _command in (*_scan.COMMANDS, *_read.COMMANDS, *_write.COMMANDS, *_exchange.COMMANDS):
-    program.add_command(_command)
+for _room in (_scan, _read, _write, _govern, _policy, _quota, _closure, _metadefs, _exchange):
+    for _command in _room.COMMANDS:
+        program.add_command(_command)

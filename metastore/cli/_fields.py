@@ -16,6 +16,7 @@ from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, U
 __all__ = [
     "ANY",
     "artifact_of",
+    "artifacts_of",
     "columns_of",
     "complete_type",
     "expression",
@@ -137,7 +138,7 @@ def _within(value: Any, rest: str) -> Any:
 def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]:
     """Return the artifact that the first words name, and the words left.
 
-    One word is a full id, two are a type and ``name`` or ``name@version`` (the latest without one).
+    One word is a full id, two are a type and ``name``, ``name@version`` (the latest without one) or a full id.
     """
     if not words:
         raise click.UsageError("name an artifact: a full id, or TYPE NAME[@VERSION]")
@@ -148,7 +149,19 @@ def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]
     return _named(catalog, type_named(catalog, words[0]), words[1]), list(words[2:])
 
 
+def artifacts_of(catalog: Catalog, words: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Return the artifacts that the words name, at least one, and from the first FIELD=VALUE on the words left."""
+    found, rest = artifact_of(catalog, words)
+    several = [found]
+    while rest and not _is_change(rest[0]):
+        found, rest = artifact_of(catalog, rest)
+        several.append(found)
+    return several, rest
+
+
 def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
+    if (ident := _uuid(text)) is not None:
+        return catalog.get(kind, ident)
     name, mark, version = text.rpartition("@")
     if not name or not mark:
         return catalog.get(kind, name=text)
