@@ -30,6 +30,8 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+_ACROSS = {"get": "artifact:get_any_artifact", "list": "artifact:list_all_artifacts"}
+"""Rules of those who see beyond their own project, besides the admin."""
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -69,7 +71,7 @@ class Access:
 
     def _visible(self, spec: TypeSpec, action: str) -> Predicate:
         listed = _LISTED if action == "list" else _ALL
-        if self.admin:
+        if self.admin or self.policy.allows(_ACROSS[action], self.caller):
             return listed
         return both(Or((*self._own(), *self._others(action))), listed)
 
@@ -120,6 +122,11 @@ class Access:
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] is None and not self.admin:
+            raise ForbiddenError(
+                "a caller without a project owns nothing, so it creates nothing: give the principal a project",
+                rule=self._rule(shelf.spec, "create"),
+            )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
