@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any, get_args
@@ -29,6 +30,8 @@ from metastore.errors import UnknownFieldError, ValidationError, nearest
 __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
+Resolve = Callable[[str, UUID], bool]
+"""Tells whether an id is that of an artifact of a type (empty: of any) that the reader can get."""
 
 NOTHING: Mapping[str, Any] = {}
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
@@ -44,14 +47,15 @@ class Codec:
     know is filled with its default when added, and left alone when changed.
     """
 
-    def __init__(self, cls: type[Record], spec: TypeSpec) -> None:
-        self.cls, self.spec = cls, spec
+    def __init__(self, cls: type[Record], spec: TypeSpec, resolve: Resolve | None = None) -> None:
+        self.cls, self.spec, self._resolve = cls, spec, resolve
         known = cls.__fields_by_name__
         self._writers = {each.name: _writer(each, spec) for each in spec.fields if each.name not in SET_BY_CATALOG}
         self._all = tuple(self._writers.values())
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self._names = tuple(each.name for each in spec.fields)
-        self._readers = tuple(_readers(cls, spec))
+        self._readers = tuple(_readers(cls, spec, resolve))
+        self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self._names if name not in known)
         self._at = spec.position
         self._derived = tuple(_derived(spec))
@@ -61,6 +65,18 @@ class Codec:
         self._followed = frozenset((*spec.unique, "owner", "visibility", *derived_from))
         self._scheme = spec.by_name["version"].scheme
         self._times = (spec.position["created_at"], spec.position["updated_at"], spec.position["revision"])
+
+    def seen_by(self, resolve: Resolve) -> Codec:
+        """Return a codec that is the same but for whom the links it reads ask where they lead."""
+        if not self._linked:
+            return self
+        made = copy(self)
+        made._resolve = resolve
+        made._readers = tuple(
+            (name, _reader_of(self.cls, self.spec.by_name[name], resolve) if name in self._linked else read)
+            for name, read in self._readers
+        )
+        return made
 
     def encode(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the row of an artifact's values; times and revision are left for `stamp`.
@@ -197,7 +213,7 @@ class Codec:
 
     def read(self, name: str, value: Any) -> Any:
         """Return the Python value of one column, for projections and groups."""
-        return None if value is None else _reader_of(self.cls, self.spec.by_name[name])(value)
+        return None if value is None else _reader_of(self.cls, self.spec.by_name[name], self._resolve)(value)
 
 
 @lru_cache(maxsize=1)
@@ -282,10 +298,10 @@ def _sort_key(scheme: str, text: str) -> str:
     return sort_key(text, scheme)
 
 
-def _readers(cls: type[Record], spec: TypeSpec) -> Iterable[tuple[str, Callable[[Any], Any]]]:
+def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[str, Callable[[Any], Any]]]:
     for each in spec.fields:
         if each.name in cls.__fields_by_name__ and each.name not in _MADE_BY_DECODE:
-            read = _reader_of(cls, each)
+            read = _reader_of(cls, each, resolve)
             if read is not _same:
                 yield each.name, read
 
@@ -298,12 +314,21 @@ def _instant(count: int) -> Any:
     return EPOCH + timedelta(0, 0, count)
 
 
-def _link(ident: bytes) -> Link[Any]:
-    made, found = _new(UUID), _new(Link)
-    _put(made, "int", int.from_bytes(ident, "big"))
-    _put(made, "is_safe", _UNKNOWN)
-    _put(found, "id", made)
-    return found
+def _link_reader(spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
+    target = spec.links.target  # type: ignore[union-attr]  # asked of links only
+    leads = None if resolve is None else partial(resolve, target)
+
+    def link(ident: bytes) -> Link[Any]:
+        made, found = _new(UUID), _new(Link)
+        _put(made, "int", int.from_bytes(ident, "big"))
+        _put(made, "is_safe", _UNKNOWN)
+        _put(found, "id", made)
+        _put(found, "_leads", leads)
+        return found
+
+    if spec.kind == "link":
+        return link
+    return lambda text: [link(bytes.fromhex(each.replace("-", ""))) for each in decode(text)]
 
 
 def _folder(text: str) -> dict[str, Blob]:
@@ -317,14 +342,15 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "id": lambda ident: UUID(bytes=ident),
     "datetime": _instant,
-    "link": _link,
     "blob": Blob.from_plain,
     "folder": _folder,
     "json": decode,
 }
 
 
-def _reader_of(cls: type[Record], spec: FieldSpec) -> Callable[[Any], Any]:
+def _reader_of(cls: type[Record], spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
+    if spec.links is not None:
+        return _link_reader(spec, resolve)
     declared = cls.__fields_by_name__.get(spec.name)
     hint = _without_none(declared.hint) if declared is not None else None
     if spec.kind in ("list", "dict", "object"):
