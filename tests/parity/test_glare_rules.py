@@ -55,13 +55,15 @@ class Watched(Artifact, type_name="watched"):
     note: Field[str | None] = field(default=None, mutable=True)
 
     @before("create", "update", "activate", "delete")
-    def look(call):  # noqa: N805 - a hook is no method
+    @staticmethod
+    def look(call):
         SEEN.append(f"before {call.action}")
         if call.after is not None and call.after.note == "no":
             raise VetoError("not this one")
 
     @after("create", "update", "activate", "delete")
-    def tell(call):  # noqa: N805
+    @staticmethod
+    def tell(call):
         SEEN.append(f"after {call.action}")
 
 
