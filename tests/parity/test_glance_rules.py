@@ -6,7 +6,7 @@ import pytest
 
 from metastore import Blob, Catalog, Principal, Protection, Protections
 from metastore.builtin.images import Image
-from metastore.builtin.metadefs import Namespace, add_definition, remove_definition
+from metastore.builtin.metadefs import Namespace, add_definition, fields_of, remove_definition
 from metastore.errors import (
     DefinitionError,
     DuplicateError,
@@ -15,6 +15,7 @@ from metastore.errors import (
     IdTakenError,
     NotFoundError,
     ProtectedError,
+    QueryError,
     QuotaError,
     StaleRevisionError,
     TransitionError,
@@ -77,7 +78,14 @@ def test_an_id_is_the_callers_to_choose_once(owner):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_disk": -1}, {"min_ram": 2**31}, {"disk_format": "floppy"}, {"container_format": ""}, {"name": "n" * 256}],
+    [
+        {"min_disk": -1},
+        {"min_ram": 2**31},
+        {"disk_format": "floppy"},
+        {"container_format": ""},
+        {"image": Blob(size=2**40 + 1)},
+        {"name": "n" * 256},
+    ],
 )
 def test_what_the_schema_of_an_image_refuses_is_refused(owner, wrong):
     with pytest.raises(ValidationError):
@@ -386,6 +394,12 @@ def test_a_definition_that_is_none_is_refused(admin):
         add_definition(admin, namespace(admin), "property", "threads", {"type": "whole"})
 
 
+@pytest.mark.parametrize("said", [{}, {"visibility": None}])
+def test_a_namespace_that_says_nothing_of_visibility_is_private(admin, other, said):
+    admin.add(Namespace(**fields_of({"namespace": "OS::Demo", **said})))
+    assert (admin.count(Namespace), other.count(Namespace)) == (1, 0)
+
+
 # 19 quotas
 
 
@@ -432,6 +446,18 @@ def test_the_first_matching_protection_decides_and_none_is_nobodys(guarded):
         admin.add(Image(properties={"unknown": "z"}))
 
 
+def test_what_may_not_be_read_is_not_asked_either(guarded):
+    admin, member = guarded
+    admin.add(Image(properties={"billing_code": "x"}))
+    asked = Image.properties["billing_code"]
+    assert admin.find(Image, asked == "x").facets(asked)
+    for act in (lambda: member.count(Image, asked == "x"), lambda: member.find(Image, order_by=[asked]).all()):
+        with pytest.raises(QueryError):
+            act()
+    with pytest.raises(QueryError):
+        member.find(Image).facets(asked)
+
+
 # 25 faults
 
 
@@ -462,4 +488,14 @@ def test_an_id_that_is_not_seen_says_as_little_as_one_that_is_not_there(owner, o
         with pytest.raises(NotFoundError) as refusal:
             other.get(Image, ident)
         errors.append(str(refusal.value).replace(str(ident), ""))
+    assert errors[0] == errors[1]
+
+
+def test_a_page_after_what_is_not_seen_says_as_little_as_after_what_is_not_there(owner, other):
+    hidden, missing = active(owner).id, uuid4()
+    errors = []
+    for ident in (hidden, missing):
+        with pytest.raises((QueryError, NotFoundError)) as refusal:
+            other.find(Image, after=ident).page()
+        errors.append((type(refusal.value), str(refusal.value).replace(str(ident), "")))
     assert errors[0] == errors[1]
