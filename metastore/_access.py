@@ -185,8 +185,16 @@ class Access:
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
+        for key in given:
+            self._allow_unseen(key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
-        return {**fields, "properties": {**given, **unseen}}
+        return {**fields, "properties": {**unseen, **given}}
+
+    def _allow_unseen(self, key: str) -> None:
+        """Who cannot read a property sets it only with the right to create and update it: a refusal must not tell if it is there."""
+        every = all(self.may(operation, "properties", key) for operation in ("create", "update"))
+        if not every and not self.may("read", "properties", key):
+            raise ForbiddenError(f"the property {key!r} is protected: you may not set it", rule=key)
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""

@@ -98,6 +98,7 @@ class Governing(Writing):
 
     def _unshared(self, artifact: A) -> A:
         with self.transaction():
+            _check_shared(self._same(artifact))
             made: A = self._stored_change(artifact, ("unshare",))
             for member in self._memberships(made):
                 self._engine().delete(member)
@@ -131,9 +132,12 @@ class Governing(Writing):
             _check_shared(stored)
             self._check_member(stored, "modify_member", name)  # first: who is a member is not everybody's to know
             member = self._membership_of(stored, name)
-            return self._engine().update(member, answer=answer)
+            self._engine().update(member, answer=answer)
+            return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
+        if not isinstance(artifact, Record):
+            raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
         return self.get(type(artifact), artifact.id)
 
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
@@ -165,7 +169,7 @@ class Governing(Writing):
     @undone_when_it_raises
     def hold(self, artifact: A, reason: str) -> A:
         """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
-        return self._put(artifact, "hold", hold=text(reason, "the reason of a hold"))
+        return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
     @undone_when_it_raises
     def release(self, artifact: A) -> A:
@@ -257,9 +261,13 @@ def _membership() -> type[Membership]:
 
 
 def _project(given: object) -> str:
+    return _said(given, "the name of a project")
+
+
+def _said(given: object, what: str) -> str:
     if not isinstance(given, str) or not 1 <= len(given) <= 255:
-        raise ValidationError(f"expected the name of a project, 1 to 255 characters, got {given!r:.60}")
-    return text(given, "project")
+        raise ValidationError(f"expected {what}, 1 to 255 characters, got {given!r:.60}")
+    return text(given, what)
 
 
 def _check_shared(artifact: Record) -> None:

@@ -340,6 +340,11 @@ class Reading:
 
         Raises UnknownTypeError with the nearest spelling.
         """
+        if is_ours(name):
+            from metastore._members import KEPT
+
+            if name in KEPT:
+                self._types.declare(KEPT[name])
         found: type[Any] = self._types.cls(name)
         return found
 

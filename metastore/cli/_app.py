@@ -20,7 +20,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command)
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell.
@@ -36,6 +36,13 @@ def completion(shell: str) -> None:
     click.echo(kind(program, {}, "metastore", "_METASTORE_COMPLETE").source())
 
 
-for _room in (_scan, _read, _write, _govern, _policy, _quota, _closure, _metadefs, _exchange):
-    for _command in _room.COMMANDS:
+program.sections = {
+    "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
+    "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
+    "Decide over artifacts": _govern.COMMANDS,
+    "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
+    "Carry elsewhere, and the shell": [*_exchange.COMMANDS, completion],
+}
+for _commands in program.sections.values():
+    for _command in _commands:
         program.add_command(_command)

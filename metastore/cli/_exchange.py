@@ -40,8 +40,8 @@ def export(file: IO[str], type_names: tuple[str, ...]) -> None:
         _line(file, {"spec": spec_to_json(spec)})
     number = 0
     for spec in specs:
-        for artifact in catalog.find(type_named(catalog, spec.name)):
-            _line(file, catalog.dump(artifact))
+        for record in catalog.dump_many(type_named(catalog, spec.name)):
+            _line(file, record)
             number += 1
     output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 from click.shell_completion import CompletionItem
 
-from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, spec_of
+from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, builtin, spec_of
 from metastore.cli._session import url
 from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
@@ -44,14 +44,15 @@ def complete_type(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 def type_named(catalog: Catalog, name: str) -> type[Any]:
     """Return the class of a type. Raises UnknownTypeError."""
-    return Record if name == ANY else catalog.artifact_type(name)
+    return Record if name == ANY else catalog.artifact_type(spec_named(catalog, name).name)
 
 
 def spec_named(catalog: Catalog, name: str) -> TypeSpec:
     """Return the spec of a type. Raises UnknownTypeError."""
     specs = {spec.name: spec for spec in catalog.types()}
     if name not in specs:
-        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(name, specs)}")
+        advice = "--builtin knows it" if name in builtin.names() else nearest(name, specs)
+        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {advice}")
     return specs[name]
 
 

@@ -28,11 +28,11 @@ def show(type_name: str | None) -> None:
     """Show the rules in force: name and text; of TYPE: action, name and text of the rule that decides it."""
     rules = policy_of()
     if type_name is None:
-        output.rows(("rule", "text"), ((name, rules.rules[name]) for name in sorted(rules.rules)))
+        output.rows(("rule", "text"), ((name, str(rules.rules[name])) for name in sorted(rules.rules)))
         return
     spec = spec_named(opened(owner=True), type_name)
     named = ((action, rules.rule(spec.name, action, spec.rules)) for action in _actions(rules, spec))
-    output.rows(("action", "rule", "text"), ((action, name, rules.rules[name]) for action, name in named))
+    output.rows(("action", "rule", "text"), ((action, name, str(rules.rules[name])) for action, name in named))
 
 
 def _actions(rules: Policy, spec: TypeSpec) -> list[str]:

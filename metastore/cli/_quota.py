@@ -83,7 +83,7 @@ def _limit(word: str) -> tuple[Any, int | None]:
 
 
 def _number(name: str, text: str) -> int:
-    digits = text.rstrip("kMGTi")
+    digits = text.rstrip("kKMGTi")
     factor = _SIZES.get(text[len(digits) :], 0 if len(text) > len(digits) else 1)
     try:
         number = int(digits) * factor

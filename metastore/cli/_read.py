@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import metastore
-from metastore import Catalog
+from metastore import Catalog, FieldSpec
 from metastore.cli import _output as output
 from metastore.cli._fields import (
     ANY,
@@ -46,9 +46,18 @@ def _where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
 
 
 @click.command(cls=Command)
-def types() -> None:
-    """List the types: name, artifacts, fields, description; with --builtin those that could be used, too."""
+@click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=complete_type)
+def types(type_name: str | None) -> None:
+    """List the types: name, artifacts, fields, description. With TYPE list its fields: name, kind, needed, description.
+
+    With --builtin the built-in types are among them. A field is needed always, or for a state.
+    """
     catalog = described()
+    if type_name is not None:
+        found = spec_named(catalog, type_name).fields
+        rows = ((each.name, _kind(each), _needed(each), each.description) for each in found)
+        output.rows(("field", "kind", "needed", "description"), rows)
+        return
     output.rows(
         ("type", "artifacts", "fields", "description"),
         (
@@ -61,6 +70,15 @@ def types() -> None:
             for spec in catalog.types()
         ),
     )
+
+
+def _kind(field: FieldSpec) -> str:
+    inside = f" of {field.item.kind}" if field.item is not None else ""
+    return f"{field.kind}{inside}" if not field.choices else "|".join(map(str, field.choices))
+
+
+def _needed(field: FieldSpec) -> str | None:
+    return "always" if field.required else ", ".join(field.required_for) or None
 
 
 @click.command(cls=Command)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
 
-from metastore import Catalog, Policy, Principal, Protections, spec_of
+from metastore import Catalog, Policy, Principal, Protections, builtin, spec_of
 from metastore.errors import (
     BackendError,
     CatalogUrlError,
@@ -109,7 +109,14 @@ class Group(click.Group):
 
 
 class Program(Group):
-    """The group of all commands: it turns errors into one sentence and an exit code."""
+    """The group of all commands: it turns errors into one sentence and an exit code, and tells of them by ``sections``."""
+
+    sections: Mapping[str, Sequence[click.Command]] = {}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(str(each.name), each.get_short_help_str(60)) for each in commands])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -208,8 +215,6 @@ def known() -> list[type[Any]]:
     """Return the built-in types, where they were asked for."""
     if not asked("builtin"):
         return []
-    from metastore import builtin
-
     return list(builtin.types())
 
 

@@ -77,6 +77,11 @@ def test_rm_is_refused_while_an_artifact_of_the_same_owner_links_there(metastore
     assert metastore("rm", images.alpine.id).code == metastore("rm", images.old.id).code == 0
 
 
+def test_rm_is_refused_while_a_link_restricts(metastore, images):
+    found = metastore("rm", images.old.id)
+    assert (found.code, str(images.alpine.id) in found.err) == (3, True)
+
+
 def test_rm_is_all_or_none(metastore, images):
     assert metastore("rm", images.new.id, "images", "none").code == 1
     assert metastore("count", "images").out == "3\n"
