@@ -7,20 +7,24 @@ database does the work; an artifact fetched by its id is looked at here. What is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metastore._bind import Binder
 from metastore._types import is_ours
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, HasKey, In, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from metastore._codec import Codec
     from metastore._principal import Principal
     from metastore._schema import FieldSpec, TypeSpec
-    from metastore._types import Shelf
+    from metastore._types import Shelf, Types
     from metastore.policy import Policy, Protections
 
-__all__ = ["GUARDED", "MEMBERS", "Access", "both"]
+__all__ = ["MEMBERS", "Access", "both"]
 
 MEMBERS = "metastore_members"
 """The type of the engine's own in which memberships are kept."""
@@ -30,9 +34,9 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
-GUARDED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
-"""Fields that have an action of their own, by whose rule they are set."""
-
+_ACROSS = {"get": "artifact:get_any_artifact", "list": "artifact:list_all_artifacts"}
+"""Rules of those who see beyond their own project, besides the admin."""
+_GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -42,14 +46,27 @@ class Access:
     ``admin`` says that the policy's ``context_is_admin`` holds: such a caller sees every artifact.
     """
 
-    __slots__ = ("_lists", "_readers", "_scopes", "_specs", "admin", "caller", "policy", "protections")
+    __slots__ = (
+        "_codecs",
+        "_lists",
+        "_readers",
+        "_scopes",
+        "_specs",
+        "_types",
+        "admin",
+        "caller",
+        "policy",
+        "protections",
+    )
 
-    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, specs: Specs) -> None:
-        self.caller, self.policy, self.protections, self._specs = caller, policy, protections, specs
+    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, types: Types) -> None:
+        self.caller, self.policy, self.protections = caller, policy, protections
+        self._types, self._specs = types, types.spec
         self.admin = policy.allows("context_is_admin", caller)
         self._scopes: dict[tuple[str, str], Predicate] = {}
         self._lists: dict[str, bool] = {}
-        self._readers: dict[int, Callable[[Sequence[Any]], Any]] = {}
+        self._readers: dict[Shelf, Callable[[Sequence[Any]], Any]] = {}
+        self._codecs: dict[Shelf, Codec] = {}
 
     def scope(self, spec: TypeSpec, action: str) -> Predicate:
         """Return the bound predicate of what the caller sees (``get``), or is shown in lists (``list``)."""
@@ -63,36 +80,35 @@ class Access:
     def check_list(self, spec: TypeSpec) -> None:
         """Raise ForbiddenError where the caller may not ask for lists of a type, listed or not."""
         if not self.lists(spec):
-            rule = self._rule(spec, "list")
-            raise ForbiddenError(self.policy.why(rule, self.caller, self._own_request).reason, rule=rule)
+            self.require(self._rule(spec, "list"), {"owner": self.caller.project})
 
     def lists(self, spec: TypeSpec) -> bool:
         """Return whether lists may be asked for: decided once, of the request; what is in them by what may be got."""
         found = self._lists.get(spec.digest)
         if found is None:
             rule = self._rule(spec, "list")
-            found = self._lists[spec.digest] = self.policy.allows(rule, self.caller, self._own_request)
+            found = self._lists[spec.digest] = self.policy.allows(rule, self.caller, {"owner": self.caller.project})
         return found
-
-    @property
-    def _own_request(self) -> Mapping[str, Any]:
-        return {"owner": self.caller.project}
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
 
     def _visible(self, spec: TypeSpec, action: str) -> Predicate:
         listed = _LISTED if action == "list" else _ALL
-        if self.admin:
+        if self._across(action):
             return listed
         return both(Or((*self._own(), *self._others(action))), listed)
+
+    def _across(self, action: str) -> bool:
+        return self.admin or self.policy.allows(_ACROSS[action], self.caller)
 
     def _own(self) -> Iterable[Predicate]:
         if self.caller.project is not None:
             yield Compare(_OWNER, "eq", self.caller.project)
 
     def _others(self, action: str) -> Iterable[Predicate]:
-        yield In(_VISIBILITY, _OPEN) if action == "get" else Compare(_VISIBILITY, "eq", "public")
+        for each in _OPEN if action == "get" else ("public",):
+            yield Compare(_VISIBILITY, "eq", each)
         if self.caller.project is not None:
             member: Predicate = Compare(Path("member", kind="str"), "eq", self.caller.project)
             if action == "list":
@@ -112,6 +128,13 @@ class Access:
                 return False
         return bool(shelf.ids(both(Compare(Path("id", kind="id"), "eq", row[0]), scope), limit=1))
 
+    def saw(self, spec: TypeSpec, was: Mapping[str, Any]) -> bool:
+        """Return whether the caller would see an artifact that is gone, by its last values; its memberships went with it."""
+        own = was["owner"] is not None and was["owner"] == self.caller.project
+        if not (self._across("get") or own or was["visibility"] in _OPEN):
+            return False
+        return self.policy.allows(self._rule(spec, "get"), self.caller, was)
+
     def _plain(self, spec: TypeSpec) -> bool:
         key = (spec.digest, "plain")
         if key not in self._scopes:
@@ -123,9 +146,12 @@ class Access:
         self, shelf: Shelf, action: str, target: Mapping[str, Any], change: Mapping[str, Any] | None = None
     ) -> None:
         """Raise ForbiddenError, with the rule in its words, where the policy does not let the caller do that."""
-        rule = self._rule(shelf.spec, action)
-        if not self.policy.allows(rule, self.caller, target, change or {}):
-            raise ForbiddenError(self._reason(rule, target, change or {}), rule=rule)
+        self.require(self._rule(shelf.spec, action), target, change or {})
+
+    def require(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Raise ForbiddenError, with the rule in its words, where it does not let the caller do that."""
+        if not self.policy.allows(rule, self.caller, target, change):
+            raise ForbiddenError(self._reason(rule, target, change), rule=rule)
 
     def _reason(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any]) -> str:
         """Say why not, in terms of what the caller may read."""
@@ -138,15 +164,15 @@ class Access:
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
         if made["owner"] is None and not self.admin:
             raise ForbiddenError(
-                "a caller without project owns nothing, so it adds nothing", rule=self._rule(shelf.spec, "create")
+                "an artifact belongs to a project, and you work for none", rule=self._rule(shelf.spec, "create")
             )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        for action in (sight, *(rule for name, rule in GUARDED.items() if made.get(name) not in (None, False))):
-            if action:
-                self.check(shelf, action, made)
+        governed = [action for name, action in _GOVERNED.items() if made.get(name)]
+        for action in (*([sight] if sight else []), *governed):
+            self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
         return made
 
@@ -163,17 +189,16 @@ class Access:
             return
         for name, value in after.items():
             if before and not self.reads(name):
-                self._refuse("update", "fields", name)  # also what is equal, or guessing would tell
+                self._refuse("set", "fields", name)  # also what is equal, or guessing would tell
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
-        for key in sorted({*old, *new}):
+        for key, value in new.items():
+            if key not in old or old[key] != value:
+                self._allow("update" if key in old else "create", "properties", key)
+        for key in old:
             if key not in new:
                 self._allow("delete", "properties", key)
-            elif key not in old:
-                self._allow("create", "properties", key)
-            elif old[key] != new[key]:
-                self._allow("update", "properties", key)
 
     def _allow(self, operation: str, of: str, name: str) -> None:
         if not self.may(operation, of, name):
@@ -186,43 +211,43 @@ class Access:
     def kept(self, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields to set with the properties that the caller cannot see as they were.
 
-        Raises ForbiddenError for one that it cannot see, there or not.
+        Raises ForbiddenError for one that it cannot see, there or not, equal or not: no answer may tell which.
         """
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
         for key in given:
             if not self.may("read", "properties", key):
-                self._refuse("update", "properties", key)
+                self._refuse("set", "properties", key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
-        return {**fields, "properties": {**given, **unseen}}
-
-    def reads(self, field: str) -> bool:
-        """Return whether the caller may read a field."""
-        return self.may("read", "fields", field)
+        return {**fields, "properties": {**unseen, **given}}
 
     def known(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of an artifact that the caller made, without unset ones whose stored value it cannot know."""
         if self.protections is None:
             return values
         said = shelf.codec.said(values)
-        return {name: value for name, value in values.items() if name in said or self.may("read", "fields", name)}
+        return {name: value for name, value in values.items() if name in said or self.reads(name)}
+
+    def reads(self, field: str) -> bool:
+        """Return whether the caller may read a field."""
+        return self.may("read", "fields", field)
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""
-        if self.protections is None:
-            decode: Callable[[Sequence[Any]], Any] = shelf.codec.decode
-            return decode
-        found = self._readers.get(id(shelf))
+        found = self._readers.get(shelf)
         if found is None:
-            found = self._readers[id(shelf)] = self._reader(shelf)
+            found = self._readers[shelf] = self._reader(shelf)
         return found
 
     def _reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
+        decode: Callable[[Sequence[Any]], Any] = self._codec(shelf).decode
+        if self.protections is None:
+            return decode
         hidden = [each.name for each in shelf.spec.fields if not self.may("read", "fields", each.name)]
 
         def read(row: Sequence[Any]) -> Any:
-            made = shelf.codec.decode(row)
+            made = decode(row)
             for name in hidden:
                 made.__dict__.pop(name, None)
             if (properties := made.__dict__.get("properties")) is not None:
@@ -231,11 +256,26 @@ class Access:
 
         return read
 
+    def _codec(self, shelf: Shelf) -> Codec:
+        found = self._codecs.get(shelf)
+        if found is None:
+            found = self._codecs[shelf] = shelf.codec.seen_by(self.leads)
+        return found
+
+    def leads(self, target: str, ident: UUID) -> bool:
+        """Return whether a link to a type (empty: to any) leads to an artifact of it that the caller sees."""
+        name = self._types.live(ident)
+        if name is None or target not in ("", name):
+            return False
+        shelf = self._types.shelf(self._types.cls(name))
+        return any(self.sees(shelf, row) for row in shelf.fetch([ident.bytes]))
+
     def read(self, shelf: Shelf) -> Callable[[str, Any], Any]:
         """Return what makes a value of one column, for projections, without what the caller may not read."""
+        codec = self._codec(shelf)
 
         def read(name: str, value: Any) -> Any:
-            found = shelf.codec.read(name, value)
+            found = codec.read(name, value)
             return self.readable(found) if name == "properties" and self.protections is not None else found
 
         return read
@@ -248,7 +288,7 @@ class Access:
         """Return a dumped artifact without what the caller may not read."""
         if self.protections is None:
             return dict(record)
-        shown = {name: value for name, value in record.items() if name == "type" or self.may("read", "fields", name)}
+        shown = {name: value for name, value in record.items() if name == "type" or self.reads(name)}
         return {**shown, "properties": self.readable(record["properties"])} if "properties" in shown else shown
 
     def binder(self, shelf: Shelf) -> Binder:

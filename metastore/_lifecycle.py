@@ -41,6 +41,9 @@ ACTIONS = (
     "get",
     "list",
     "download",
+    "hide",
+    "protect",
+    "expire",
     "add_member",
     "get_member",
     "get_members",
@@ -127,7 +130,7 @@ DEFAULT = Lifecycle(
 )
 """What a type has that declares no other: drafted, then active and deactivated to and fro."""
 
-_CLEARED = ("size", "virtual_size")
+_CLEARED = ("image", "virtual_size")
 
 IMAGES = Lifecycle(
     "queued",

@@ -1,12 +1,13 @@
 """Non-interference: what a caller may not see changes no byte of what it is told.
 
 Two worlds share what B may see, and differ in all the rest: artifacts of others, their deletion, members, quotas, and what
-protections hide of the artifacts that B sees. A random program of B's, reads and writes that pass or are refused, is told the
+protections hide of the artifacts that B sees (but for links between those, which restrict deletion, readable or not). A random program of B's, reads and writes that pass or are refused, is told the
 same in both. The exceptions are two: that an id is taken, and a quota of everybody; neither is in the programs.
 """
 
 import itertools
 from contextlib import suppress
+from datetime import UTC, datetime
 from unittest import mock
 from uuid import UUID
 
@@ -38,7 +39,7 @@ from metastore._steps import SIGHT
 from metastore.errors import ConflictError, LinkedError, MetastoreError, NotFoundError
 from metastore.query import Compare, In, Order, Path
 
-CLOCK = 1_700_000_000_000_000_000
+CLOCK, MOMENT = 1_700_000_000_000_000_000, datetime(2024, 1, 9, tzinfo=UTC)
 B = Principal(user="bea", project="b", roles=["member", "reader"])
 A = Principal(user="abe", project="a", roles=["member", "reader"])
 PROTECTED = Protections(
@@ -146,7 +147,10 @@ def secrets(draw, world):
     hidden = {
         each["id"]: (
             draw(st.sampled_from([{}, {"sealed": 1}, {"sealed": "red"}])),
-            {"cost": draw(st.sampled_from([None, "gold", "red", "red blue"])), "secret_parent": draw(st.none() | ANY)},
+            {
+                "cost": draw(st.sampled_from([None, "gold", "red", "red blue"])),
+                "secret_parent": draw(st.none() | st.sampled_from(SECRET + GHOSTS)),
+            },
         )
         for each in records
     }
@@ -397,6 +401,10 @@ BATTERY = [
     ]),
     *(lambda view, each=each, back=back: view.closure(each, backwards=back) for each in SEEN + SECRET for back in (False, True)),
     *(lambda view, each=each: view.update(by_hand(Thing, each, 1), properties={"sealed": 1}) for each in SEEN),
+    *(lambda view, each=each: view.update(by_hand(Thing, each, 1), cost="gold") for each in SEEN),
+    *(lambda view, each=each: view.tombstone(each) for each in SECRET),
+    *(lambda view, each=each: view.plan(each, keep=1, at=MOMENT) for each in (Thing, Artifact)),
+    lambda view: view.quota_report(),
     *(lambda view, each=each: view.unshare(by_hand(Thing, each, 1), "c") for each in SEEN + SECRET),
     *(lambda view, each=each: view.answer(by_hand(Thing, each, 1), "accepted", project="c") for each in SEEN + SECRET),
     *(lambda view, each=each: view.find(Thing, after=each).page() for each in SEEN + SECRET),
