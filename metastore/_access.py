@@ -7,11 +7,12 @@ database does the work; an artifact fetched by its id is looked at here. What is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from metastore._bind import Binder
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,6 +33,7 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+_GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -66,8 +68,7 @@ class Access:
         """Whether lists may be asked for is decided once, of the request; what is in them by what may be got."""
         rule = self._rule(spec, "list")
         own = {"owner": self.caller.project}
-        if not self.policy.allows(rule, self.caller, own):
-            raise ForbiddenError(self.policy.why(rule, self.caller, own).reason, rule=rule)
+        self.require(rule, own)
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
@@ -122,21 +123,27 @@ class Access:
         self, shelf: Shelf, action: str, target: Mapping[str, Any], change: Mapping[str, Any] | None = None
     ) -> None:
         """Raise ForbiddenError, with the rule in its words, where the policy does not let the caller do that."""
-        rule = self._rule(shelf.spec, action)
-        if not self.policy.allows(rule, self.caller, target, change or {}):
-            decision = self.policy.why(rule, self.caller, target, change or {})
-            raise ForbiddenError(decision.reason, rule=rule)
+        self.require(self._rule(shelf.spec, action), target, change or {})
+
+    def require(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Raise ForbiddenError, with the rule in its words, where it does not let the caller do that."""
+        if not self.policy.allows(rule, self.caller, target, change):
+            raise ForbiddenError(self.policy.why(rule, self.caller, target, change).reason, rule=rule)
 
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] is None and not self.admin:
+            raise ForbiddenError(
+                "an artifact belongs to a project, and you work for none", rule=self._rule(shelf.spec, "create")
+            )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        for action in (sight, made["hold"] is not None and "hold"):
-            if action:
-                self.check(shelf, action, made)
+        governed = [action for name, action in _GOVERNED.items() if made[name]]
+        for action in (*([sight] if sight else []), *governed):
+            self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
         return made
 
@@ -173,8 +180,16 @@ class Access:
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
+        for key in given:
+            self._allow_unseen(key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
-        return {**fields, "properties": {**given, **unseen}}
+        return {**fields, "properties": {**unseen, **given}}
+
+    def _allow_unseen(self, key: str) -> None:
+        """Who cannot read a property sets it only with the right to create and update it: a refusal must not tell if it is there."""
+        every = all(self.may(operation, "properties", key) for operation in ("create", "update"))
+        if not every and not self.may("read", "properties", key):
+            raise ForbiddenError(f"the property {key!r} is protected: you may not set it", rule=key)
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""
@@ -265,10 +280,10 @@ class _Scoped(Binder):
         if path.keys and not self._access.may("read", "properties", path.keys[0]):
             raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
 
-    def _has_key(self, predicate: Any, path: Path, spec: FieldSpec) -> Predicate:
-        if path.field == "properties" and not path.keys:
+    def _leaf(self, predicate: Predicate) -> Predicate:
+        if isinstance(predicate, HasKey) and predicate.path.field == "properties" and not predicate.path.keys:
             self._check_property(Path("properties", (predicate.key,)))
-        return super()._has_key(predicate, path, spec)
+        return super()._leaf(predicate)
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         given = tuple(fields)

@@ -110,6 +110,10 @@ class Catalog(Governing, Keeping):
         ...     note.owner, catalog.as_(Principal(project="p2")).count(Note)
         ('p1', 0)
         """
+        from metastore._principal import Principal
+
+        if not isinstance(principal, Principal):
+            raise ValidationError(f"expected a Principal, got {type(principal).__name__} {principal!r:.60}")
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._access = Access(principal, self._policy_in_force(), self._protections, self._types)

@@ -239,7 +239,7 @@ def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
 def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:
     if name in NOT_SETTABLE:
         return ValidationError(f"{name} of {cls.__name__} is set by the catalogue; only load() takes it as given")
-    return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")
+    return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(str(name), known)}")
 
 
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:

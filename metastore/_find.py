@@ -84,7 +84,7 @@ class Find(Generic[A]):
     def _from_id(self, ident: Any) -> Position:
         raw = to_column(_ID, getattr(ident, "id", ident), "after")
         for each in self._asked:
-            rows = each.shelf.fetch([raw])
+            rows = self._catalog._visible(each.shelf, each.shelf.fetch([raw]))
             if rows:
                 return position_of(each.shelf.spec, rows[0], each.query.order)
         raise CursorError(f"after names an artifact that is not there: {ident}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from metastore._artifact import Record
 from metastore._link import Link
+from metastore._steps import Put
 from metastore._transaction import undone_when_it_raises
 from metastore._values import text
 from metastore._writing import Writing
@@ -14,6 +15,7 @@ from metastore.query import Compare, Path
 
 if TYPE_CHECKING:
     from metastore._members import Membership
+    from metastore._quotas import Allowance, Quota
 
 __all__ = ["Governing"]
 
@@ -67,8 +69,11 @@ class Governing(Writing):
         One that is a member already keeps its answer. Raises TransitionError for one that is neither.
         """
         names = [_project(each) for each in projects]
+        return self._around(artifact, ("share",), lambda: self._shared(artifact, names))  # type: ignore[no-any-return]
+
+    def _shared(self, artifact: A, names: list[str]) -> A:
         with self.transaction():
-            made = self.change(artifact, "share")
+            made: A = self._stored_change(artifact, ("share",))
             for name in names:
                 self._check_member(made, "add_member", name)
                 if not self._memberships(made, name):
@@ -81,16 +86,23 @@ class Governing(Writing):
 
         Raises NotFoundError for a project that is no member, TransitionError for an artifact that is not shared.
         """
+        if not projects:
+            return self._around(artifact, ("unshare",), lambda: self._unshared(artifact))  # type: ignore[no-any-return]
         with self.transaction():
-            _check_shared(artifact)
+            stored = self._same(artifact)
+            _check_shared(stored)
             for each in projects:
-                self._check_member(artifact, "delete_member", each)
-                self._engine().delete(self._membership_of(artifact, each))
-            if projects:
-                return self._same(artifact)
-            for member in self._memberships(artifact):
+                self._check_member(stored, "delete_member", _project(each))
+                self._engine().delete(self._membership_of(stored, each))
+        return stored
+
+    def _unshared(self, artifact: A) -> A:
+        with self.transaction():
+            _check_shared(self._same(artifact))
+            made: A = self._stored_change(artifact, ("unshare",))
+            for member in self._memberships(made):
                 self._engine().delete(member)
-            return self.change(artifact, "unshare")
+        return made
 
     def members(self, artifact: Record) -> list[Membership]:
         """Return the memberships of a shared artifact by project: all of them to its owner, its own to a member.
@@ -118,12 +130,14 @@ class Governing(Writing):
         with self.transaction():
             stored = self._same(artifact)
             _check_shared(stored)
+            self._check_member(stored, "modify_member", name)  # first: who is a member is not everybody's to know
             member = self._membership_of(stored, name)
-            self._check_member(stored, "modify_member", name)
             self._engine().update(member, answer=answer)
             return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
+        if not isinstance(artifact, Record):
+            raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
         return self.get(type(artifact), artifact.id)
 
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
@@ -150,17 +164,94 @@ class Governing(Writing):
     @undone_when_it_raises
     def transfer(self, artifact: A, owner: str | None) -> A:
         """Give an artifact to another project. Raises DuplicateError where that has one of its scope, QuotaError where it is full."""
-        return self._put(artifact, "transfer", {"owner": None if owner is None else _project(owner)})
+        return self._put(artifact, "transfer", owner=None if owner is None else _project(owner))
 
     @undone_when_it_raises
     def hold(self, artifact: A, reason: str) -> A:
         """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
-        return self._put(artifact, "hold", {"hold": text(reason, "the reason of a hold")})
+        return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
     @undone_when_it_raises
     def release(self, artifact: A) -> A:
         """Take the legal hold off."""
-        return self._put(artifact, "hold", {"hold": None})
+        return self._put(artifact, "hold", hold=None)
+
+    def _put(self, artifact: A, action: str, /, **fields: Any) -> A:
+        return self._change(artifact, (Put(action, fields),))  # type: ignore[no-any-return]
+
+    # quotas
+
+    @undone_when_it_raises
+    def set_quota(
+        self,
+        project: str | None = None,
+        kind: str | None = None,
+        *,
+        everybody: bool = False,
+        count: int | None = None,
+        bytes: int | None = None,
+    ) -> Quota:
+        """Set how many artifacts, and how many bytes of their blobs, a project may hold; return the quota as stored.
+
+        Without a project it is the default of each that has no own; with ``everybody`` it is of all together. ``kind`` is a
+        type's name, without it all types. ``None`` is unlimited. It takes the place of the one of the same project and kind.
+        Raises ValidationError; ForbiddenError by the rule ``artifact:set_quotas``.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:", types=[Note]) as catalog:
+        ...     made = catalog.set_quota("p1", "notes", count=2)
+        ...     note = catalog.add(Note(name="first", owner="p1"))
+        ...     [(each.measure, each.used, each.limit) for each in catalog.quota_report("p1")]
+        [('count', 1, 2), ('bytes', 0, None)]
+        """
+        from metastore._quotas import Quota, put
+
+        owner = None if project is None else _project(project)
+        wanted = Quota(everybody=everybody, project=owner, kind=kind, count=count, bytes=bytes)
+        self._require("artifact:set_quotas", {"project_id": owner})
+        with self.transaction():
+            return put(self._engine(), wanted)
+
+    @undone_when_it_raises
+    def drop_quota(self, project: str | None = None, kind: str | None = None, *, everybody: bool = False) -> bool:
+        """Take a quota away, so that the default holds again, or nothing; return whether there was one."""
+        from metastore._quotas import drop
+
+        self._require("artifact:set_quotas", {"project_id": project})
+        with self.transaction():
+            return drop(self._engine(), project, kind, everybody=everybody)
+
+    def quotas(self) -> list[Quota]:
+        """Return every quota that is set: those of everybody, the defaults, then by project and kind.
+
+        Raises ForbiddenError by the rule ``artifact:list_all_quotas``.
+        """
+        from metastore._quotas import quotas
+
+        self._require("artifact:list_all_quotas", {})
+        return quotas(self._engine())
+
+    def quota_report(self, project: str | None = None) -> list[Allowance]:
+        """Return every quota that applies to a project, and what is used of it: two lines each, count and bytes.
+
+        A principal's is its own project unless it is named; a quota of everybody is told to those who may list all, as what is
+        used of it speaks of others. Raises ForbiddenError by the rule ``artifact:list_project_quotas``.
+        """
+        from metastore._quotas import report
+
+        access = self._access
+        if access is None:
+            return report(self._engine(), project)
+        name = access.caller.project if project is None else _project(project)
+        self._require("artifact:list_project_quotas", {"project_id": name})
+        whole = access.policy.allows("artifact:list_all_quotas", access.caller)
+        return [each for each in report(self._engine(), name) if whole or each.scope != "catalogue"]
+
+    def _require(self, rule: str, target: dict[str, Any]) -> None:
+        if self._access is not None:
+            self._access.require(rule, target)
 
 
 def _membership() -> type[Membership]:
@@ -170,9 +261,13 @@ def _membership() -> type[Membership]:
 
 
 def _project(given: object) -> str:
+    return _said(given, "the name of a project")
+
+
+def _said(given: object, what: str) -> str:
     if not isinstance(given, str) or not 1 <= len(given) <= 255:
-        raise ValidationError(f"expected the name of a project, 1 to 255 characters, got {given!r:.60}")
-    return text(given, "project")
+        raise ValidationError(f"expected {what}, 1 to 255 characters, got {given!r:.60}")
+    return text(given, what)
 
 
 def _check_shared(artifact: Record) -> None:

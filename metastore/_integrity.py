@@ -66,10 +66,10 @@ def refuse(shelf: Shelf, row: Row, holder: Holder, named: Callable[[Shelf, Row],
     return LinkedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is linked to by {what}: delete or change that first")
 
 
-def without(holder: Holder, ident: bytes) -> dict[str, Any]:
-    """Return the change that lets a link go, as plain values of columns."""
+def without(holder: Holder, row: Row, ident: bytes) -> dict[str, Any]:
+    """Return the change that lets a link go, as plain values of columns; ``row`` is the holder's as it is now."""
     at = holder.shelf.spec.position[holder.field]
     if holder.shelf.spec.by_name[holder.field].kind != "list":
         return {holder.field: None}
     gone = str(UUID(bytes=ident))
-    return {holder.field: encode([each for each in decode(holder.row[at]) if each != gone])}
+    return {holder.field: encode([each for each in decode(row[at]) if each != gone])}

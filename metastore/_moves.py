@@ -76,13 +76,14 @@ def _cleared(spec: TypeSpec, row: Row, transition: Transition) -> Row:
 
 def check_entry(spec: TypeSpec, row: Row, state: str, action: str = "create") -> None:
     """Raise TransitionError naming the first field without the value that a state requires of a row; ``None`` is no value."""
-    for at, name in _required(spec).get(state, ()):
-        if row[at] is None:
-            raise TransitionError(
-                f"cannot {action} one of {spec.name}: {name} has no value, and is required for {state}; set it first",
-                action,
-                name,
-            )
+    lacking = [name for at, name in _required(spec).get(state, ()) if row[at] is None]
+    if lacking:
+        what = "has no value, and is" if len(lacking) == 1 else "have no value, and are"
+        raise TransitionError(
+            f"cannot {action} one of {spec.name}: {', '.join(lacking)} {what} required for {state}; set {'it' if len(lacking) == 1 else 'them'} first",
+            action,
+            lacking[0],
+        )
 
 
 @lru_cache(maxsize=256)

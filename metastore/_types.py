@@ -239,6 +239,10 @@ class Types:
         every = {*self._stored, *getattr(self._own, "stored", {}), *self._declared}
         return sorted(name for name in every if not is_ours(name))
 
+    def own(self) -> list[str]:
+        """Return the names of the engine's own types that are stored, sorted."""
+        return sorted(name for name in {*self._stored, *getattr(self._own, "stored", {})} if is_ours(name))
+
     def under(self, cls: Any) -> Iterator[Any]:
         """Yield the classes that a find of ``cls`` asks: itself, or for an abstract base every type under it."""
         if cls.__type_name__ is not None:

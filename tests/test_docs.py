@@ -22,6 +22,7 @@ MENTIONED = [
     "metastore",
     "metastore.errors",
     "metastore.query",
+    "metastore.quotas",
     "metastore.backend",
     "metastore.builtin",
     "metastore.builtin.metadefs",

@@ -15,6 +15,7 @@ PUBLIC = [
     "metastore",
     "metastore.errors",
     "metastore.query",
+    "metastore.quotas",
     "metastore.backend",
     "metastore.builtin",
     "metastore.builtin.metadefs",

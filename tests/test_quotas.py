@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastore import Artifact, Blob, Catalog, Field, field
+from metastore import Artifact, Blob, Catalog, Field, Principal, field
 from metastore._quotas import (
     QUOTAS,
     Allowance,
@@ -20,7 +20,7 @@ from metastore._quotas import (
     quotas,
     report,
 )
-from metastore.errors import ConflictError, QuotaError, ValidationError
+from metastore.errors import ConflictError, ForbiddenError, QuotaError, ValidationError
 
 
 class Image(Artifact, type_name="images"):
@@ -373,3 +373,57 @@ def test_quotas_of_glare_mean_here_what_they_mean_there(catalog):
 def test_what_is_no_answer_of_glare_is_refused(answer, words):
     with pytest.raises(ValidationError, match=words):
         from_glare(answer)
+
+
+# the catalogue's methods, and who may
+
+
+ANN = Principal("ann", "p1", ["member"])
+ROOT = Principal("root", "ops", ["admin"])
+
+
+def test_a_quota_is_set_listed_reported_and_dropped(catalog):
+    made = catalog.set_quota("p1", "images", count=2)
+    assert catalog.quotas() == [made]
+    assert catalog.quota_report("p1")[0] == Allowance("project", "images", "count", 2, 0)
+    assert (catalog.drop_quota("p1", "images"), catalog.drop_quota("p1", "images"), catalog.quotas()) == (
+        True,
+        False,
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "ask"),
+    [
+        ("artifact:set_quotas", lambda catalog: catalog.set_quota("p1", count=9)),
+        ("artifact:set_quotas", lambda catalog: catalog.drop_quota("p1")),
+        ("artifact:list_all_quotas", lambda catalog: catalog.quotas()),
+        ("artifact:list_project_quotas", lambda catalog: catalog.quota_report("p2")),
+    ],
+)
+def test_the_policy_decides_over_quotas(catalog, rule, ask):
+    catalog.set_quota("p1", count=1)
+    before = catalog.quotas()
+    with pytest.raises(ForbiddenError) as refused:
+        ask(catalog.as_(ANN))
+    assert (refused.value.rule, catalog.quotas()) == (rule, before)
+    ask(catalog.as_(ROOT))
+
+
+def test_a_principal_reads_its_own_report_without_what_others_hold(catalog):
+    catalog.set_quota(everybody=True, count=9)
+    catalog.set_quota(count=3)
+    catalog.add(Image(name="theirs", owner="p2"))
+    assert catalog.as_(ANN).quota_report() == [
+        Allowance("default", None, "count", 3, 0),
+        Allowance("default", None, "bytes", None, 0),
+    ]
+    assert [each.used for each in catalog.as_(ROOT).quota_report("p1") if each.scope == "catalogue"] == [1, 0]
+
+
+@pytest.mark.parametrize("wrong", [{"count": -1}, {"bytes": True}, {"kind": "imagse"}, {"project": ""}, {"project": 3}])
+def test_a_quota_that_is_none_changes_nothing(catalog, wrong):
+    with pytest.raises(ValidationError):
+        catalog.set_quota(**wrong)
+    assert catalog.quotas() == []

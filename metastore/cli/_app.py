@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from metastore.cli import _exchange, _read, _scan, _write
+from metastore.cli import _closure, _exchange, _govern, _metadefs, _policy, _quota, _read, _scan, _write
 from metastore.cli._session import Command, Program
 
 __all__ = ["program"]
@@ -20,7 +20,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command)
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell.
@@ -36,5 +36,13 @@ def completion(shell: str) -> None:
     click.echo(kind(program, {}, "metastore", "_METASTORE_COMPLETE").source())
 
 
-for _command in (*_scan.COMMANDS, *_read.COMMANDS, *_write.COMMANDS, *_exchange.COMMANDS):
-    program.add_command(_command)
+program.sections = {
+    "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
+    "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
+    "Decide over artifacts": _govern.COMMANDS,
+    "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
+    "Carry elsewhere, and the shell": [*_exchange.COMMANDS, completion],
+}
+for _commands in program.sections.values():
+    for _command in _commands:
+        program.add_command(_command)

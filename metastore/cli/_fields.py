@@ -9,13 +9,14 @@ from uuid import UUID
 import click
 from click.shell_completion import CompletionItem
 
-from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, spec_of
+from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, builtin, spec_of
 from metastore.cli._session import url
 from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
 __all__ = [
     "ANY",
     "artifact_of",
+    "artifacts_of",
     "columns_of",
     "complete_type",
     "expression",
@@ -43,14 +44,15 @@ def complete_type(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 def type_named(catalog: Catalog, name: str) -> type[Any]:
     """Return the class of a type. Raises UnknownTypeError."""
-    return Record if name == ANY else catalog.artifact_type(name)
+    return Record if name == ANY else catalog.artifact_type(spec_named(catalog, name).name)
 
 
 def spec_named(catalog: Catalog, name: str) -> TypeSpec:
     """Return the spec of a type. Raises UnknownTypeError."""
     specs = {spec.name: spec for spec in catalog.types()}
     if name not in specs:
-        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(name, specs)}")
+        advice = "--builtin knows it" if name in builtin.names() else nearest(name, specs)
+        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {advice}")
     return specs[name]
 
 
@@ -137,7 +139,7 @@ def _within(value: Any, rest: str) -> Any:
 def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]:
     """Return the artifact that the first words name, and the words left.
 
-    One word is a full id, two are a type and ``name`` or ``name@version`` (the latest without one).
+    One word is a full id, two are a type and ``name``, ``name@version`` (the latest without one) or a full id.
     """
     if not words:
         raise click.UsageError("name an artifact: a full id, or TYPE NAME[@VERSION]")
@@ -148,7 +150,19 @@ def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]
     return _named(catalog, type_named(catalog, words[0]), words[1]), list(words[2:])
 
 
+def artifacts_of(catalog: Catalog, words: Sequence[str]) -> tuple[list[Any], list[str]]:
+    """Return the artifacts that the words name, at least one, and from the first FIELD=VALUE on the words left."""
+    found, rest = artifact_of(catalog, words)
+    several = [found]
+    while rest and not _is_change(rest[0]):
+        found, rest = artifact_of(catalog, rest)
+        several.append(found)
+    return several, rest
+
+
 def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
+    if (ident := _uuid(text)) is not None:
+        return catalog.get(kind, ident)
     name, mark, version = text.rpartition("@")
     if not name or not mark:
         return catalog.get(kind, name=text)

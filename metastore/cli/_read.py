@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import metastore
-from metastore import Catalog
+from metastore import Catalog, FieldSpec
 from metastore.cli import _output as output
 from metastore.cli._fields import (
     ANY,
@@ -22,7 +22,7 @@ from metastore.cli._fields import (
     type_named,
     value_at,
 )
-from metastore.cli._session import Command, asked, opened
+from metastore.cli._session import Command, asked, described, opened
 from metastore.errors import ReadOnlyError
 
 __all__ = ["COMMANDS"]
@@ -32,6 +32,9 @@ AT_ONCE = 50
 
 TYPE = click.argument("type_name", metavar="TYPE", shell_complete=complete_type)
 FILTER = click.argument("filter_", metavar="[FILTER]", required=False)
+UNLISTED = click.option(
+    "--unlisted", is_flag=True, help="Also what can be got and is not listed: hidden, community, shares not accepted."
+)
 
 
 def _where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
@@ -43,9 +46,18 @@ def _where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
 
 
 @click.command(cls=Command)
-def types() -> None:
-    """List the types: name, artifacts, fields, description."""
-    catalog = opened()
+@click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=complete_type)
+def types(type_name: str | None) -> None:
+    """List the types: name, artifacts, fields, description. With TYPE list its fields: name, kind, needed, description.
+
+    With --builtin the built-in types are among them. A field is needed always, or for a state.
+    """
+    catalog = described()
+    if type_name is not None:
+        found = spec_named(catalog, type_name).fields
+        rows = ((each.name, _kind(each), _needed(each), each.description) for each in found)
+        output.rows(("field", "kind", "needed", "description"), rows)
+        return
     output.rows(
         ("type", "artifacts", "fields", "description"),
         (
@@ -60,6 +72,15 @@ def types() -> None:
     )
 
 
+def _kind(field: FieldSpec) -> str:
+    inside = f" of {field.item.kind}" if field.item is not None else ""
+    return f"{field.kind}{inside}" if not field.choices else "|".join(map(str, field.choices))
+
+
+def _needed(field: FieldSpec) -> str | None:
+    return "always" if field.required else ", ".join(field.required_for) or None
+
+
 @click.command(cls=Command)
 @TYPE
 @FILTER
@@ -70,6 +91,7 @@ def types() -> None:
 @click.option("--after", metavar="ID", help="Go on after this artifact, the last one of the page before.")
 @click.option("--select", metavar="FIELDS", help="The fields to show, with commas between.")
 @click.option("--latest", is_flag=True, help="Only the highest version of each name and owner.")
+@UNLISTED
 def find(
     type_name: str,
     filter_: str | None,
@@ -78,6 +100,7 @@ def find(
     after: str | None,
     select: str | None,
     latest: bool,
+    unlisted: bool,
 ) -> None:
     """Find artifacts of TYPE (any: of every type) for which FILTER holds, a condition in CQL2 text.
 
@@ -88,7 +111,7 @@ def find(
     kind = type_named(catalog, type_name)
     limit = AT_ONCE if limit is None and output.on_terminal() else limit
     found = catalog.find(
-        kind, *_where(catalog, type_name, filter_), order_by=order_of(catalog, type_name, order_by), limit=limit, after=after, latest=latest
+        kind, *_where(catalog, type_name, filter_), order_by=order_of(catalog, type_name, order_by), limit=limit, after=after, latest=latest, unlisted=unlisted
     )  # fmt: skip
     more: list[Any] = []
     artifacts = found if limit is None else _page(found, more)
@@ -138,11 +161,13 @@ def shown(catalog: Catalog, artifact: Any) -> None:
 @click.command(cls=Command)
 @TYPE
 @FILTER
-def count(type_name: str, filter_: str | None) -> None:
+@UNLISTED
+def count(type_name: str, filter_: str | None, unlisted: bool) -> None:
     """Count the artifacts of TYPE (any: of every type) for which FILTER holds."""
     catalog = opened()
     kind = type_named(catalog, type_name)
-    output.lines([str(catalog.count(kind, *_where(catalog, type_name, filter_)))], "count")
+    found = catalog.find(kind, *_where(catalog, type_name, filter_), unlisted=unlisted)
+    output.lines([str(found.count())], "count")
 
 
 @click.command(cls=Command)
@@ -189,7 +214,7 @@ def check() -> int:
 @TYPE
 def schema(type_name: str) -> None:
     """Print the JSON Schema (2020-12) of TYPE."""
-    spec = spec_named(opened(), type_name)
+    spec = spec_named(described(), type_name)
     click.echo(json.dumps(metastore.json_schema(spec), ensure_ascii=False, indent=None if asked("json") else 2))
 
 

@@ -5,39 +5,46 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
 
-from metastore import Catalog
+from metastore import Catalog, Policy, Principal, Protections, builtin, spec_of
 from metastore.errors import (
     BackendError,
+    CatalogUrlError,
     ConflictError,
+    ForbiddenError,
     MetastoreError,
     MissingExtraError,
+    PolicyFileError,
     QueryError,
     UnknownFieldError,
     UnknownTypeError,
 )
 
-__all__ = ["EXIT_CODES", "Command", "Program", "asked", "exit_code", "opened", "url"]
+__all__ = [
+    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "url"
+]  # fmt: skip
 
 EXIT_CODES = {
     0: "done",
     1: "refused: not found, a value that does not fit, a damaged line; or check found something",
-    2: "usage: an unknown option, type or field, a filter with a mistake, a package that is missing",
-    3: "conflict: the name and version are taken, or the artifact changed in the meantime",
+    2: "usage: an unknown option, type or field, a filter or a file of rules with a mistake, a package that is missing",
+    3: "conflict: a name, a state, a quota, a link or a protection stands against it, or it changed in the meantime",
     4: "the store: not there, busy, read-only, full, damaged, or no catalogue",
+    5: "forbidden: the policy does not let the caller do that",
     70: "a mistake in metastore itself; --debug shows where",
     130: "interrupted",
     141: "the reader of the output went away",
 }
 
 _CODES: tuple[tuple[tuple[type[MetastoreError], ...], int], ...] = (
-    ((QueryError, UnknownFieldError, UnknownTypeError, MissingExtraError), 2),
+    ((QueryError, UnknownFieldError, UnknownTypeError, MissingExtraError, PolicyFileError), 2),
     ((ConflictError,), 3),
     ((BackendError,), 4),
+    ((ForbiddenError,), 5),
 )
 
 
@@ -47,7 +54,7 @@ def exit_code(error: MetastoreError) -> int:
 
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
-    if option.name and value not in (None, False):
+    if option.name and value not in (None, False, ()):
         context.meta[f"metastore.{option.name}"] = value
 
 
@@ -60,9 +67,26 @@ def _shared(short: bool) -> list[click.Parameter]:
             ["--catalog", *letters.get("catalog", ())], metavar="URL",
             help="The catalogue: a file, or an address. [METASTORE_CATALOG, else catalog.db]", **told,
         ),
+        click.Option(["--builtin"], is_flag=True, help="Know the built-in types: images, datasets and so on.", **told),
         click.Option(["--json"], is_flag=True, help="JSON Lines instead of tables.", **told),
         click.Option(["--quiet", *letters.get("quiet", ())], is_flag=True, help="Say only what was asked for.", **told),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **told),
+        *_caller_options(told),
+    ]  # fmt: skip
+
+
+def _caller_options(told: Any) -> list[click.Parameter]:
+    return [
+        click.Option(["--as-user"], metavar="USER", help="Act as this user. [METASTORE_AS_USER]", **told),
+        click.Option(["--as-project"], metavar="PROJECT", help="Act as this project. [METASTORE_AS_PROJECT]", **told),
+        click.Option(
+            ["--as-role"], metavar="ROLE", multiple=True,
+            help="Act in this role; may be given again. [METASTORE_AS_ROLE, with commas between]", **told,
+        ),
+        click.Option(["--policy"], metavar="FILE", help="Rules that bind who acts. [METASTORE_POLICY]", **told),
+        click.Option(
+            ["--protections"], metavar="FILE", help="Protected properties and fields. [METASTORE_PROTECTIONS]", **told
+        ),
     ]  # fmt: skip
 
 
@@ -74,14 +98,25 @@ class Command(click.Command):
         self.params += _shared(letters)
 
 
-class Program(click.Group):
-    """The group of all commands: it turns errors into one sentence and an exit code."""
+class Group(click.Group):
+    """Commands under one name, with the shared options."""
 
     command_class = Command
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.params += _shared(short=True)
+
+
+class Program(Group):
+    """The group of all commands: it turns errors into one sentence and an exit code, and tells of them by ``sections``."""
+
+    sections: Mapping[str, Sequence[click.Command]] = {}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(str(each.name), each.get_short_help_str(60)) for each in commands])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
@@ -127,11 +162,81 @@ def asked(name: str) -> Any:
 
 def url() -> str:
     """Return the address of the catalogue that the commands work on."""
-    return str(asked("catalog") or os.environ.get("METASTORE_CATALOG") or "catalog.db")
+    found = _given("catalog")
+    return "catalog.db" if found is None else str(found)
 
 
-def opened(*, write: bool = False, types: Iterable[type[Any]] = ()) -> Catalog:
-    """Open the catalogue for the running command, which closes it at its end; reading never makes a new one."""
-    return click.get_current_context().with_resource(
-        Catalog.open(url(), mode="rw" if write else "ro", types=types, actor=os.environ.get("USER"))
+def _given(name: str) -> Any:
+    """Return what was given for an option, or stands for it in the environment; an empty word is none there only.
+
+    So ``--as-project "$UNSET"`` is a mistake, and never the owner of the process.
+    """
+    value = asked(name)
+    return os.environ.get(f"METASTORE_{name.upper()}") or None if value is None else value
+
+
+def caller() -> Principal | None:
+    """Return who acts; ``None`` for the owner of the process, as whom everything is done unless somebody is named."""
+    user, project, roles = _given("as_user"), _given("as_project"), _given("as_role") or ()
+    names = [each.strip() for each in roles.split(",")] if isinstance(roles, str) else roles
+    return Principal(user, project, names) if (user, project, names) != (None, None, ()) else None
+
+
+def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool = False) -> Catalog:
+    """Open the catalogue for the running command, which closes it at its end; reading never makes a new one.
+
+    It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
+    """
+    files: dict[str, Any] = {"policy": _policy(), "protections": _protections()}
+    mode: Any = "rw" if write else "ro"
+    catalog = click.get_current_context().with_resource(
+        Catalog.open(url(), mode=mode, types=(*types, *known()), actor=os.environ.get("USER"), **files)
     )
+    return catalog if owner else as_caller(catalog)
+
+
+def described() -> Catalog:
+    """Open the catalogue to tell of types; where there is none the built-in ones, asked for, can be told of all the same."""
+    try:
+        return opened()
+    except CatalogUrlError:
+        if not asked("builtin"):
+            raise
+        return click.get_current_context().with_resource(Catalog.open("memory:", types=known()))
+
+
+def as_caller(catalog: Catalog) -> Catalog:
+    """Return the catalogue as who acts sees it."""
+    principal = caller()
+    return catalog if principal is None else catalog.as_(principal)
+
+
+def known() -> list[type[Any]]:
+    """Return the built-in types, where they were asked for."""
+    if not asked("builtin"):
+        return []
+    return list(builtin.types())
+
+
+def policy_of() -> Policy:
+    """Return the policy in force."""
+    return _policy() or Policy.default()
+
+
+def _policy() -> Policy | None:
+    path = _given("policy")
+    return None if path is None else Policy.from_file(path, actions=_actions())
+
+
+def _actions() -> set[str]:
+    """Return the actions of the life cycles that the catalogue has, for rules of their names; none where there is no catalogue."""
+    try:
+        with Catalog.open(url(), mode="ro", types=known()) as catalog:
+            return {action for spec in catalog.types() for action in spec.lifecycle.actions}
+    except CatalogUrlError:
+        return {action for each in known() for action in spec_of(each).lifecycle.actions}
+
+
+def _protections() -> Protections | None:
+    path = _given("protections")
+    return None if path is None else Protections.from_file(path)

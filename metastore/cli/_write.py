@@ -14,12 +14,12 @@ from metastore.cli._session import Command, asked, opened
 from metastore.cli._values import assignments
 from metastore.errors import StaleRevisionError, ValidationError
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "REF", "done"]
 
 REF = "ID | TYPE NAME[@VERSION]"
 
 
-def _done(catalog: Catalog, artifact: Any) -> None:
+def done(catalog: Catalog, artifact: Any) -> None:
     """Show what was written: all of it as JSON, else its id."""
     if asked("json"):
         shown(catalog, artifact)
@@ -44,7 +44,7 @@ def add(type_name: str, values: tuple[str, ...]) -> None:
     missing = [each.name for each in spec.fields if each.required and each.name not in given]
     if missing:
         raise ValidationError(f"{type_name} needs {', '.join(missing)}: give {missing[0]}=VALUE")
-    _done(catalog, catalog.add(catalog.artifact_type(type_name)(**given)))
+    done(catalog, catalog.add(catalog.artifact_type(type_name)(**given)))
 
 
 @click.command("set", cls=Command)
@@ -61,7 +61,7 @@ def set_(words: tuple[str, ...], revision: int | None) -> None:
             f"{artifact.id} is at revision {artifact.revision}, not {revision}: show it, and decide again"
         )
     spec = spec_named(catalog, catalog.dump(artifact)["type"])
-    _done(catalog, catalog.update(artifact, **assignments(spec, rest, artifact)))
+    done(catalog, catalog.update(artifact, **assignments(spec, rest, artifact)))
 
 
 @click.command(

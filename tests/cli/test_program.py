@@ -35,7 +35,7 @@ def test_an_interrupt_ends_in_130(metastore, images, monkeypatch):
     def interrupted(*_told):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("metastore.Catalog.count", interrupted)
+    monkeypatch.setattr("metastore.Find.count", interrupted)
     found = metastore("count", "images")
     assert (found.code, found.err) == (130, "metastore: interrupted\n")
 
@@ -65,7 +65,7 @@ def test_debug_adds_the_traceback(metastore, images):
 
 
 def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):
-    monkeypatch.setattr("metastore.Catalog.count", lambda *_told: 1 / 0)
+    monkeypatch.setattr("metastore.Find.count", lambda *_told: 1 / 0)
     found = metastore("count", "images")
     assert (found.code, "mistake in metastore itself" in found.err, "Traceback" in found.err) == (70, True, False)
 

@@ -11,7 +11,6 @@ from metastore.builtin.metadefs._definition import Document, check_document
 
 __all__ = ["LISTS", "Namespace", "document_of", "fields_of"]
 
-
 _ALWAYS_ACTIVE = Lifecycle("active", {"active": State()})
 _RULES = {
     "create": "add_metadef_namespace",
