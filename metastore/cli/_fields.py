@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, builtin, spec_of
-from metastore.cli._session import url
+from metastore.cli._session import described
 from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "columns_of",
     "complete_type",
     "expression",
+    "known_specs",
     "order_of",
     "spec_named",
     "type_named",
@@ -34,12 +35,16 @@ _SCALARS = {"bool", "int", "float", "str", "datetime"}
 
 def complete_type(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the type names that a shell may complete to; none where there is no catalogue."""
+    return [CompletionItem(spec.name) for spec in known_specs(ctx) if spec.name.startswith(incomplete)]
+
+
+def known_specs(ctx: click.Context) -> list[TypeSpec]:
+    """Return the specs of all types for a shell that completes a line, which no error may disturb."""
     try:
-        with ctx, Catalog.open(url(), mode="ro") as catalog:
-            names = [spec.name for spec in catalog.types()]
+        with ctx, described(owner=True) as catalog:
+            return catalog.types()
     except MetastoreError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def type_named(catalog: Catalog, name: str) -> type[Any]:

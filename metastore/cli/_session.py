@@ -195,10 +195,10 @@ def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool 
     return catalog if owner else as_caller(catalog)
 
 
-def described() -> Catalog:
+def described(*, owner: bool = False) -> Catalog:
     """Open the catalogue to tell of types; where there is none the built-in ones, asked for, can be told of all the same."""
     try:
-        return opened()
+        return opened(owner=owner)
     except CatalogUrlError:
         if not asked("builtin"):
             raise

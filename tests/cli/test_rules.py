@@ -280,12 +280,15 @@ def test_a_file_of_rules_binds_who_acts(metastore, mine, rules):
 
 def test_protections_hide_a_property(metastore, mine, rules, shown):
     file = rules(
-        "[secret]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
+        "[secret.*]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
         "guard.ini",
     )
     metastore("set", mine, "properties.secret=x", "properties.open=y")
     assert metastore("show", mine, "--json", *ANN, "--protections", file).json[0]["properties"] == {"open": "y"}
-    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 5
+    there, new = (
+        metastore("set", mine, f"properties.{key}=z", *ANN, "--protections", file) for key in ("secret", "secrets")
+    )
+    assert (there.code, there.err) == (new.code, new.err.replace("secrets", "secret")) == (5, there.err)
 
 
 def test_rules_are_shown_without_a_catalogue(metastore, path):
