@@ -38,9 +38,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Run the slow tests: faults with real processes, endurance."""
+    """Run the slow tests (faults with real processes, endurance), and those beside libraries that only the pinned tools bring."""
     tools(session)
     session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", "tests/policy")
 
 
 @nox.session

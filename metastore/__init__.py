@@ -14,8 +14,10 @@ from metastore._hooks import HookCall, after, before
 from metastore._json_schema import json_schema
 from metastore._lifecycle import Lifecycle, State, Transition
 from metastore._link import Link
+from metastore._plan import Plan, Planned
 from metastore._principal import Principal
 from metastore._schema import FieldSpec, TypeSpec, spec_from_json, spec_to_json
+from metastore._tombstone import Tombstone
 from metastore._version import Version
 from metastore.policy import Policy, Protection, Protections
 from metastore.query import Predicate
@@ -34,6 +36,8 @@ __all__ = [
     "Link",
     "Location",
     "Page",
+    "Plan",
+    "Planned",
     "Policy",
     "Predicate",
     "Principal",
@@ -41,6 +45,7 @@ __all__ = [
     "Protections",
     "Record",
     "State",
+    "Tombstone",
     "Transition",
     "TypeSpec",
     "Version",

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from metastore._bind import Binder
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
-from metastore.query import And, Compare, Followed, In, Not, Or, Path, Predicate, References
+from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from metastore._codec import Codec
     from metastore._principal import Principal
     from metastore._schema import FieldSpec, TypeSpec
-    from metastore._types import Shelf
+    from metastore._types import Shelf, Types
     from metastore.policy import Policy, Protections
 
 __all__ = ["MEMBERS", "Access", "both"]
@@ -30,6 +33,7 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+_GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -39,13 +43,15 @@ class Access:
     ``admin`` says that the policy's ``context_is_admin`` holds: such a caller sees every artifact.
     """
 
-    __slots__ = ("_readers", "_scopes", "_specs", "admin", "caller", "policy", "protections")
+    __slots__ = ("_codecs", "_readers", "_scopes", "_specs", "_types", "admin", "caller", "policy", "protections")
 
-    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, specs: Specs) -> None:
-        self.caller, self.policy, self.protections, self._specs = caller, policy, protections, specs
+    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, types: Types) -> None:
+        self.caller, self.policy, self.protections = caller, policy, protections
+        self._types, self._specs = types, types.spec
         self.admin = policy.allows("context_is_admin", caller)
         self._scopes: dict[tuple[str, str], Predicate] = {}
-        self._readers: dict[int, Callable[[Sequence[Any]], Any]] = {}
+        self._readers: dict[Shelf, Callable[[Sequence[Any]], Any]] = {}
+        self._codecs: dict[Shelf, Codec] = {}
 
     def scope(self, spec: TypeSpec, action: str) -> Predicate:
         """Return the bound predicate of what the caller sees (``get``), or is shown in lists (``list``)."""
@@ -78,7 +84,8 @@ class Access:
             yield Compare(_OWNER, "eq", self.caller.project)
 
     def _others(self, action: str) -> Iterable[Predicate]:
-        yield In(_VISIBILITY, _OPEN) if action == "get" else Compare(_VISIBILITY, "eq", "public")
+        for each in _OPEN if action == "get" else ("public",):
+            yield Compare(_VISIBILITY, "eq", each)
         if self.caller.project is not None:
             member: Predicate = Compare(Path("member", kind="str"), "eq", self.caller.project)
             if action == "list":
@@ -97,6 +104,13 @@ class Access:
             if visibility != "shared":
                 return False
         return bool(shelf.ids(both(Compare(Path("id", kind="id"), "eq", row[0]), scope), limit=1))
+
+    def saw(self, spec: TypeSpec, was: Mapping[str, Any]) -> bool:
+        """Return whether the caller would see an artifact that is gone, by its last values; its memberships went with it."""
+        own = was["owner"] is not None and was["owner"] == self.caller.project
+        if not (self.admin or own or was["visibility"] in _OPEN):
+            return False
+        return self.policy.allows(self._rule(spec, "get"), self.caller, was)
 
     def _plain(self, spec: TypeSpec) -> bool:
         key = (spec.digest, "plain")
@@ -119,13 +133,17 @@ class Access:
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
         made = dict(values) if values["owner"] is not None else {**values, "owner": self.caller.project}
+        if made["owner"] is None and not self.admin:
+            raise ForbiddenError(
+                "an artifact belongs to a project, and you work for none", rule=self._rule(shelf.spec, "create")
+            )
         if made["owner"] != self.caller.project:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        for action in (sight, made["hold"] is not None and "hold"):
-            if action:
-                self.check(shelf, action, made)
+        governed = [action for name, action in _GOVERNED.items() if made[name]]
+        for action in (*([sight] if sight else []), *governed):
+            self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
         return made
 
@@ -175,19 +193,19 @@ class Access:
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""
-        if self.protections is None:
-            decode: Callable[[Sequence[Any]], Any] = shelf.codec.decode
-            return decode
-        found = self._readers.get(id(shelf))
+        found = self._readers.get(shelf)
         if found is None:
-            found = self._readers[id(shelf)] = self._reader(shelf)
+            found = self._readers[shelf] = self._reader(shelf)
         return found
 
     def _reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
+        decode: Callable[[Sequence[Any]], Any] = self._codec(shelf).decode
+        if self.protections is None:
+            return decode
         hidden = [each.name for each in shelf.spec.fields if not self.may("read", "fields", each.name)]
 
         def read(row: Sequence[Any]) -> Any:
-            made = shelf.codec.decode(row)
+            made = decode(row)
             for name in hidden:
                 made.__dict__.pop(name, None)
             if (properties := made.__dict__.get("properties")) is not None:
@@ -196,11 +214,26 @@ class Access:
 
         return read
 
+    def _codec(self, shelf: Shelf) -> Codec:
+        found = self._codecs.get(shelf)
+        if found is None:
+            found = self._codecs[shelf] = shelf.codec.seen_by(self.leads)
+        return found
+
+    def leads(self, target: str, ident: UUID) -> bool:
+        """Return whether a link to a type (empty: to any) leads to an artifact of it that the caller sees."""
+        name = self._types.live(ident)
+        if name is None or target not in ("", name):
+            return False
+        shelf = self._types.shelf(self._types.cls(name))
+        return any(self.sees(shelf, row) for row in shelf.fetch([ident.bytes]))
+
     def read(self, shelf: Shelf) -> Callable[[str, Any], Any]:
         """Return what makes a value of one column, for projections, without what the caller may not read."""
+        codec = self._codec(shelf)
 
         def read(name: str, value: Any) -> Any:
-            found = shelf.codec.read(name, value)
+            found = codec.read(name, value)
             return self.readable(found) if name == "properties" and self.protections is not None else found
 
         return read
@@ -247,10 +280,10 @@ class _Scoped(Binder):
         if path.keys and not self._access.may("read", "properties", path.keys[0]):
             raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
 
-    def _has_key(self, predicate: Any, path: Path, spec: FieldSpec) -> Predicate:
-        if path.field == "properties" and not path.keys:
+    def _leaf(self, predicate: Predicate) -> Predicate:
+        if isinstance(predicate, HasKey) and predicate.path.field == "properties" and not predicate.path.keys:
             self._check_property(Path("properties", (predicate.key,)))
-        return super()._has_key(predicate, path, spec)
+        return super()._leaf(predicate)
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         given = tuple(fields)

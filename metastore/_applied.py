@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metastore import Catalog
+    from metastore._catalog import Catalog
 
 __all__ = ["check_properties", "checker"]
 

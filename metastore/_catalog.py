@@ -13,6 +13,7 @@ from metastore._artifact import Record
 from metastore._codec import content_digest
 from metastore._find import Asked, Find
 from metastore._governing import Governing
+from metastore._keeping import Keeping
 from metastore._plugins import open_backend
 from metastore._reading import Edge
 from metastore._transaction import undone_when_it_raises
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Edge"]
 
 
-class Catalog(Governing):
+class Catalog(Governing, Keeping):
     """A catalogue of artifacts in one store. Open it with `Catalog.open`, close it, or use it in ``with``.
 
     Thread-safe, process-safe and fork-safe. Every method that writes is one transaction, or part of the one that is
@@ -109,9 +110,13 @@ class Catalog(Governing):
         ...     note.owner, catalog.as_(Principal(project="p2")).count(Note)
         ('p1', 0)
         """
+        from metastore._principal import Principal
+
+        if not isinstance(principal, Principal):
+            raise ValidationError(f"expected a Principal, got {type(principal).__name__} {principal!r:.60}")
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._access = Access(principal, self._policy_in_force(), self._protections, self._types.spec)
+        view._access = Access(principal, self._policy_in_force(), self._protections, self._types)
         view._actor = principal.user or principal.project or self._root._actor
         return view
 

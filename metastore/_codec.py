@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any, get_args
@@ -29,6 +30,8 @@ from metastore.errors import UnknownFieldError, ValidationError, nearest
 __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
+Resolve = Callable[[str, UUID], bool]
+"""Tells whether an id is that of an artifact of a type (empty: of any) that the reader can get."""
 
 NOTHING: Mapping[str, Any] = {}
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
@@ -44,21 +47,36 @@ class Codec:
     know is filled with its default when added, and left alone when changed.
     """
 
-    def __init__(self, cls: type[Record], spec: TypeSpec) -> None:
-        self.cls, self.spec = cls, spec
+    def __init__(self, cls: type[Record], spec: TypeSpec, resolve: Resolve | None = None) -> None:
+        self.cls, self.spec, self._resolve = cls, spec, resolve
         known = cls.__fields_by_name__
         self._writers = {each.name: _writer(each, spec) for each in spec.fields if each.name not in SET_BY_CATALOG}
         self._all = tuple(self._writers.values())
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self._names = tuple(each.name for each in spec.fields)
-        self._readers = tuple(_readers(cls, spec))
+        self._readers = tuple(_readers(cls, spec, resolve))
+        self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self._names if name not in known)
         self._at = spec.position
         self._derived = tuple(_derived(spec))
         self.content = tuple(_content(spec))
         self._scope = tuple(spec.position[name] for name in spec.unique)
+        derived_from = (each.name for each in spec.fields if each.folded or each.kind == "version")
+        self._followed = frozenset((*spec.unique, "owner", "visibility", *derived_from))
         self._scheme = spec.by_name["version"].scheme
         self._times = (spec.position["created_at"], spec.position["updated_at"], spec.position["revision"])
+
+    def seen_by(self, resolve: Resolve) -> Codec:
+        """Return a codec that is the same but for whom the links it reads ask where they lead."""
+        if not self._linked:
+            return self
+        made = copy(self)
+        made._resolve = resolve
+        made._readers = tuple(
+            (name, _reader_of(self.cls, self.spec.by_name[name], resolve) if name in self._linked else read)
+            for name, read in self._readers
+        )
+        return made
 
     def encode(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the row of an artifact's values; times and revision are left for `stamp`.
@@ -69,7 +87,7 @@ class Codec:
         if self._missing:
             values = {**self._missing, **values}
         self._write(row, self._all, values)
-        return self.finish(row)
+        return self._finish(row)
 
     def patch(self, before: Sequence[Any], changes: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> list[Any]:
         """Return the row with some fields changed; ``own`` are columns that the catalogue sets, in their row form.
@@ -80,7 +98,7 @@ class Codec:
         self._write(row, [self._writer_of(name) for name in changes], changes)
         for name, value in own.items():
             row[self._at[name]] = value
-        return self.finish(row)
+        return self._finish(row, follow=not self._followed.isdisjoint((*changes, *own)))
 
     def check(self, changes: Mapping[str, Any]) -> None:
         """Raise what `patch` would raise for these changes, whatever the row."""
@@ -98,7 +116,7 @@ class Codec:
             if type(value) is exact:
                 if exact is str:
                     if (
-                        len(value) <= high
+                        low <= len(value) <= high
                         and value.isascii()
                         and "\0" not in value
                         and (choices is None or value in choices)
@@ -114,12 +132,13 @@ class Codec:
                     continue
             row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
-    def finish(self, row: list[Any]) -> list[Any]:
-        """Return the row with what follows from its other columns: derived ones, unique key, content digest."""
-        for target, source, derive in self._derived:
-            value = row[source]
-            row[target] = None if value is None else derive(value)
-        row[-2] = self._unique_key(row)
+    def _finish(self, row: list[Any], *, follow: bool = True) -> list[Any]:
+        """Fill in what follows from other columns: derived ones and the unique key if ``follow``, the content digest always."""
+        if follow:
+            for target, source, derive in self._derived:
+                value = row[source]
+                row[target] = None if value is None else derive(value)
+            row[-2] = self._unique_key(row)
         row[-1] = content_digest(
             self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual}
         )
@@ -194,7 +213,7 @@ class Codec:
 
     def read(self, name: str, value: Any) -> Any:
         """Return the Python value of one column, for projections and groups."""
-        return None if value is None else _reader_of(self.cls, self.spec.by_name[name])(value)
+        return None if value is None else _reader_of(self.cls, self.spec.by_name[name], self._resolve)(value)
 
 
 @lru_cache(maxsize=1)
@@ -220,7 +239,7 @@ def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
 def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:
     if name in NOT_SETTABLE:
         return ValidationError(f"{name} of {cls.__name__} is set by the catalogue; only load() takes it as given")
-    return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")
+    return UnknownFieldError(f"{cls.__name__} has no field {name!r}: {nearest(str(name), known)}")
 
 
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
@@ -239,8 +258,8 @@ def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
 
 
 def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
-    if spec.kind == "str" and spec.pattern is None and not spec.min_length:
-        return str, None, 2**63 if spec.max_length is None else spec.max_length
+    if spec.kind == "str" and spec.pattern is None:
+        return str, spec.min_length or 0, 2**63 if spec.max_length is None else spec.max_length
     if spec.kind in ("int", "float") and not spec.choices and spec.gt is None and spec.lt is None:
         widest = 2**63 - 1 if spec.kind == "int" else sys.float_info.max
         return (
@@ -279,10 +298,10 @@ def _sort_key(scheme: str, text: str) -> str:
     return sort_key(text, scheme)
 
 
-def _readers(cls: type[Record], spec: TypeSpec) -> Iterable[tuple[str, Callable[[Any], Any]]]:
+def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[str, Callable[[Any], Any]]]:
     for each in spec.fields:
         if each.name in cls.__fields_by_name__ and each.name not in _MADE_BY_DECODE:
-            read = _reader_of(cls, each)
+            read = _reader_of(cls, each, resolve)
             if read is not _same:
                 yield each.name, read
 
@@ -295,12 +314,21 @@ def _instant(count: int) -> Any:
     return EPOCH + timedelta(0, 0, count)
 
 
-def _link(ident: bytes) -> Link[Any]:
-    made, found = _new(UUID), _new(Link)
-    _put(made, "int", int.from_bytes(ident, "big"))
-    _put(made, "is_safe", _UNKNOWN)
-    _put(found, "id", made)
-    return found
+def _link_reader(spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
+    target = spec.links.target  # type: ignore[union-attr]  # asked of links only
+    leads = None if resolve is None else partial(resolve, target)
+
+    def link(ident: bytes) -> Link[Any]:
+        made, found = _new(UUID), _new(Link)
+        _put(made, "int", int.from_bytes(ident, "big"))
+        _put(made, "is_safe", _UNKNOWN)
+        _put(found, "id", made)
+        _put(found, "_leads", leads)
+        return found
+
+    if spec.kind == "link":
+        return link
+    return lambda text: [link(bytes.fromhex(each.replace("-", ""))) for each in decode(text)]
 
 
 def _folder(text: str) -> dict[str, Blob]:
@@ -314,14 +342,15 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
     "id": lambda ident: UUID(bytes=ident),
     "datetime": _instant,
-    "link": _link,
     "blob": Blob.from_plain,
     "folder": _folder,
     "json": decode,
 }
 
 
-def _reader_of(cls: type[Record], spec: FieldSpec) -> Callable[[Any], Any]:
+def _reader_of(cls: type[Record], spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
+    if spec.links is not None:
+        return _link_reader(spec, resolve)
     declared = cls.__fields_by_name__.get(spec.name)
     hint = _without_none(declared.hint) if declared is not None else None
     if spec.kind in ("list", "dict", "object"):

@@ -65,8 +65,8 @@ _ROOM: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
 
 _ON_DELETE = ("restrict", "detach", "cascade")
 INDEXED_LENGTH = 512
-_TAKEN = {"self", "type"}
-"""The constructor's own name, and the key under which a dump says an artifact's type."""
+_TAKEN = {"self", "type", "digest", "unique_key", "row__n"}
+"""The constructor's own name, the key under which a dump says an artifact's type, and columns that the engine derives."""
 
 
 class Unresolved:

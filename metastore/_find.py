@@ -84,7 +84,7 @@ class Find(Generic[A]):
     def _from_id(self, ident: Any) -> Position:
         raw = to_column(_ID, getattr(ident, "id", ident), "after")
         for each in self._asked:
-            rows = each.shelf.fetch([raw])
+            rows = self._catalog._visible(each.shelf, each.shelf.fetch([raw]))
             if rows:
                 return position_of(each.shelf.spec, rows[0], each.query.order)
         raise CursorError(f"after names an artifact that is not there: {ident}")
@@ -156,7 +156,7 @@ class Find(Generic[A]):
             for each in self._asked:
                 path, spec = _grouped(each, given)
                 for value, count in each.aggregate((path,), (Measure("count"),)):
-                    key = each.shelf.group(path, spec, value)
+                    key = each.group(path, spec, value)
                     counts[key] = counts.get(key, 0) + count
         return {name: dict(sorted(counts.items(), key=lambda item: -item[1])) for name, counts in found.items()}
 
@@ -226,6 +226,12 @@ class Asked:
     def aggregate(self, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
         return self.shelf.aggregate(self.query, by, measures)
 
+    def group(self, path: Path, spec: FieldSpec, value: Any) -> Any:
+        """Return the Python value by which a group goes."""
+        if path.keys or path.folded or spec.kind == "list":
+            return bool(value) if spec.kind == "bool" and value is not None else value
+        return self.read(path.field, value)
+
 
 def ask(
     shelf: Shelf, binder: Binder, predicates: Iterable[Predicate], order_by: Iterable[Any], *, latest: bool
@@ -286,7 +292,7 @@ def _measure(one: Asked, name: str, given: Any) -> Measure:
 
 
 def _group(one: Asked, paths: Any, names: Any, asked: Any, wanted: Any, row: Any) -> dict[str, Any]:
-    values = [one.shelf.group(path, spec, value) for (path, spec), value in zip(paths, row, strict=False)]
+    values = [one.group(path, spec, value) for (path, spec), value in zip(paths, row, strict=False)]
     figures = [_figure(measure, value) for measure, value in zip(wanted, row[len(paths) :], strict=True)]
     return dict(zip([*names, *asked], [*values, *figures], strict=True))
 

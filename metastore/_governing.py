@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from metastore._artifact import Record
 from metastore._link import Link
+from metastore._steps import Put
 from metastore._transaction import undone_when_it_raises
 from metastore._values import text
 from metastore._writing import Writing
@@ -68,8 +69,11 @@ class Governing(Writing):
         One that is a member already keeps its answer. Raises TransitionError for one that is neither.
         """
         names = [_project(each) for each in projects]
+        return self._around(artifact, ("share",), lambda: self._shared(artifact, names))  # type: ignore[no-any-return]
+
+    def _shared(self, artifact: A, names: list[str]) -> A:
         with self.transaction():
-            made = self.change(artifact, "share")
+            made: A = self._stored_change(artifact, ("share",))
             for name in names:
                 self._check_member(made, "add_member", name)
                 if not self._memberships(made, name):
@@ -82,16 +86,23 @@ class Governing(Writing):
 
         Raises NotFoundError for a project that is no member, TransitionError for an artifact that is not shared.
         """
+        if not projects:
+            return self._around(artifact, ("unshare",), lambda: self._unshared(artifact))  # type: ignore[no-any-return]
         with self.transaction():
-            _check_shared(artifact)
+            stored = self._same(artifact)
+            _check_shared(stored)
             for each in projects:
-                self._check_member(artifact, "delete_member", each)
-                self._engine().delete(self._membership_of(artifact, each))
-            if projects:
-                return self._same(artifact)
-            for member in self._memberships(artifact):
+                self._check_member(stored, "delete_member", _project(each))
+                self._engine().delete(self._membership_of(stored, each))
+        return stored
+
+    def _unshared(self, artifact: A) -> A:
+        with self.transaction():
+            _check_shared(self._same(artifact))
+            made: A = self._stored_change(artifact, ("unshare",))
+            for member in self._memberships(made):
                 self._engine().delete(member)
-            return self.change(artifact, "unshare")
+        return made
 
     def members(self, artifact: Record) -> list[Membership]:
         """Return the memberships of a shared artifact by project: all of them to its owner, its own to a member.
@@ -119,18 +130,23 @@ class Governing(Writing):
         with self.transaction():
             stored = self._same(artifact)
             _check_shared(stored)
+            self._check_member(stored, "modify_member", name)  # first: who is a member is not everybody's to know
             member = self._membership_of(stored, name)
-            self._check_member(stored, "modify_member", name)
-            return self._engine().update(member, answer=answer)
+            self._engine().update(member, answer=answer)
+            return self._membership_of(stored, name)
 
     def _same(self, artifact: A) -> A:
+        if not isinstance(artifact, Record):
+            raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
         return self.get(type(artifact), artifact.id)
 
     def _memberships(self, artifact: Record, project: str | None = None) -> list[Membership]:
         member = _membership()
         shared = Compare(Path("artifact"), "eq", artifact.id)
         asked = [shared] if project is None else [shared, member.member == project]
-        return self._engine().find(member, *asked, order_by=[member.member]).all()
+        found = self._engine().find(member, *asked, order_by=[member.member])
+        read = self._reader(self._types.shelf(member))  # the link in it is the caller's
+        return [read(row) for _, row in found._rows(None)]
 
     def _membership_of(self, artifact: Record, project: str) -> Membership:
         found = self._memberships(artifact, _project(project))
@@ -148,17 +164,20 @@ class Governing(Writing):
     @undone_when_it_raises
     def transfer(self, artifact: A, owner: str | None) -> A:
         """Give an artifact to another project. Raises DuplicateError where that has one of its scope, QuotaError where it is full."""
-        return self._put(artifact, "transfer", {"owner": None if owner is None else _project(owner)})
+        return self._put(artifact, "transfer", owner=None if owner is None else _project(owner))
 
     @undone_when_it_raises
     def hold(self, artifact: A, reason: str) -> A:
         """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
-        return self._put(artifact, "hold", {"hold": _said(reason, "the reason of a hold")})
+        return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
     @undone_when_it_raises
     def release(self, artifact: A) -> A:
         """Take the legal hold off."""
-        return self._put(artifact, "hold", {"hold": None})
+        return self._put(artifact, "hold", hold=None)
+
+    def _put(self, artifact: A, action: str, /, **fields: Any) -> A:
+        return self._change(artifact, (Put(action, fields),))  # type: ignore[no-any-return]
 
     # quotas
 

@@ -5,7 +5,7 @@ Links that other owners hold never restrict, as nobody can block a stranger's de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from metastore._types import Shelf, Types
     from metastore.backend import Backend, Row
 
-__all__ = ["Holder", "holders", "refuse", "without"]
+__all__ = ["Holder", "held", "holders", "refuse", "without"]
 
 
 class Holder:
@@ -30,19 +30,30 @@ class Holder:
 
 def holders(backend: Backend, types: Types, shelf: Shelf, row: Row) -> Iterator[Holder]:
     """Yield what the artifact's owner holds of links to it, each with what its field declares, restricting ones first."""
-    found = [*_holders(backend, types, shelf, row)]
+    found = [holder for _, holder in held(backend, types, [(shelf, row)])]
     yield from sorted(found, key=lambda each: each.on_delete != "restrict")
 
 
-def _holders(backend: Backend, types: Types, shelf: Shelf, row: Row) -> Iterator[Holder]:
-    edges = [edge for edge in backend.closure([row[0]], 1, backwards=True) if edge.source != row[0]]
-    known = backend.identify([edge.source for edge in edges]) if edges else {}
+def held(backend: Backend, types: Types, targets: Sequence[tuple[Shelf, Row]]) -> Iterator[tuple[bytes, Holder]]:
+    """Yield, for many artifacts at once, the id of each and what its owner holds of links to it."""
+    owners = {row[0]: row[shelf.owner] for shelf, row in targets}
+    edges = [edge for edge in backend.closure([*owners], 1, backwards=True) if edge.source != edge.target]
+    sources = _sources(backend, types, {edge.source for edge in edges}) if edges else {}
     for edge in edges:
-        source = types.shelf(types.cls(known[edge.source].type))
-        rows = backend.fetch(source.spec, [edge.source])
-        if rows and (source.ours or rows[0][source.owner] == row[shelf.owner]):
+        source, row = sources.get(edge.source, (None, ()))
+        if source is not None and (source.ours or row[source.owner] == owners[edge.target]):
             declared = source.spec.by_name[edge.field].on_delete or "restrict"
-            yield Holder(source, rows[0], edge.field, "cascade" if source.ours else declared)
+            yield edge.target, Holder(source, row, edge.field, "cascade" if source.ours else declared)
+
+
+def _sources(backend: Backend, types: Types, ids: Iterable[bytes]) -> dict[bytes, tuple[Shelf, Row]]:
+    groups: dict[str, list[bytes]] = {}
+    for ident, known in backend.identify([*ids]).items():
+        groups.setdefault(known.type, []).append(ident)
+    shelves = {name: types.shelf(types.cls(name)) for name in groups}
+    return {
+        row[0]: (shelves[name], row) for name, each in groups.items() for row in backend.fetch(shelves[name].spec, each)
+    }
 
 
 def refuse(shelf: Shelf, row: Row, holder: Holder, named: Callable[[Shelf, Row], bool]) -> LinkedError:
@@ -55,10 +66,10 @@ def refuse(shelf: Shelf, row: Row, holder: Holder, named: Callable[[Shelf, Row],
     return LinkedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is linked to by {what}: delete or change that first")
 
 
-def without(holder: Holder, ident: bytes) -> dict[str, Any]:
-    """Return the change that lets a link go, as plain values of columns."""
+def without(holder: Holder, row: Row, ident: bytes) -> dict[str, Any]:
+    """Return the change that lets a link go, as plain values of columns; ``row`` is the holder's as it is now."""
     at = holder.shelf.spec.position[holder.field]
     if holder.shelf.spec.by_name[holder.field].kind != "list":
         return {holder.field: None}
     gone = str(UUID(bytes=ident))
-    return {holder.field: encode([each for each in decode(holder.row[at]) if each != gone])}
+    return {holder.field: encode([each for each in decode(row[at]) if each != gone])}

@@ -127,7 +127,7 @@ DEFAULT = Lifecycle(
 )
 """What a type has that declares no other: drafted, then active and deactivated to and fro."""
 
-_CLEARED = ("size", "virtual_size")
+_CLEARED = ("image", "virtual_size")
 
 IMAGES = Lifecycle(
     "queued",

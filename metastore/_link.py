@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from metastore.errors import ValidationError
+from metastore.errors import NotStoredError, ValidationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metastore._artifact import Record
 
 __all__ = ["Link"]
@@ -24,12 +26,26 @@ class Link(Generic[T]):
     7
     """
 
-    __slots__ = ("id",)
+    __slots__ = ("_leads", "id")
 
     id: UUID
+    _leads: Callable[[UUID], bool] | None
+    """Of a link that was read: asks its catalogue, with the reader's eyes, whether it leads anywhere."""
 
     def __init__(self, target: T | UUID | str) -> None:
         object.__setattr__(self, "id", _id_of(target))
+        object.__setattr__(self, "_leads", None)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether nothing is there that its reader can get: deleted, not here (yet), of another type than the field says, not to be seen.
+
+        Asks the catalogue that the link was read from, anew each time. Raises NotStoredError for a link made by hand,
+        ClosedError where the catalogue was closed.
+        """
+        if self._leads is None:
+            raise NotStoredError(f"{self!r} was not read from a catalogue, so it does not know where it leads")
+        return not self._leads(self.id)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a Link cannot be changed; make a new one")

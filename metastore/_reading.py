@@ -16,10 +16,11 @@ from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
 from metastore._link import Link
 from metastore._seen import seen_closure
-from metastore._types import Shelf, Types
+from metastore._types import Shelf, Types, is_ours
 from metastore._values import text
 from metastore._version import Version
 from metastore.backend import Backend, Row
+from metastore.backend import Edge as Step
 from metastore.errors import NotFoundError, QueryError, StaleRevisionError
 from metastore.query import Absent, Compare, Order, Path, Predicate
 
@@ -32,6 +33,8 @@ __all__ = ["Edge", "Reading"]
 A = TypeVar("A", bound=Record)
 
 _ANY_OWNER: Any = object()
+OUR_LINKS = ("artifact",)
+"""Names of fields by which types of the engine's own link to users' artifacts."""
 
 
 @frozen(eq=False, repr=False)
@@ -256,26 +259,34 @@ class Reading:
             raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r}")
         start = Link(artifact).id.bytes
         if self._access is None:
-            found = self._backend.closure([start], depth, backwards=backwards)
+            found = self._users(self._backend.closure([start], depth, backwards=backwards))
         else:
-            found = seen_closure(self._seen_ids, self._backend, start, depth, backwards=backwards)
+            found = seen_closure(self._seen, self._shows, self._backend, start, depth, backwards=backwards)
         return [Edge(UUID(bytes=each.source), each.field, UUID(bytes=each.target), each.depth) for each in found]
 
-    def _seen_ids(self, ids: Iterable[bytes]) -> set[bytes]:
-        """Return those of the ids that the caller sees an artifact of."""
+    def _users(self, edges: list[Step]) -> list[Step]:
+        """Leave out links that the engine keeps for itself; only those of one name can be, so others are not asked for."""
+        named = [edge.source for edge in edges if edge.field in OUR_LINKS]
+        known = self._backend.identify(named) if named else {}
+        ours = {ident for ident, each in known.items() if is_ours(each.type)}
+        return [edge for edge in edges if edge.source not in ours] if ours else edges
+
+    def _seen(self, ids: Iterable[bytes]) -> dict[bytes, Shelf]:
+        """Return the shelves of those ids that the caller sees an artifact of."""
         groups: dict[str, list[bytes]] = {}
         for ident, known in self._backend.identify(list(ids)).items():
-            if known.state == "live":
+            if known.state == "live" and not is_ours(known.type):
                 groups.setdefault(known.type, []).append(ident)
-        seen: set[bytes] = set()
+        seen: dict[bytes, Shelf] = {}
         for name, each in groups.items():
             shelf = self._types.shelf(self._types.cls(name))
-            seen.update(row[0] for row in self._visible(shelf, self._backend.fetch(shelf.spec, each)))
+            rows = self._visible(shelf, self._backend.fetch(shelf.spec, each))
+            seen.update({row[0]: shelf for row in rows})
         return seen
 
-    def _leads(self, ident: bytes) -> bool:
-        """Whether a link to this id leads to an artifact that the caller sees."""
-        return ident in self._seen_ids([ident])
+    def _shows(self, shelf: Shelf, field: str) -> bool:
+        """Whether the caller may read the field by which an artifact links."""
+        return self._access is None or self._access.may("read", "fields", field)
 
     def back_links(self, artifact: Record | UUID | str) -> list[Edge]:
         """Return the links that point to an artifact."""
@@ -291,8 +302,15 @@ class Reading:
         return self._dumped(shelf, rows[0])
 
     def dump_many(self, type: type[A], *predicates: Predicate) -> Iterator[dict[str, Any]]:
-        """Yield every artifact that fits as `dump` would, by type and id."""
-        for one in self._asked(type, predicates, (), unlisted=True):
+        """Yield every artifact that fits as `dump` would, by type and id.
+
+        Of Record, the owner of the process gets what the engine keeps for itself, too (memberships, quotas), so that nothing is
+        lost when all is loaded elsewhere.
+        """
+        asked = self._asked(type, predicates, (), unlisted=True)
+        if type is Record and self._access is None:
+            asked += [one for name in self._types.own() for one in self._asked(self._types.cls(name), predicates, ())]
+        for one in sorted(asked, key=lambda one: one.query.type):
             for row in one.stream(None, None):
                 yield self._dumped(one.shelf, row)
 
@@ -311,16 +329,22 @@ class Reading:
         parse: Callable[..., Predicate] = parse_text if isinstance(text, str) else parse_json
         return parse(text, spec, self._types.spec)
 
-    def types(self) -> list[TypeSpec]:
-        """Return the spec of every type, stored or registered, by name; the engine's own are not among them."""
+    def types(self, *, unlisted: bool = False) -> list[TypeSpec]:
+        """Return the spec of every type, stored or registered, by name; with ``unlisted`` the engine's own that are stored, too."""
         self._types.refresh()
-        return [spec for name in self._types.names() if (spec := self._types.spec(name)) is not None]
+        names = sorted([*self._types.names(), *(self._types.own() if unlisted else [])])
+        return [spec for name in names if (spec := self._types.spec(name)) is not None]
 
     def artifact_type(self, name: str) -> type[Any]:
         """Return the class of a type name: the registered one, else a dynamic one that behaves the same.
 
         Raises UnknownTypeError with the nearest spelling.
         """
+        if is_ours(name):
+            from metastore._members import KEPT
+
+            if name in KEPT:
+                self._types.declare(KEPT[name])
         found: type[Any] = self._types.cls(name)
         return found
 

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from metastore.backend import Backend, Edge
 
+if TYPE_CHECKING:
+    from metastore._types import Shelf
+
 __all__ = ["seen_closure"]
 
-Seen = Callable[[Iterable[bytes]], set[bytes]]
+Seen = Callable[[Iterable[bytes]], "dict[bytes, Shelf]"]
+Shows = Callable[["Shelf", str], bool]
 
 
 def seen_closure(
-    seen: Seen, backend: Backend, start: bytes, depth: int | None, *, backwards: bool = False
+    seen: Seen, shows: Shows, backend: Backend, start: bytes, depth: int | None, *, backwards: bool = False
 ) -> list[Edge]:
-    """Return links between visible artifacts, by depth, each at its least depth; ``seen`` tells which ids are visible.
+    """Return links between visible artifacts, by depth, each at its least depth.
 
-    A link that leads to nothing visible is shown forwards, as the artifact that holds it shows it, and goes no further. One statement per hop,
-    and one per type met.
+    ``seen`` tells which ids are visible, ``shows`` which fields of them. A link that leads to nothing visible is shown
+    forwards, as the artifact that holds it shows it, and goes no further. One statement per hop, and one per type met.
     """
     edges: list[Edge] = []
     here, known, hop = seen([start]), {start}, 0
     while here and (depth is None or hop < depth):
         hop += 1
         found = [_at(edge, hop) for edge in backend.closure(sorted(here), 1, backwards=backwards)]
-        ends = {edge.source if backwards else edge.target for edge in found}
-        visible = seen(ends)
-        edges += [edge for edge in found if not backwards or edge.source in visible]
-        here = visible - known
+        visible = seen({edge.source if backwards else edge.target for edge in found})
+        holders = visible if backwards else here
+        shown = [edge for edge in found if edge.source in holders and shows(holders[edge.source], edge.field)]
+        edges += shown
+        ends = {edge.source if backwards else edge.target for edge in shown}
+        here = {ident: visible[ident] for ident in ends if ident in visible and ident not in known}
         known |= ends
     return sorted(edges, key=lambda edge: (edge.depth, edge.source, edge.field, edge.target))
 

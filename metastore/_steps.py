@@ -7,7 +7,7 @@ name of an action: a transition of the type's life cycle, or one that decides wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metastore._moves import check_change, entered, moved
 from metastore.errors import TransitionError, ValidationError
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from metastore._access import Access
     from metastore._types import Shelf
 
-__all__ = ["SIGHT", "Step", "actions_of", "placed", "stepped"]
+__all__ = ["SIGHT", "Put", "Step", "actions_of", "placed", "stepped"]
+
+
+class Put(NamedTuple):
+    """Fields that only an action of their own sets, by its rule."""
+
+    action: str
+    fields: Mapping[str, Any]
+
 
 Step = Mapping[str, Any] | str
 Row = tuple[Any, ...]
@@ -35,17 +43,33 @@ _ADVICE = {
     "visibility": "the visibility changes by publish(), unpublish(), communitize(), share() and unshare()",
     "owner": "the owner changes by transfer()",
 }
-_GUARDED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
+_GUARDED = {
+    "hidden": ("hide", "unhide"),
+    "protected": ("protect", "unprotect"),
+    "hold": ("hold", "hold"),
+    "expires_at": ("expire", "expire"),
+}
+"""The actions by which such a field is given a value, and by which it is emptied."""
 
 
-def stepped(shelf: Shelf, row: Row, step: Step, access: Access | None, time: Callable[[], int]) -> Row:
+def stepped(shelf: Shelf, row: Row, step: Step | Put, access: Access | None, time: Callable[[], int]) -> Row:
     """Return the row after one step; ``time`` gives the commit's time in microseconds.
 
     Raises TransitionError, FrozenFieldError, ForbiddenError, ValidationError, UnknownFieldError.
     """
     if isinstance(step, str):
         return _acted(shelf, row, step, access, time)
+    if isinstance(step, Put):
+        return _put(shelf, row, step, access)
+    if not isinstance(step, Mapping):
+        raise ValidationError(f"expected a step as a mapping of fields or the name of an action, got {step!r:.60}")
     return _updated(shelf, row, step, access)
+
+
+def _put(shelf: Shelf, row: Row, put: Put, access: Access | None) -> Row:
+    if access is not None:
+        access.check(shelf, put.action, shelf.codec.decode(row).__dict__, put.fields)
+    return tuple(shelf.codec.patch(row, put.fields))
 
 
 def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access | None) -> Row:
@@ -63,12 +87,19 @@ def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access |
 def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access) -> Mapping[str, Any]:
     before = shelf.codec.decode(row).__dict__
     access.check(shelf, "update", before, fields)
-    for name in fields.keys() & _GUARDED.keys():
-        if fields[name] != before[name]:
-            access.check(shelf, _GUARDED[name], before, fields)
+    shelf.codec.check(fields)
+    for action in guarded(before, fields):
+        access.check(shelf, action, before, fields)
     given = access.kept(before.get("properties", {}), fields)
     access.check_protected(before, given)
     return given
+
+
+def guarded(before: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
+    """Return the actions with rules of their own that setting these fields amounts to."""
+    return [
+        acts[not fields[name]] for name, acts in _GUARDED.items() if name in fields and fields[name] != before[name]
+    ]
 
 
 def _acted(shelf: Shelf, row: Row, action: str, access: Access | None, time: Callable[[], int]) -> Row:
@@ -80,10 +111,7 @@ def _acted(shelf: Shelf, row: Row, action: str, access: Access | None, time: Cal
 
 def placed(shelf: Shelf, row: Row, change: Mapping[str, Any]) -> Row:
     """Return the finished row with plain values of columns in place of its own."""
-    at, new = shelf.spec.position, list(row)
-    for name, value in change.items():
-        new[at[name]] = value
-    return tuple(shelf.codec.finish(new))
+    return tuple(shelf.codec.patch(row, {}, change))
 
 
 def _seen(shelf: Shelf, row: Row, action: str) -> dict[str, Any]:
@@ -108,6 +136,12 @@ def _moved(shelf: Shelf, row: Row, action: str, time: Callable[[], int]) -> dict
     return {} if transition is None else entered(transition, time())
 
 
-def actions_of(steps: tuple[Step, ...]) -> tuple[str, ...]:
+def actions_of(steps: tuple[Step | Put, ...]) -> tuple[str, ...]:
     """Return the names of the actions that a series of steps takes, for hooks: ``update`` for any mapping."""
-    return tuple(dict.fromkeys(each if isinstance(each, str) else "update" for each in steps))
+    return tuple(dict.fromkeys(_action_of(each) for each in steps))
+
+
+def _action_of(step: Step | Put) -> str:
+    if isinstance(step, Put):
+        return step.action
+    return step if isinstance(step, str) else "update"

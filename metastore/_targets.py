@@ -30,7 +30,8 @@ def link_hint(given: Any) -> Any:
 def link_target(given: Any) -> Any:
     """Return the class behind a link field. Raises DeclarationError where none of that name is declared."""
     if given.resolve is not None:
-        return given.resolve(given.spec.links.target)
+        target = given.spec.links.target
+        return given.resolve(target) if target else root_of(given.owner)
     target = link_hint(given)
     if isinstance(target, type) and not issubclass(target, Unresolved):
         return target

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from metastore._artifact import Artifact, Record, spec_of
 from metastore._bind import Binder
@@ -16,7 +17,7 @@ from metastore._dynamic import DYNAMIC, make_type
 from metastore._evolution import merged
 from metastore._expr import Linked
 from metastore._hooks import has_hooks
-from metastore._schema import ENGINE_OWNED, FieldSpec, TypeSpec
+from metastore._schema import ENGINE_OWNED, TypeSpec
 from metastore.backend import Backend, Row, StoredSpec
 from metastore.errors import DeclarationError, SchemaConflictError, UnknownTypeError, ValidationError, nearest
 from metastore.query import Measure, Path, Predicate, Query
@@ -27,11 +28,11 @@ __all__ = ["Shelf", "Types", "is_ours"]
 class Shelf:
     """One type in one catalogue: its class, the spec its rows are stored by, and the roads between."""
 
-    def __init__(self, backend: Backend, cls: Any, stored: StoredSpec, specs: Callable[[str], TypeSpec | None]) -> None:
+    def __init__(self, backend: Backend, cls: Any, stored: StoredSpec, types: Types) -> None:
         self.backend, self.cls = backend, cls
         self.spec, self.number = stored.spec, stored.number
-        self.codec = Codec(cls, stored.spec)
-        self.binder = Binder(stored.spec, specs)
+        self.codec = Codec(cls, stored.spec, types.leads)
+        self.binder = Binder(stored.spec, types.spec)
         self.id_bytes = stored.spec.position["id"]
         at = stored.spec.position
         self.revision, self.owner, self.visibility, self.status = (
@@ -57,12 +58,6 @@ class Shelf:
     def aggregate(self, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]) -> list[tuple[Any, ...]]:
         """Return the groups of a bound query."""
         return self.backend.aggregate(self.spec, query, by, measures)
-
-    def group(self, path: Path, spec: FieldSpec, value: Any) -> Any:
-        """Return the Python value by which a group goes."""
-        if path.keys or path.folded or spec.kind == "list":
-            return bool(value) if spec.kind == "bool" and value is not None else value
-        return self.codec.read(path.field, value)
 
     def check_writable(self) -> None:
         """Raise ValidationError for a dynamic type whose defaults only the declaring program can make."""
@@ -132,7 +127,7 @@ class Types:
         """Show every thread what this one's transaction stored, or forget it."""
         own = self._own.__dict__
         stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
-        if kept and stored:
+        if kept and (stored or shelves):
             with self._lock:
                 self._stored.update(stored)
                 self._generation = sum(map(len, self._stored.values()))
@@ -184,7 +179,7 @@ class Types:
     def _open(self, cls: Any) -> Shelf:
         # no lock is held while the store's write lock is waited for: its holder may come here, too
         self.declare(cls)
-        made = Shelf(self._backend, cls, self._agree(spec_of(cls)), self.spec)
+        made = Shelf(self._backend, cls, self._agree(spec_of(cls)), self)
         shelves = self._own.__dict__.setdefault("shelves", {}) if self._in_transaction() else self._shelves
         shelves[cls] = made
         return made
@@ -244,6 +239,10 @@ class Types:
         every = {*self._stored, *getattr(self._own, "stored", {}), *self._declared}
         return sorted(name for name in every if not is_ours(name))
 
+    def own(self) -> list[str]:
+        """Return the names of the engine's own types that are stored, sorted."""
+        return sorted(name for name in {*self._stored, *getattr(self._own, "stored", {})} if is_ours(name))
+
     def under(self, cls: Any) -> Iterator[Any]:
         """Yield the classes that a find of ``cls`` asks: itself, or for an abstract base every type under it."""
         if cls.__type_name__ is not None:
@@ -255,6 +254,16 @@ class Types:
         if cls not in (Record, Artifact):
             every = (each for each in every if issubclass(each, cls))
         yield from (each for each in every if cls is not Artifact or "name" in each.__fields_by_name__)
+
+    def live(self, ident: UUID) -> str | None:
+        """Return the name of the type that a live artifact is of; nothing for any other id."""
+        known = self._backend.identify([ident.bytes]).get(ident.bytes)
+        return known.type if known is not None and known.state == "live" else None
+
+    def leads(self, target: str, ident: UUID) -> bool:
+        """Return whether a link to a type (empty: to any) leads to a live artifact of it, whoever may see that."""
+        name = self.live(ident)
+        return name is not None and target in ("", name)
 
     def replace(self, cls: Any, stored: StoredSpec) -> None:
         """Take in a migrated type."""

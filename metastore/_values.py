@@ -234,12 +234,12 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
         plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
     _counted(spec, plain, where)
     if spec.unique_items:
-        _distinct(plain, where)
+        _distinct(plain, where, bare=item.bare_text)
     return plain
 
 
-def _distinct(plain: list[Any], where: str) -> None:
-    texts = [encode(each) for each in plain]
+def _distinct(plain: list[Any], where: str, *, bare: bool) -> None:
+    texts = plain if bare else [encode(each) for each in plain]
     if len(set(texts)) < len(texts):
         twice = next(at for at, each in enumerate(texts) if each in texts[:at])
         _refuse("each item once", where, f"{plain[twice]!r} twice")

@@ -12,10 +12,10 @@ from metastore._admission import admit
 from metastore._artifact import Record
 from metastore._exchange import loaded
 from metastore._hooked import hooked
-from metastore._integrity import holders, refuse, without
+from metastore._integrity import Holder, holders, refuse, without
 from metastore._json import encode
 from metastore._reading import Reading, check_revision
-from metastore._steps import Step, actions_of, placed, stepped
+from metastore._steps import Put, Step, actions_of, placed, stepped
 from metastore._transaction import Transaction, undone_when_it_raises
 from metastore._types import Shelf
 from metastore._values import text
@@ -32,10 +32,8 @@ A = TypeVar("A", bound=Record)
 BATCH = 500
 """Artifacts handed to the backend at once when many are added."""
 
-_NOT_UPSERTED = {
-    *("id", "status", "owner", "visibility", "hidden", "protected", "hold", "expires_at"),
-    *("created_at", "updated_at", "activated_at", "revision"),
-}
+_GOVERNED = {"status", "owner", "visibility", "hidden", "protected", "hold", "expires_at"}
+_NOT_UPSERTED = {"id", *_GOVERNED, "created_at", "updated_at", "activated_at", "revision"}
 
 
 class Writing(Reading):
@@ -69,7 +67,9 @@ class Writing(Reading):
         """
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
-            return hooked(self, shelf, ("create",), None, lambda: artifact, lambda: self._add(shelf, artifact))  # type: ignore[no-any-return]
+            return hooked(  # type: ignore[no-any-return]
+                self, shelf, ("create",), None, lambda: self._begun(shelf, artifact), lambda: self._add(shelf, artifact)
+            )
         return self._add(shelf, artifact)  # type: ignore[no-any-return]
 
     def _add(self, shelf: Shelf, artifact: Any) -> Any:
@@ -82,6 +82,15 @@ class Writing(Reading):
             made = self._reader(shelf)(stored)  # before it is written: what cannot be read is not stored
             admit(self._engine(), shelf, None, (stored,))
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
+        return made
+
+    def _begun(self, shelf: Shelf, artifact: Any) -> Any:
+        """What would be added; for hooks that run before it is."""
+        self._new_row(shelf, artifact)
+        if self._access is None:
+            return artifact
+        made = object.__new__(type(artifact))
+        made.__dict__.update(self._access.claimed(shelf, artifact.__dict__))
         return made
 
     def _new_row(self, shelf: Shelf, artifact: Record) -> list[Any]:
@@ -146,23 +155,24 @@ class Writing(Reading):
         """
         return self._change(artifact, steps)  # type: ignore[no-any-return]
 
-    def _change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+    def _change(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
+        return self._around(artifact, steps, lambda: self._stored_change(artifact, steps))
+
+    def _around(self, artifact: Any, steps: tuple[Step | Put, ...], act: Callable[[], Any]) -> Any:
+        """Do what steps amount to, with their hooks around it."""
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
-            return hooked(
-                self, shelf, actions_of(steps), artifact,
-                lambda: self._preview(artifact, steps), lambda: self._stored_change(artifact, steps),
-            )  # fmt: skip
-        return self._stored_change(artifact, steps)
+            return hooked(self, shelf, actions_of(steps), artifact, lambda: self._preview(artifact, steps), act)
+        return act()
 
-    def _stored_change(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+    def _stored_change(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
         with Transaction(self, self._actor, None) as commit:
             shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             after = self._changed(shelf, before, steps, commit)
         return self._reader(shelf)(after)
 
-    def _preview(self, artifact: Any, steps: tuple[Step, ...]) -> Any:
+    def _preview(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
         """What the artifact would be; for hooks that run before the write lock is taken."""
         shelf = self._shelf_of(artifact)
         row = self._at_revision(shelf, artifact)
@@ -178,7 +188,7 @@ class Writing(Reading):
         check_revision(shelf, rows[0], artifact)
         return rows[0]
 
-    def _changed(self, shelf: Shelf, before: Row, steps: Iterable[Step], commit: Transaction) -> Row:
+    def _changed(self, shelf: Shelf, before: Row, steps: Iterable[Step | Put], commit: Transaction) -> Row:
         row = before
         for step in steps:
             row = stepped(shelf, row, step, self._access, commit.time)
@@ -216,7 +226,7 @@ class Writing(Reading):
         count = 0
         with self.transaction() as commit:
             for one in self._asked(type, predicates, (), unlisted=True):
-                one.shelf.check_writable()
+                self._check_writable(one.shelf)
                 one.shelf.codec.check(fields)
                 for before in one.stream(None, None):
                     if one.shelf.hooks:
@@ -230,8 +240,8 @@ class Writing(Reading):
     def upsert(self, artifact: A) -> A:
         """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
 
-        Every field but the id and what stands about the artifact, not in it (status, owner, visibility, hidden, protected, hold,
-        expires_at), is taken from ``artifact``; when all are equal nothing is written.
+        Every field is taken from ``artifact`` but id, status, owner, visibility, hidden, protected, hold and expires_at, which
+        stay as they are stored; when all are equal nothing is written.
         Raises ValidationError for a type without unique scope.
         """
         with self.transaction():
@@ -251,16 +261,6 @@ class Writing(Reading):
         fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
         return self._change(self._reader(shelf)(holding[0]), (fields,))  # type: ignore[no-any-return]
 
-    def _put(self, artifact: A, action: str, change: Mapping[str, Any]) -> A:
-        """Set plain values of columns that only an action of their own sets, by its rule."""
-        with Transaction(self, self._actor, None) as commit:
-            shelf = self._shelf_of(artifact)
-            before = self._at_revision(shelf, artifact)
-            if self._access is not None:
-                self._access.check(shelf, action, shelf.codec.decode(before).__dict__, change)
-            after = self._written(shelf, before, placed(shelf, before, change), commit)
-        return self._reader(shelf)(after)  # type: ignore[no-any-return]
-
     # deleting
 
     @undone_when_it_raises
@@ -270,16 +270,22 @@ class Writing(Reading):
         What its owner's other artifacts say of their links to it happens: they restrict (LinkedError), let go, or go with
         it. Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError, ProtectedError.
         """
-        shelf = self._shelf_of(artifact)
-        if shelf.hooks:
-            hooked(self, shelf, ("delete",), artifact, lambda: None, lambda: self._delete(artifact))
-        else:
-            self._delete(artifact)
+        self._delete(self._shelf_of(artifact), artifact, {artifact.id.bytes})
 
-    def _delete(self, artifact: Record) -> None:
+    def _delete(self, shelf: Shelf, artifact: Record, going: set[bytes]) -> None:
+        if shelf.hooks:
+            hooked(
+                self, shelf, ("delete",), artifact,
+                lambda: self._check_removable(shelf, self._at_revision(shelf, artifact)),
+                lambda: self._stored_delete(artifact, going),
+            )  # fmt: skip
+        else:
+            self._stored_delete(artifact, going)
+
+    def _stored_delete(self, artifact: Record, going: set[bytes]) -> None:
         with Transaction(self, self._actor, None) as commit:
             shelf = self._shelf_of(artifact)
-            self._remove(shelf, self._at_revision(shelf, artifact), commit, {artifact.id.bytes})
+            self._remove(shelf, self._at_revision(shelf, artifact), commit, going)
 
     @undone_when_it_raises
     def delete_many(self, type: type[A], *predicates: Predicate) -> int:
@@ -289,6 +295,7 @@ class Writing(Reading):
             ids = [(one, [row[0] for row in one.stream(None, None)]) for one in asked]
             going = {ident for _, each in ids for ident in each}
             for one, each in ids:
+                self._check_writable(one.shelf)
                 for ident in each:
                     self._delete_one(one.shelf, ident, commit, going)
         return sum(len(each) for _, each in ids)
@@ -296,7 +303,7 @@ class Writing(Reading):
     def _delete_one(self, shelf: Shelf, ident: bytes, commit: Transaction, going: set[bytes]) -> None:
         rows = self._backend.fetch(shelf.spec, [ident])  # a cascade may have taken it already
         if rows and shelf.hooks:
-            self.delete(self._reader(shelf)(rows[0]))
+            self._delete(shelf, self._reader(shelf)(rows[0]), going)
         elif rows:
             self._remove(shelf, rows[0], commit, going)
 
@@ -312,10 +319,12 @@ class Writing(Reading):
                 going.add(holder.row[0])
                 self._delete_one(holder.shelf, holder.row[0], commit, going)
             else:
-                self._written(
-                    holder.shelf, holder.row, placed(holder.shelf, holder.row, without(holder, before[0])), commit
-                )
+                self._let_go(holder, before[0], commit)
         self._erase(shelf, before, commit)
+
+    def _let_go(self, holder: Holder, ident: bytes, commit: Transaction) -> None:
+        for row in self._backend.fetch(holder.shelf.spec, [holder.row[0]]):  # what went before may have changed it
+            self._written(holder.shelf, row, placed(holder.shelf, row, without(holder, row, ident)), commit)
 
     def _sees(self, shelf: Shelf, row: Row) -> bool:
         return bool(self._visible(shelf, [row]))
@@ -384,11 +393,14 @@ class Writing(Reading):
             if not isinstance(artifact, Record):
                 raise ValidationError(f"expected an artifact, got {type(artifact).__name__}")
             shelf = self._types.shelf(type(artifact))
-        if shelf.refusal:
-            shelf.check_writable()
+        if shelf.refusal or shelf.ours:
+            self._check_writable(shelf)
+        return shelf
+
+    def _check_writable(self, shelf: Shelf) -> None:
+        shelf.check_writable()
         if shelf.ours and self._access is not None:
             raise UnknownTypeError(f"a principal does not write {shelf.spec.name}: the actions on artifacts do")
-        return shelf
 
 
 def words(given: str | None, what: str) -> str | None:

@@ -244,6 +244,12 @@ class Backend(Protocol):
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id; unknown ones are left out."""
 
+    def deleted(self, id: bytes) -> tuple[Commit, Change] | None:
+        """Return the transaction in which an artifact was deleted, and its part of it; ``None`` for any other id.
+
+        The change is the one of kind *delete*, with the whole row in ``before``. What a migration dropped has none.
+        """
+
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
 

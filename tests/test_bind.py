@@ -379,6 +379,12 @@ def test_after_binding_negation_stands_on_leaves_and_every_path_has_its_kind(pre
         assert path is None or path.kind == SPEC.by_name[path.field].kind
 
 
+@pytest.mark.parametrize("link", [Image.parents.any, lambda where: linked_from(Image.parent, where)])
+def test_a_walk_goes_on_at_the_other_end_of_a_link(link):
+    inner, shape = Image.size == 1, [Not, type(link(And(()))), Or, Compare, Compare]
+    assert [type(each) for each in walk(~link(inner | (Image.size == 2)))] == shape
+
+
 @given(st.text())
 def test_any_key_is_kept_whole_or_refused(key):
     try:

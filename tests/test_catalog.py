@@ -327,11 +327,11 @@ def test_name_and_version_are_unique_while_private_per_owner(catalog):
 
 def test_once_public_a_name_and_version_is_unique_across_owners(catalog):
     catalog.add(Image(name="a", owner="ann", visibility="public"))
-    private = catalog.add(Image(name="a", owner="bob"))
+    private = catalog.activate(catalog.add(Image(name="a", owner="bob")))
     with pytest.raises(DuplicateError):
         catalog.add(Image(name="a", owner="bob", visibility="public"))
     with pytest.raises(DuplicateError):
-        catalog.update(private, visibility="public")
+        catalog.publish(private)
     assert catalog.get(Image, private.id).visibility == "private"
     for visibility in ("shared", "community"):
         catalog.add(Image(name=visibility, owner="ann", visibility=visibility))
@@ -535,12 +535,14 @@ def test_fields_may_be_called_like_parameters(catalog):
 
 
 def test_upsert_adds_then_updates_what_differs_then_leaves_alone(catalog):
-    first = catalog.upsert(Image(name="a", size=1, status="active"))
+    first = catalog.upsert(Image(name="a", size=1, protected=True))
+    first = catalog.hold(first, "a lawsuit")
     same = catalog.upsert(Image(name="a", size=1))
     third = catalog.upsert(Image(name="a", size=2, tags=["x"]))
-    assert [each.revision for each in (first, same, third)] == [1, 1, 2]
-    assert (third.id, third.size, third.tags, third.status) == (first.id, 2, ["x"], "active")
-    assert figures(catalog)["changes"] == 2
+    assert [each.revision for each in (first, same, third)] == [2, 2, 3]
+    assert (third.id, third.size, third.tags) == (first.id, 2, ["x"])
+    assert (third.protected, third.hold) == (True, "a lawsuit")
+    assert figures(catalog)["changes"] == 3
 
 
 def test_upsert_recognises_by_the_whole_scope(catalog):
@@ -743,7 +745,6 @@ def full():
         name="full",
         version="1.0.0-rc.1+b",
         owner="ann",
-        status="active",
         visibility="shared",
         description="\U0001f9ea",
         tags=["b", "a"],
@@ -759,7 +760,7 @@ def full():
 
 
 def test_what_is_dumped_loads_to_exactly_the_same(catalog, tmp_path):
-    stored = catalog.update(catalog.add(full()), ratio=0.2)
+    stored = catalog.activate(catalog.add(full()), ratio=0.2)
     record = catalog.dump(stored)
     with Catalog.open(str(tmp_path / "other.db")) as other:
         assert other.load(Image, [record]) == 1
@@ -788,7 +789,7 @@ def test_load_sets_what_is_otherwise_the_catalogue_s(catalog):
         datetime(2001, 2, 3, 4, 5, 6, 7, UTC),
         datetime(2002, 1, 1, tzinfo=UTC),
     )
-    assert catalog.update(found, size=1).revision == 8
+    assert catalog.update(found, description="loaded").revision == 8
 
 
 def test_load_is_all_or_none(catalog):

@@ -14,7 +14,7 @@ import attrs
 import pytest
 from attrs import evolve
 
-from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, State, Transition, field, matches
+from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, Record, State, Transition, field, matches
 from metastore.errors import MetastoreError, SchemaConflictError, ValidationError
 
 
@@ -585,7 +585,7 @@ def test_further_states_and_actions_widen(url):
     with Catalog.open(url, types=[lived(SHORT)]) as older:
         older.add(lived(SHORT)(name="a"))
     with Catalog.open(url, types=[wide := lived(LONG, go="may_go")]) as newer:
-        assert newer.add(wide(name="b", status="c")).status == "c"
+        assert newer.change(newer.add(wide(name="b")), "go", "on").status == "c"
     with Catalog.open(url) as dynamic:
         (spec,) = dynamic.types()
         assert (spec.lifecycle, spec.rules, spec.by_name["status"].choices) == (LONG, {"go": "may_go"}, ("a", "b", "c"))
@@ -610,3 +610,16 @@ def test_a_life_cycle_that_lost_something_is_refused(url, lifecycle, words):
         older.add(lived(LONG)(name="a", status="a"))
     with Catalog.open(url) as newer, pytest.raises(SchemaConflictError, match=words):
         newer.add(lived(lifecycle)(name="b"))
+
+
+def test_a_link_to_any_type_leads_there_without_the_class_too(url):
+    class Pointing(Artifact, type_name="pointing"):
+        at: Field[Link[Record] | None] = field(default=None)
+        all: Field[list[Link[Record]]] = field(factory=list)
+
+    with Catalog.open(url, types=[Pointing]) as declared:
+        first = declared.add(Pointing(name="a"))
+        declared.add(Pointing(name="b", at=Link(first), all=[Link(first)]))
+    with Catalog.open(url) as other:
+        found = other.get(other.artifact_type("pointing"), name="b")
+        assert (found.at, found.all) == (Link(first.id), [Link(first.id)])

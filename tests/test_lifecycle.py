@@ -144,4 +144,4 @@ def test_image_states_are_those_of_glance():
     assert {each.target for each in IMAGES.transitions if "queued" in each.sources} == {
         "saving", "uploading", "importing", "active",
     }  # fmt: skip
-    assert all(each.clears == ("size", "virtual_size") for each in IMAGES.transitions if each.target == "queued")
+    assert all(each.clears == ("image", "virtual_size") for each in IMAGES.transitions if each.target == "queued")

@@ -94,18 +94,20 @@ def test_what_has_no_owner_is_of_no_project(catalog):
     assert str(refusal(catalog, None)) == "the catalogue may hold 1 artifacts and holds 1; delete one, or ask for more"
 
 
-def test_limits_are_read_by_index_not_by_scan(tmp_path):
+def test_a_check_reads_limits_and_tally_by_key_and_looks_at_no_artifact(tmp_path):
     with Catalog.open(f"{tmp_path}/c.db", types=[Image], durability="normal") as catalog:
         put(catalog, Quota(count=1))
         catalog.add_many(Quota(project=f"p{at}", count=at) for at in range(200))
         seen = []
         connection = catalog._backend._connections.local().conn
         connection.set_trace_callback(seen.append)
-        assert limits_for(catalog, "p7", "images") == [Limit("project", None, 7, None)]
+        check(catalog, "p7", "images")
         connection.set_trace_callback(None)
-        (asked,) = seen
-        plan = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {asked}")]
-    assert not [step for step in plan if step.startswith("SCAN")], plan
+        limits, *tally = seen
+        plans = [step[3] for sql in (limits, tally[-1]) for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert "_usage" in tally[-1]
+    assert len(tally) == 2
+    assert not [step for step in plans if step.startswith("SCAN")], plans
 
 
 # what is refused
@@ -142,6 +144,14 @@ def test_both_the_limit_of_all_types_and_the_types_own_must_hold(catalog):
     assert refusal(catalog, "p1").kind == "images"
     add(catalog, "p1", Note)
     assert refusal(catalog, "p1", Note).kind is None
+
+
+def test_a_quota_of_one_type_is_not_used_up_by_another(catalog):
+    put(catalog, Quota(kind="images", count=1))
+    put(catalog, Quota(kind="notes", count=2))
+    for kind in (Note, Note, Image):
+        add(catalog, "p1", kind)
+    assert [refusal(catalog, "p1", kind).used for kind in (Image, Note)] == [1, 2]
 
 
 @pytest.mark.parametrize("measure", ["count", "bytes"])

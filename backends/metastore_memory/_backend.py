@@ -192,6 +192,8 @@ class MemoryBackend:
                 return False
             _remove(store, spec, stored)
             _record(store, change)
+            if (commit := store.under_way.get("commit")) is not None:
+                store.put(store.tombstones, stored["id"], (store.commits[commit], change))
             return True
 
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
@@ -212,6 +214,11 @@ class MemoryBackend:
         """Return what is known of each id."""
         with self._reading() as store:
             return {id: store.identities[id] for id in ids if id in store.identities}
+
+    def deleted(self, id: bytes) -> tuple[Commit, Change] | None:
+        """Return the transaction in which an artifact was deleted, and its part of it."""
+        with self._reading() as store:
+            return store.tombstones.get(id)
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""

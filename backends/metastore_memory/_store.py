@@ -33,6 +33,7 @@ class Store:
         self.identities: dict[bytes, Identity] = {}
         self.commits: dict[bytes, Commit] = {}
         self.changes: dict[int, tuple[bytes | None, Change]] = {}
+        self.tombstones: dict[bytes, tuple[Commit, Change]] = {}
         self.under_way: dict[str, bytes] = {}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._depth = 0

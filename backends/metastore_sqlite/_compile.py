@@ -40,6 +40,8 @@ Fragment = tuple[str, list[Any]]
 
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _COMPLEMENT: dict[str, Any] = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
+_SIGHTS = {each: f"'{each}'" for each in ("private", "shared", "community", "public")}
+"""Written out, not bound: only then SQLite takes the index of what is not private."""
 _FALSE: Fragment = ("0", [])
 _TRUE: Fragment = ("1", [])
 
@@ -147,6 +149,8 @@ class Conditions:
 
     def _compare(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         operator = _OPERATORS[leaf.op]
+        if leaf.path.field == "visibility" and leaf.value in _SIGHTS and not leaf.path.keys:
+            return f"{alias}.visibility {operator} {_SIGHTS[leaf.value]}", []
         if isinstance(leaf.value, tuple):
             name = leaf.path.field
             return f"({alias}.{quoted(f'{name}__key')}, {alias}.{quoted(name)}) {operator} (?, ?)", list(leaf.value)

@@ -344,6 +344,11 @@ class SqliteStore:
         sql = "SELECT id, type, state FROM _identity WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
         return {ident: Identity(name, state) for ident, name, state in self._read(sql, (encode(list(ids)),))}
 
+    def deleted(self, id: bytes) -> tuple[Commit, Change] | None:
+        """Return the transaction in which an artifact was deleted, and its part of it."""
+        rows = self._read(statements.DELETED, (id,))
+        return (Commit(*rows[0][:4]), Change(*rows[0][4:])) if rows else None
+
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         return self._read(*self._compiled(statements.select, spec, query, self._table(spec).qualified))

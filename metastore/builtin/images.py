@@ -10,6 +10,7 @@ from uuid import UUID
 
 from metastore._artifact import Field, Record, field
 from metastore._blob import Blob
+from metastore._lifecycle import IMAGES
 
 __all__ = ["CONTAINER_FORMATS", "DISK_FORMATS", "Image"]
 
@@ -18,20 +19,41 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 _MOST = 2**31 - 1
 
 
-class Image(Record, type_name="images", unique=()):
+_BOTH = ("saving", "importing", "active")
+"""States that Glance enters with both formats known, and not without."""
+
+_RULES = {
+    "create": "add_image",
+    "get": "get_image",
+    "update": "modify_image",
+    "delete": "delete_image",
+    "publish": "publicize_image",
+    "communitize": "communitize_image",
+    "download": "download_image",
+    "deactivate": "deactivate",
+    "reactivate": "reactivate",
+    "add_member": "add_member",
+    "get_member": "get_member",
+    "get_members": "get_members",
+    "modify_member": "modify_member",
+    "delete_member": "delete_member",
+}
+
+
+class Image(Record, type_name="images", unique=(), lifecycle=IMAGES, rules=_RULES):
     """Images"""
 
     name: Field[str | None] = field(
         default=None, max_length=255, folded=True, search=4, mutable=True, description="What people call it."
     )
     disk_format: Field[str | None] = field(
-        default=None, choices=DISK_FORMATS, index=True, required_for="active", description="Format of the disk inside."
+        default=None, choices=DISK_FORMATS, index=True, required_for=_BOTH, description="Format of the disk inside."
     )
     container_format: Field[str | None] = field(
         default=None,
         choices=CONTAINER_FORMATS,
         index=True,
-        required_for="active",
+        required_for=_BOTH,
         description="Format of what holds the disk; bare for none.",
     )
     min_disk: Field[int] = field(

@@ -34,7 +34,7 @@ _Numbered = tuple[int, dict[str, Any]]
 def export(file: IO[str], type_names: tuple[str, ...]) -> None:
     """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
     catalog = opened()
-    specs = [spec_named(catalog, name) for name in type_names] or catalog.types()
+    specs = [spec_named(catalog, name) for name in type_names] or catalog.types(unlisted=True)
     _line(file, {"metastore": "export", "format": FORMAT})
     for spec in specs:
         _line(file, {"spec": spec_to_json(spec)})
@@ -120,7 +120,7 @@ def _spec(number: int, data: Any) -> TypeSpec:
 
 
 def _register(catalog: Catalog, specs: list[TypeSpec]) -> None:
-    known = {spec.name: spec.digest for spec in catalog.types()}
+    known = {spec.name: spec.digest for spec in catalog.types(unlisted=True)}
     made: dict[str, type[Any]] = {}
 
     def resolve(name: str) -> type[Any]:

@@ -210,6 +210,15 @@ def _place_leaves(draw: Draw, world: World, spec: TypeSpec) -> Predicate:
 
 
 @st.composite
+def _others(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
+    """What is asked of the other end of a link: as often as not who it is, since most else holds for all or for none."""
+    there = [each.id for each in world.of(spec.name)]
+    if draw(st.booleans()) and there:
+        return Compare(Path("id", kind="id"), draw(st.sampled_from(("eq", "ne"))), draw(st.sampled_from(there)))
+    return draw(predicates(world, spec, depth - 1))
+
+
+@st.composite
 def _follows(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
     linked = [
         (each.name, each.links.target)
@@ -219,7 +228,7 @@ def _follows(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:
     if not linked or depth <= 0:
         return draw(_place_leaves(world, spec))
     name, target = draw(st.sampled_from(linked))
-    where = draw(predicates(world, world.specs[target], depth - 1))
+    where = draw(_others(world, world.specs[target], depth))
     return Follow(Path(name, kind=spec.by_name[name].kind), target, where)
 
 
@@ -229,7 +238,7 @@ def _followeds(draw: Draw, world: World, depth: int) -> Predicate:
     if not linking or depth <= 0:
         return Followed("nowhere", "parent", And(()))
     source, name = draw(st.sampled_from(linking))
-    return Followed(source.name, name, draw(predicates(world, source, depth - 1)))
+    return Followed(source.name, name, draw(_others(world, source, depth)))
 
 
 def _leaf(draw: Draw, world: World, spec: TypeSpec, depth: int) -> Predicate:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from metastore.backend import Backend, FieldSpec, Identity, TypeSpec
+from metastore.backend import Backend, Commit, FieldSpec, Identity, TypeSpec
 from metastore.errors import ClosedError, ConflictError, DuplicateError, IdTakenError, MetastoreError, ReadOnlyError
 from metastore.query import Compare, Path, Query
 from metastore.testing._exam import Exam, filled, found
@@ -242,6 +242,29 @@ class WritesSuite(Exam):
                 times.append(backend.stamp(commit(time=time, actor="it's", message="\U0001f9ea")))
         assert times == [1000, 5000, 5000, 5000, 6000]
 
+    def test_a_delete_is_remembered_with_its_transaction_and_the_whole_row(
+        self, backend: Backend, spec: TypeSpec
+    ) -> None:
+        made = self.one(backend, spec, name="gone")
+        newer = made.but(name="gone at last")
+        assert replace(backend, made, newer)
+        said, told = commit(actor="it's", message="\U0001f9ea"), change("delete", newer, None)
+        with backend.transaction():
+            time = backend.stamp(said)
+            assert backend.delete(spec, row(newer), told)
+        assert backend.deleted(made.id) == (Commit(said.id, time, said.actor, said.message), told)
+
+    def test_only_what_was_deleted_is_remembered_so(self, backend: Backend, spec: TypeSpec) -> None:
+        made, other = self.one(backend, spec), self.one(backend, spec)
+        with pytest.raises(Undo), backend.transaction():
+            backend.stamp(commit())
+            assert backend.delete(spec, row(made), change("delete", made, None))
+            raise Undo
+        assert delete(backend, other)
+        assert not delete(backend, other)
+        assert [backend.deleted(ident) for ident in (made.id, new_id(), b"", b"x" * 999)] == [None] * 4
+        assert backend.deleted(other.id) is not None
+
     def test_stats_count_artifacts_and_changes(self, backend: Backend, spec: TypeSpec) -> None:
         made = self.one(backend, spec)
         self.one(backend, spec)
@@ -286,6 +309,7 @@ class WritesSuite(Exam):
             lambda: backend.select(spec, Query(spec.name)),
             lambda: backend.aggregate(spec, Query(spec.name), (), ()),
             lambda: backend.identify([new_id()]),
+            lambda: backend.deleted(new_id()),
             lambda: backend.closure([new_id()], None),
             lambda: list(backend.check()),
             backend.stats,

@@ -49,6 +49,29 @@ def test_properties_are_held_against_what_is_applied_to_their_type(catalog, name
         check_properties(catalog, "images", {"hw_nodes": 0})
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda catalog, image, wrong: catalog.add(Image(properties=wrong)),
+        lambda catalog, image, wrong: catalog.add_many([Image(), Image(properties=wrong)]),
+        lambda catalog, image, wrong: catalog.update(image, properties=wrong),
+        lambda catalog, image, wrong: catalog.update_many(Image, properties=wrong),
+    ],
+)
+def test_every_write_through_the_catalogue_is_held_against_it(write, catalog, namespace):
+    image = catalog.add(Image())
+    apply(catalog, namespace, "images")
+    with pytest.raises(ValidationError, match=r"\$\.properties\.hw_nodes"):
+        write(catalog, image, {"hw_nodes": 0})
+    assert [each.properties for each in catalog.find(Image)] == [{}]
+
+
+def test_another_change_of_what_was_stored_before_is_let_pass(catalog, namespace):
+    image = catalog.add(Image(properties={"hw_nodes": 0}))
+    apply(catalog, namespace, "images")
+    assert catalog.update(image, name="old").name == "old"
+
+
 def test_nothing_is_checked_before_a_namespace_is_applied(catalog, namespace):
     check_properties(catalog, "images", {"hw_nodes": 0})
 

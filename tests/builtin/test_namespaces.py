@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastore import Catalog
+from metastore import Catalog, spec_of
 from metastore.builtin.metadefs import Namespace, document_of, fields_of
 from metastore.errors import DefinitionError, DuplicateError, MetastoreError
+from metastore.policy._defaults import METADEFS
 
 ASSETS = Path(__file__).parent / "assets"
 EVERYTHING = json.loads((ASSETS / "everything.json").read_text(encoding="utf-8"))
@@ -42,7 +43,7 @@ properties = st.dictionaries(
         title=words,
         default=plain,
         enum=st.lists(plain, max_size=3),
-        minimum=st.integers(-9, 9) | st.floats(-9, 9),
+        minimum=st.integers(-9, 9) | st.floats(-9, 9).map(lambda one: one + 0.0),
         readonly=st.booleans(),
         operators=st.lists(words, max_size=2),
         items=some({}, type=st.just("string")),
@@ -123,6 +124,17 @@ def test_a_change_of_the_artifact_shows_in_its_document(catalog):
 
 def test_keys_are_written_in_the_order_of_glance():
     assert list(document_of(Namespace(**fields_of(EVERYTHING))))[:3] == ["namespace", "display_name", "description"]
+
+
+def test_a_namespace_is_always_active_and_may_be_public_at_once(catalog):
+    stored = catalog.add(Namespace(**fields_of(EVERYTHING)))
+    assert (stored.status, stored.visibility) == ("active", "public")
+
+
+def test_who_may_do_what_is_said_by_the_rules_of_glance():
+    rules = dict(spec_of(Namespace).rules)
+    assert rules.keys() >= {"create", "get", "list", "update", "delete", "publish"}
+    assert set(rules.values()) <= set(METADEFS)
 
 
 def test_a_namespace_has_its_name_for_itself(catalog):

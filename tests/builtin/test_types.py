@@ -16,6 +16,7 @@ from metastore.builtin.images import Image
 from metastore.builtin.packages import Package
 from metastore.builtin.secrets import Secret
 from metastore.errors import DeclarationError, DuplicateError, UnknownTypeError, ValidationError
+from metastore.policy._defaults import RULES
 
 USUAL = builtin.names()
 EVERY = [*USUAL, *builtin.names(on_request=True)]
@@ -58,7 +59,7 @@ def own_fields(name):
 
 
 def marks(spec):
-    return ("R" if spec.required_for == "active" else "") + ("M" if spec.mutable else "")
+    return ("R" if "active" in spec.required_for else "") + ("M" if spec.mutable else "")
 
 
 @pytest.fixture
@@ -119,14 +120,26 @@ def test_images_have_the_fields_of_glance_and_glare_and_no_others():
     assert set(own_fields("images")) == IMAGE
 
 
-def test_an_image_needs_both_formats_to_be_active_and_nothing_else():
-    fields = own_fields("images")
-    assert {name for name, spec in fields.items() if spec.required_for} == {"disk_format", "container_format"}
+def test_an_image_needs_both_formats_before_it_has_data_and_nothing_else():
+    needs = {name: set(spec.required_for) for name, spec in own_fields("images").items() if spec.required_for}
+    assert needs == {key: {"saving", "importing", "active"} for key in ("disk_format", "container_format")}
+
+
+def test_an_image_begins_queued_and_has_the_states_of_glance():
+    states = "queued saving uploading importing active deactivated killed pending_delete"
+    assert set(spec_of(Image).lifecycle.states) == set(states.split())
+    assert Image().status == "queued"
 
 
 def test_what_glance_lets_change_at_any_time_is_mutable():
     frozen = {name for name, spec in own_fields("images").items() if not spec.mutable}
     assert frozen == {"disk_format", "container_format", "virtual_size", "image"}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_rule_a_type_names_is_a_rule(name):
+    [cls] = builtin.types(name)
+    assert set(dict(spec_of(cls).rules).values()) <= set(RULES)
 
 
 @pytest.mark.parametrize("name", EVERY)

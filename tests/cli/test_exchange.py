@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from metastore import Catalog, Record
+from metastore import Catalog, Principal, Record
 
 
 def exported(metastore):
@@ -88,3 +88,15 @@ def test_a_spec_that_cannot_be_read_is_refused(metastore, images):
 
 def test_a_file_that_is_not_there_is_a_usage_error(metastore):
     assert metastore("import", "none.jsonl").code == 2
+
+
+def test_what_the_engine_keeps_of_an_artifact_travels_with_it(metastore, images, path):
+    with Catalog.open(str(path)) as catalog:
+        shared = catalog.share(catalog.get(Record, images.alpine.id), "guests")
+        catalog.as_(Principal(project="guests")).answer(shared, "accepted")
+    assert metastore("export", "all.jsonl").code == 0
+    path.unlink()
+    assert metastore("import", "all.jsonl").code == 0
+    with Catalog.open(str(path)) as again:
+        assert [(each.member, each.answer) for each in again.members(shared)] == [("guests", "accepted")]
+        assert again.as_(Principal(project="guests")).find(type(shared)).all() == [shared]

@@ -65,10 +65,16 @@ def test_a_tag_may_look_like_an_option(metastore, images, tag):
 
 
 def test_rm_deletes_and_frees_the_name(metastore, images):
-    assert metastore("rm", images.alpine.id, images.old.id, "images", "debian@13.0.0").code == 0
-    assert metastore("count", "images").out == "0\n"
-    assert metastore("show", images.old.id).code == 1
-    assert metastore("add", "images", "name=debian", "version=12.0.0").code == 0
+    assert metastore("rm", images.alpine.id, "images", "debian@13.0.0").code == 0
+    assert metastore("count", "images").out == "1\n"
+    assert metastore("show", images.alpine.id).code == 1
+    assert metastore("add", "images", "name=alpine", "version=3.20.0").code == 0
+
+
+def test_rm_is_refused_while_an_artifact_of_the_same_owner_links_there(metastore, images):
+    refused = metastore("rm", images.old.id)
+    assert (refused.code, f"images {images.alpine.id} by parent" in refused.err) == (3, True)
+    assert metastore("rm", images.alpine.id).code == metastore("rm", images.old.id).code == 0
 
 
 def test_rm_is_refused_while_a_link_restricts(metastore, images):

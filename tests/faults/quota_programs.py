@@ -1,7 +1,6 @@
 """What the child processes of the quota tests run. Functions only, so that a fork server can find them by name."""
 
 from metastore import Artifact, Blob, Catalog, Field, field
-from metastore._quotas import check
 from metastore.errors import QuotaError
 
 
@@ -18,9 +17,7 @@ def open_images(path):
 def add_checked(catalog, name, owner, size):
     """Add an image if the quotas let it; return whether they did."""
     try:
-        with catalog.transaction():
-            check(catalog, owner, "images", 1, size)
-            catalog.add(Image(name=name, owner=owner, disk=Blob("s3://a/b", size=size)))
+        catalog.add(Image(name=name, owner=owner, disk=Blob("s3://a/b", size=size)))
     except QuotaError:
         return False
     return True

@@ -12,7 +12,7 @@ from metastore.builtin.metadefs._namespace import Namespace
 from metastore.errors import NotFoundError, ValidationError
 
 if TYPE_CHECKING:
-    from metastore import Catalog
+    from metastore._catalog import Catalog
 
 __all__ = ["Applied", "apply", "checker", "misfits", "withdraw"]
 

@@ -17,7 +17,7 @@ from metastore.builtin.metadefs._namespace import LISTS, Namespace, document_of,
 from metastore.errors import DefinitionError, NotFoundError, ValidationError
 
 if TYPE_CHECKING:
-    from metastore import Catalog
+    from metastore._catalog import Catalog
     from metastore.query import Predicate
 
 __all__ = ["Loaded", "Mode", "load_definitions", "write_definitions"]
@@ -27,6 +27,14 @@ MODES = ("skip", "merge", "prefer_new", "overwrite")
 LONGEST_FILE_NAME = 200
 _DECIDED = ("visibility", "protected")
 """What stands at its default unless said, and so is never lacking."""
+
+_SIGHT = {
+    "public": ("publish",),
+    "community": ("communitize",),
+    "private": ("unpublish",),
+    "shared": ("unpublish", "share"),
+}
+"""Actions that lead to a visibility."""
 
 
 @frozen(eq=False, repr=False)
@@ -107,7 +115,9 @@ def _load_one(catalog: Catalog, document: Document, mode: Mode, owner: str | Non
     wanted = (
         document if mode == "overwrite" else _merged(document_of(stored), document, prefer_new=mode == "prefer_new")
     )
-    after = catalog.update(stored, **fields_of(wanted))
+    fields = fields_of(wanted)
+    visibility = fields.pop("visibility")
+    after = catalog.change(stored, fields, *(() if visibility == stored.visibility else _SIGHT[visibility]))
     return "kept" if after.revision == stored.revision else "changed"
 
 

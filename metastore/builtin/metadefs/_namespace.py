@@ -6,12 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from metastore._artifact import Artifact, Field, field
+from metastore._lifecycle import Lifecycle, State
 from metastore.builtin.metadefs._definition import Document, check_document
 
 __all__ = ["LISTS", "Namespace", "document_of", "fields_of"]
 
+_ALWAYS_ACTIVE = Lifecycle("active", {"active": State()})
+_RULES = {
+    "create": "add_metadef_namespace",
+    "get": "get_metadef_namespace",
+    "list": "get_metadef_namespace",
+    "update": "modify_metadef_namespace",
+    "publish": "modify_metadef_namespace",
+    "unpublish": "modify_metadef_namespace",
+    "delete": "delete_metadef_namespace",
+}
 
-class Namespace(Artifact, type_name="metastore_namespaces", unique=("name",)):
+
+class Namespace(Artifact, type_name="metadef_namespaces", unique=("name",), lifecycle=_ALWAYS_ACTIVE, rules=_RULES):
     """Metadata definitions: which properties, objects and tags the artifacts of some types may carry
 
     ``name`` is the namespace's, as ``OS::Compute::Hypervisor``. What is inside stands as Glance's JSON says it; change

@@ -9,7 +9,7 @@ from metastore.builtin.metadefs._namespace import Namespace
 from metastore.errors import DefinitionError, DuplicateError, NotFoundError, ProtectedError, nearest
 
 if TYPE_CHECKING:
-    from metastore import Catalog
+    from metastore._catalog import Catalog
 
 __all__ = ["Part", "add_definition", "remove_definition", "replace_definition"]
 
