@@ -33,6 +33,8 @@ Specs = Callable[[str], "TypeSpec | None"]
 _ALL, _NONE = And(()), Or(())
 _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
+_ACROSS = {"get": "artifact:get_any_artifact", "list": "artifact:list_all_artifacts"}
+"""Rules of those who see beyond their own project, besides the admin."""
 _GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
@@ -75,9 +77,12 @@ class Access:
 
     def _visible(self, spec: TypeSpec, action: str) -> Predicate:
         listed = _LISTED if action == "list" else _ALL
-        if self.admin:
+        if self._across(action):
             return listed
         return both(Or((*self._own(), *self._others(action))), listed)
+
+    def _across(self, action: str) -> bool:
+        return self.admin or self.policy.allows(_ACROSS[action], self.caller)
 
     def _own(self) -> Iterable[Predicate]:
         if self.caller.project is not None:
@@ -108,7 +113,7 @@ class Access:
     def saw(self, spec: TypeSpec, was: Mapping[str, Any]) -> bool:
         """Return whether the caller would see an artifact that is gone, by its last values; its memberships went with it."""
         own = was["owner"] is not None and was["owner"] == self.caller.project
-        if not (self.admin or own or was["visibility"] in _OPEN):
+        if not (self._across("get") or own or was["visibility"] in _OPEN):
             return False
         return self.policy.allows(self._rule(spec, "get"), self.caller, was)
 
@@ -162,13 +167,12 @@ class Access:
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
-        for key in {*old, *new}:
+        for key, value in new.items():
+            if key not in old or old[key] != value:
+                self._allow("update" if key in old else "create", "properties", key)
+        for key in old:
             if key not in new:
                 self._allow("delete", "properties", key)
-            elif key not in old:
-                self._allow("create", "properties", key)
-            elif old[key] != new[key]:
-                self._allow("update", "properties", key)
 
     def _allow(self, operation: str, of: str, name: str) -> None:
         if not self.may(operation, of, name):

@@ -27,6 +27,8 @@ _RULES = {
     "get": "get_image",
     "update": "modify_image",
     "delete": "delete_image",
+    **dict.fromkeys(("save", "stage", "import", "activate", "requeue"), "upload_image"),
+    **dict.fromkeys(("unpublish", "share", "unshare", "hide", "protect", "expire"), "modify_image"),
     "publish": "publicize_image",
     "communitize": "communitize_image",
     "download": "download_image",
