@@ -291,6 +291,13 @@ def test_protections_hide_a_property(metastore, mine, rules, shown):
     assert (there.code, there.err) == (new.code, new.err.replace("secrets", "secret")) == (5, there.err)
 
 
+def test_who_may_write_a_property_and_not_read_it_writes_it(metastore, mine, rules, shown):
+    file = rules("[secret]\ncreate = @\nread = admin\nupdate = @\ndelete = admin\n", "guard.ini")
+    metastore("set", mine, "properties.secret=x", "properties.other=y")
+    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 0
+    assert shown(mine)["properties"] == {"secret": "z", "other": "y"}
+
+
 def test_rules_are_shown_without_a_catalogue(metastore, path):
     assert ["artifact:publish", "rule:context_is_admin"] in metastore("policy", "show").rows
     assert not path.exists()
