@@ -167,13 +167,12 @@ class Access:
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
-        for key in {*old, *new}:
+        for key, value in new.items():
+            if key not in old or old[key] != value:
+                self._allow("update" if key in old else "create", "properties", key)
+        for key in old:
             if key not in new:
                 self._allow("delete", "properties", key)
-            elif key not in old:
-                self._allow("create", "properties", key)
-            elif old[key] != new[key]:
-                self._allow("update", "properties", key)
 
     def _allow(self, operation: str, of: str, name: str) -> None:
         if not self.may(operation, of, name):

@@ -370,15 +370,15 @@ class Reading:
     def types(self, *, unlisted: bool = False) -> list[TypeSpec]:
         """Return the spec of every type, stored or registered, by name; with ``unlisted`` the engine's own that are stored, too."""
         self._types.refresh()
-        names = sorted([*self._types.names(), *(self._types.own() if unlisted else [])])
-        return [spec for name in names if (spec := self._types.spec(name)) is not None]
+        names = [*self._types.names(), *(self._types.own() if unlisted else ())]
+        return [spec for name in sorted(names) if (spec := self._types.spec(name)) is not None]
 
     def artifact_type(self, name: str) -> type[Any]:
         """Return the class of a type name: the registered one, else a dynamic one that behaves the same.
 
         Raises UnknownTypeError with the nearest spelling.
         """
-        if is_ours(name):
+        if isinstance(name, str) and is_ours(name):
             from metastore._members import KEPT
 
             if name in KEPT:

@@ -89,7 +89,7 @@ def test_an_unknown_action_is_no_matter_of_the_state():
 
 
 def test_the_fields_without_a_value_are_named():
-    with pytest.raises(TransitionError, match="size, .*have no value, and are required for active") as caught:
+    with pytest.raises(TransitionError, match=r"size, .*have no value, and are required for active") as caught:
         moved(SPEC, row(), "activate")
     assert (caught.value.action, caught.value.field) == ("activate", "size")
 

@@ -15,7 +15,7 @@ import click
 
 from metastore import Catalog, TypeSpec, make_type, spec_from_json, spec_to_json
 from metastore.cli import _output as output
-from metastore.cli._fields import complete_type, spec_named, type_named
+from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, opened
 from metastore.errors import MetastoreError, UnknownTypeError, ValidationError
 
@@ -40,7 +40,7 @@ def export(file: IO[str], type_names: tuple[str, ...]) -> None:
         _line(file, {"spec": spec_to_json(spec)})
     number = 0
     for spec in specs:
-        for record in catalog.dump_many(type_named(catalog, spec.name)):
+        for record in catalog.dump_many(catalog.artifact_type(spec.name)):
             _line(file, record)
             number += 1
     output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")

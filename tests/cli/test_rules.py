@@ -334,7 +334,7 @@ def test_the_fields_of_a_type_are_listed(metastore, images):
     assert (rows["arch"], rows["tags"]) == (["x86_64|aarch64", ""], ["list of str", ""])
     assert {row[0]: row[2] for row in metastore("types", "images", "--builtin", "-c", "none.db").rows}[
         "disk_format"
-    ] == "active"
+    ] == "saving, importing, active"
 
 
 def test_definitions_are_loaded_applied_written_and_withdrawn(metastore, mine, rules, path):
