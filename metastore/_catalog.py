@@ -34,7 +34,8 @@ class Catalog(Governing, Keeping):
     """A catalogue of artifacts in one store. Open it with `Catalog.open`, close it, or use it in ``with``.
 
     Thread-safe, process-safe and fork-safe. Every method that writes is one transaction, or part of the one that is
-    open in its thread; it raises before anything is written, or undoes what it wrote.
+    open in its thread; it raises before anything is written, or undoes what it wrote. As opened it is the owner's of the
+    process, whom no policy binds; `as_` gives it as one caller may use it.
     """
 
     def __init__(

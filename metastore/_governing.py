@@ -23,7 +23,11 @@ A = TypeVar("A", bound=Record)
 
 
 class Governing(Writing):
-    """What decides over artifacts: each method is one action, by its own rule of the policy."""
+    """What decides over artifacts: each method is one action, by its own rule of the policy.
+
+    Those that take an artifact are compare-and-set on its revision, return the new one, and raise StaleRevisionError,
+    NotFoundError and, for a principal, ForbiddenError. Where nothing would change nothing is written.
+    """
 
     # states
 
@@ -31,11 +35,27 @@ class Governing(Writing):
         """Set fields, then take an action of the type's life cycle, together or not at all; return the new revision.
 
         An artifact that is in the action's target already stays as it is. Raises TransitionError, and as `change` does.
+
+        >>> from metastore import Artifact, Catalog, Lifecycle, State, Transition
+        >>> cycle = Lifecycle("open", {"open": State(), "done": State("none")}, (Transition("finish", "open", "done"),))
+        >>> class Task(Artifact, type_name="tasks", lifecycle=cycle):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     catalog.act(catalog.add(Task(name="paint")), "finish", description="in blue").status
+        'done'
         """
         return self.change(artifact, *([fields] if fields else []), action)
 
     def activate(self, artifact: A, /, **fields: Any) -> A:
-        """Set fields, then make it active: every field that is required for it needs a value. Raises TransitionError."""
+        """Set fields, then make it active. Raises TransitionError, with its ``field``, where one that is required has no value.
+
+        >>> from metastore import Artifact, Catalog, Field, field
+        >>> class Note(Artifact, type_name="notes"):
+        ...     text: Field[str | None] = field(default=None, required_for="active")
+        >>> with Catalog.open("memory:") as catalog:
+        ...     catalog.activate(catalog.add(Note(name="first")), text="hello").status
+        'active'
+        """
         return self.act(artifact, "activate", **fields)
 
     def deactivate(self, artifact: A) -> A:
@@ -49,24 +69,38 @@ class Governing(Writing):
     # sight
 
     def publish(self, artifact: A) -> A:
-        """Let everybody see it. Raises TransitionError in a state that is not published, DuplicateError for a public name and version."""
+        """Let everybody see it.
+
+        Raises TransitionError in a state in which its type is not published, DuplicateError where another public one has its unique scope.
+        """
         return self.change(artifact, "publish")
 
     def unpublish(self, artifact: A) -> A:
-        """Let only its owner see it again. Raises DuplicateError where the owner has another private one of its name and version."""
+        """Let only its owner see it again. Raises DuplicateError where the owner has another that has its unique scope."""
         return self.change(artifact, "unpublish")
 
     def communitize(self, artifact: A) -> A:
-        """Let everybody get it who knows of it, without showing it in lists."""
+        """Let everybody get it, without showing it in lists but to those who ask for what is unlisted."""
         return self.change(artifact, "communitize")
 
     # members
 
     @undone_when_it_raises
     def share(self, artifact: A, *projects: str) -> A:
-        """Share a private artifact, or share a shared one with more projects; each answers before it is listed there.
+        """Share a private artifact with projects, or a shared one with more; they get it at once, and list it once they accept.
 
-        One that is a member already keeps its answer. Raises TransitionError for one that is neither.
+        A project that is a member already keeps its answer. Raises TransitionError for an artifact that is community or public.
+
+        >>> from metastore import Artifact, Catalog, Principal
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     note = catalog.share(catalog.add(Note(name="plan", owner="p1")), "p2")
+        ...     theirs = catalog.as_(Principal(project="p2"))
+        ...     theirs.get(Note, note.id).name, theirs.count(Note)
+        ...     theirs.answer(note, "accepted").member, theirs.count(Note)
+        ('plan', 0)
+        ('p2', 1)
         """
         names = [_project(each) for each in projects]
         return self._around(artifact, ("share",), lambda: self._shared(artifact, names))  # type: ignore[no-any-return]
@@ -82,7 +116,7 @@ class Governing(Writing):
 
     @undone_when_it_raises
     def unshare(self, artifact: A, *projects: str) -> A:
-        """Take projects off the members of a shared artifact; with none named it is private again, without members.
+        """Take projects off the members of a shared artifact; with none named all, and it is private again.
 
         Raises NotFoundError for a project that is no member, TransitionError for an artifact that is not shared.
         """
@@ -105,9 +139,9 @@ class Governing(Writing):
         return made
 
     def members(self, artifact: Record) -> list[Membership]:
-        """Return the memberships of a shared artifact by project: all of them to its owner, its own to a member.
+        """Return the memberships of a shared artifact, by project; a principal that does not own it gets its own, or none.
 
-        Raises TransitionError for an artifact that is not shared.
+        Each has ``member``, the project, and ``answer``. Raises TransitionError for an artifact that is not shared.
         """
         stored = self._same(artifact)
         _check_shared(stored)
@@ -120,7 +154,8 @@ class Governing(Writing):
     def answer(self, artifact: Record, answer: str, *, project: str | None = None) -> Membership:
         """Set what a project says to a share (accepted, rejected or pending) and return the membership.
 
-        The project is the principal's own unless it is named. Raises NotFoundError where it is no member.
+        The project is the principal's own unless it is named; the owner of the process names it. Raises NotFoundError where it is
+        no member, TransitionError for an artifact that is not shared.
         """
         from metastore._members import Status
 
@@ -163,17 +198,30 @@ class Governing(Writing):
 
     @undone_when_it_raises
     def transfer(self, artifact: A, owner: str | None) -> A:
-        """Give an artifact to another project. Raises DuplicateError where that has one of its scope, QuotaError where it is full."""
+        """Give an artifact to another project, or to none (``None``).
+
+        Raises DuplicateError where that has another of its unique scope, QuotaError where its quota is full.
+        """
         return self._put(artifact, "transfer", owner=None if owner is None else _project(owner))
 
     @undone_when_it_raises
     def hold(self, artifact: A, reason: str) -> A:
-        """Put a legal hold on an artifact: nobody deletes it until it is released, and no retention takes it."""
+        """Put a legal hold on an artifact: until it is released nobody deletes it, not even the owner of the process.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     note = catalog.hold(catalog.add(Note(name="plan")), "case 7")
+        ...     catalog.delete(note)
+        Traceback (most recent call last):
+        metastore.errors.ProtectedError: ... is on hold (case 7): release it first
+        """
         return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
     @undone_when_it_raises
     def release(self, artifact: A) -> A:
-        """Take the legal hold off."""
+        """Take the legal hold off; by the same rule as `hold`."""
         return self._put(artifact, "hold", hold=None)
 
     def _put(self, artifact: A, action: str, /, **fields: Any) -> A:

@@ -161,7 +161,7 @@ class Reading:
         raise QueryError(f"several of {what} are {which!r}: say which by owner=…, or get it by id")
 
     def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
-        """Return artifacts by id, in the order asked; missing ones are left out."""
+        """Return artifacts by id, in the order asked, an id given twice twice; missing ones are left out."""
         wanted = [id.bytes if isinstance(id, UUID) else Link(id).id.bytes for id in ids]
         if _artifact_class(type).__type_name__ is None:
             return self._get_any(wanted)
@@ -182,7 +182,16 @@ class Reading:
         return [found[ident] for ident in wanted if ident in found]
 
     def latest(self, type: type[A], name: str, *predicates: Predicate) -> A:
-        """Return the highest version of a name among what fits. Raises NotFoundError."""
+        """Return the highest version of a name among what fits. Raises NotFoundError; QueryError as `get` does.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Tool(Artifact, type_name="tools"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     count = catalog.add_many(Tool(name="saw", version=version) for version in ("1.9.0", "1.10.0", "2.0.0-rc.1"))
+        ...     catalog.latest(Tool, "saw", Tool.version < "2.0.0-0").version
+        Version('1.10.0')
+        """
         if not predicates and _artifact_class(type).__type_name__ is not None:
             return self._by_name(type, name, None, _ANY_OWNER)  # type: ignore[no-any-return]
         order = (Order(Path("version"), descending=True),)
@@ -204,8 +213,16 @@ class Reading:
         ``type`` may be an abstract base: then every type under it is asked. Several predicates are a conjunction. ``latest`` keeps the
         highest version per type, owner and name among what fits. ``after`` is a page's cursor, or an artifact or its id.
         A principal is shown its own, what is public, and shares that it accepted, without the hidden; with ``unlisted``
-        all that it could get by id.
-        Raises QueryError and UnknownFieldError at once for what the type cannot answer.
+        all that it could get by id. The owner of the process is shown all.
+        Raises QueryError and UnknownFieldError at once for what the type cannot answer, ForbiddenError.
+
+        >>> from metastore import Artifact, Catalog, Field, field
+        >>> class Tool(Artifact, type_name="tools"):
+        ...     weight: Field[int] = field(default=0)
+        >>> with Catalog.open("memory:") as catalog:
+        ...     count = catalog.add_many([Tool(name="saw", weight=3), Tool(name="pin"), Tool(name="axe", weight=2)])
+        ...     [tool.name for tool in catalog.find(Tool, Tool.weight > 1, order_by=[Tool.name])]
+        ['axe', 'saw']
         """
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise QueryError(f"expected limit as a whole number, 0 or more, got {limit!r}")
@@ -250,7 +267,7 @@ class Reading:
         return made
 
     def count(self, type: type[A], *predicates: Predicate) -> int:
-        """Return how many artifacts fit."""
+        """Return how many artifacts fit; for a principal, of those that `find` lists."""
         return self.find(type, *predicates).count()
 
     def closure(
@@ -259,7 +276,17 @@ class Reading:
         """Return every link that can be reached from an artifact, or backwards leads to it, in one statement.
 
         By depth; each link once, at its least depth; cycles end; ``depth`` bounds the hops. A principal sees links
-        between artifacts that it sees, hop by hop.
+        between artifacts that it sees, hop by hop, in one statement per hop and type. Empty for an unknown id.
+
+        >>> from metastore import Artifact, Catalog, Field, Link, field
+        >>> class Part(Artifact, type_name="parts"):
+        ...     of: Field[Link["Part"] | None] = field(default=None)
+        >>> with Catalog.open("memory:") as catalog:
+        ...     whole = catalog.add(Part(name="whole"))
+        ...     half = catalog.add(Part(name="half", of=Link(whole)))
+        ...     bit = catalog.add(Part(name="bit", of=Link(half)))
+        ...     [(edge.field, edge.depth) for edge in catalog.closure(bit)]
+        [('of', 1), ('of', 2)]
         """
         if depth is not None and (type(depth) is not int or depth < 0):
             raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r}")
@@ -295,11 +322,14 @@ class Reading:
         return self._access is None or self._access.may("read", "fields", field)
 
     def back_links(self, artifact: Record | UUID | str) -> list[Edge]:
-        """Return the links that point to an artifact."""
+        """Return the links that point to an artifact: `closure` backwards, one hop."""
         return self.closure(artifact, 1, backwards=True)
 
     def dump(self, artifact: Record) -> dict[str, Any]:
-        """Return every field of a stored artifact as JSON values, with its type; `load` takes it back."""
+        """Return every field of a stored artifact as JSON values, with its type; `load` takes it back.
+
+        Without the fields that a principal may not read. Raises NotFoundError, StaleRevisionError for an older revision.
+        """
         shelf = self._types.shelf(type(artifact))
         rows = self._visible(shelf, self._backend.fetch(shelf.spec, [artifact.id.bytes]))
         if not rows:
@@ -328,6 +358,14 @@ class Reading:
         """Return the predicate of a CQL2 text, or of CQL2 JSON given as a mapping.
 
         Raises QuerySyntaxError with the position of the mistake, UnknownFieldError.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Tool(Artifact, type_name="tools"):
+        ...     pass
+        >>> with Catalog.open("memory:", types=[Tool]) as catalog:
+        ...     saw = catalog.add(Tool(name="saw", tags=["sharp"]))
+        ...     catalog.count(Tool, catalog.parse("tools", "name LIKE 's%' AND A_CONTAINS(tags, ('sharp'))"))
+        1
         """
         from metastore.cql2 import parse_json, parse_text
 

@@ -21,7 +21,7 @@ from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
 from metastore.errors import ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
-from metastore.query import Compare, Path, Predicate, Query
+from metastore.query import Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
@@ -52,8 +52,18 @@ class Writing(Reading):
         """Return a context in which all writes are one: they land together or not at all.
 
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
+<<<<<<< HEAD
         the outermost are kept in the history. Raises BusyError when the lock was not to be had in time, ForbiddenError for
         a principal that names another actor than itself.
+=======
+        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog, catalog.transaction(message="both or none"):
+        ...     notes = [catalog.add(Note(name=name)) for name in ("first", "second")]
+>>>>>>> 789074f69061e0b8e0a8c34b11a256b9fe7889d9
         """
         if actor is not None and actor != self._actor:
             self._check_ours("transaction(actor=…)")
@@ -65,8 +75,17 @@ class Writing(Reading):
     def add(self, artifact: A) -> A:
         """Store a new artifact and return it as stored: with times, and revision 1.
 
-        It begins in the first state of its type's life cycle. A principal's artifact is its project's. Raises ValidationError,
-        DuplicateError for a taken unique scope, IdTakenError for an id ever used, QuotaError; ForbiddenError, VetoError.
+        It begins in the first state of its type's life cycle, as its own owner's; what a principal adds is its project's unless it
+        may transfer. Raises ValidationError, DuplicateError for a taken unique scope, IdTakenError for an id ever used,
+        QuotaError, ForbiddenError, VetoError.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     note = catalog.add(Note(name="first"))
+        ...     note.revision, note.status, note.visibility
+        (1, 'drafted', 'private')
         """
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
@@ -143,8 +162,18 @@ class Writing(Reading):
         """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
 
         What is equal already is not written: with nothing new the stored artifact comes back as it is. Raises StaleRevisionError when someone wrote
-        since, NotFoundError, UnknownFieldError with the nearest spelling, ValidationError, DuplicateError, FrozenFieldError
-        for what its state does not let change.
+        since, NotFoundError, UnknownFieldError with the nearest spelling, ValidationError (status, visibility and owner
+        change by actions), DuplicateError, QuotaError, FrozenFieldError for what its state does not let change, ForbiddenError, VetoError.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     old = catalog.add(Note(name="first"))
+        ...     new = catalog.update(old, description="a word")
+        ...     catalog.update(old, description="another")
+        Traceback (most recent call last):
+        metastore.errors.StaleRevisionError: ... is at revision 2, not 1: get it again, then decide
         """
         return self._change(artifact, (fields,))  # type: ignore[no-any-return]
 
@@ -153,8 +182,16 @@ class Writing(Reading):
         """Take several steps at once, each seeing what the one before left, and return the new revision; all or none.
 
         A step is a mapping of fields to values, or the name of an action: a transition of the type's life cycle, or publish,
-        unpublish, communitize. Compare-and-set, and raises as `update` does; TransitionError for an action that its state or a
-        field without value forbids.
+        unpublish, communitize. It is one revision. Raises as `update` does; TransitionError for an action that the state, or a
+        field without value, stands against.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     note = catalog.change(catalog.add(Note(name="first")), {"tags": ["new"]}, "activate", "publish")
+        ...     note.status, note.visibility, note.revision
+        ('active', 'public', 2)
         """
         return self._change(artifact, steps)  # type: ignore[no-any-return]
 
@@ -230,10 +267,15 @@ class Writing(Reading):
 
     @undone_when_it_raises
     def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
-        """Change fields of every artifact that fits, in one transaction; return how many changed."""
+        """Change fields of every artifact that fits, in one transaction; return how many changed.
+
+        Of a principal, every one that it sees and that fits: one that it may not change is a ForbiddenError, and none is changed.
+        Raises as `update` does.
+        """
         count = 0
         with self.transaction() as commit:
-            for one in self._asked(type, predicates, (), unlisted=True):
+            by_id = (Order(Path("id")),)  # a search's own order would move what is changed while it is read
+            for one in self._asked(type, predicates, by_id, unlisted=True):
                 self._check_writable(one.shelf)
                 one.shelf.codec.check(fields)
                 for before in one.stream(None, None):
@@ -250,7 +292,14 @@ class Writing(Reading):
 
         Every field is taken from ``artifact`` but id, status, owner, visibility, hidden, protected, hold and expires_at, which
         stay as they are stored; when all are equal nothing is written.
-        Raises ValidationError for a type without unique scope.
+        Raises ValidationError for a type without unique scope, else as `add` and `update` do.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     [catalog.upsert(Note(name="first", tags=[tag])).revision for tag in ("a", "b", "b")]
+        [1, 2, 2]
         """
         with self.transaction():
             return self._upserted(artifact)
@@ -276,8 +325,19 @@ class Writing(Reading):
     def delete(self, artifact: Record) -> None:
         """Delete an artifact; its id stays taken for ever, its name is free again.
 
-        What its owner's other artifacts say of their links to it happens: they restrict (LinkedError), let go, or go with
-        it. Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError, ProtectedError.
+        The other artifacts of its owner that link to it do what their fields declare by ``on_delete``: they restrict (LinkedError), let
+        go, or go with it. Compare-and-set on the revision given. Raises StaleRevisionError, NotFoundError, ProtectedError
+        for what is protected or on hold, ForbiddenError, VetoError.
+
+        >>> from metastore import Artifact, Catalog, Field, Link, field
+        >>> class Page(Artifact, type_name="pages"):
+        ...     under: Field[Link["Page"] | None] = field(default=None, on_delete="cascade")
+        >>> with Catalog.open("memory:") as catalog:
+        ...     top = catalog.add(Page(name="top"))
+        ...     below = catalog.add(Page(name="below", under=Link(top)))
+        ...     catalog.delete(top)
+        ...     catalog.count(Page)
+        0
         """
         self._delete(self._shelf_of(artifact), artifact, {artifact.id.bytes})
 
@@ -298,7 +358,10 @@ class Writing(Reading):
 
     @undone_when_it_raises
     def delete_many(self, type: type[A], *predicates: Predicate) -> int:
-        """Delete every artifact that fits, in one transaction; return how many. Links among them restrict nothing."""
+        """Delete every artifact that fits, in one transaction; return how many fitted.
+
+        Links among them restrict nothing. Raises as `delete` does; then none is deleted.
+        """
         with self.transaction() as commit:
             asked = self._asked(type, predicates, (), unlisted=True)
             ids = [(one, [row[0] for row in one.stream(None, None)]) for one in asked]
