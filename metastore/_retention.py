@@ -92,9 +92,10 @@ def settled(
     while True:
         going = _reached(roots, links)
         kept = _kept(going, links, refused, linked)
-        if not kept:
+        stay = [ident for ident in roots if ident in kept]  # whatever is kept keeps the root that would take it along
+        if not stay:
             return going, staying
-        staying.update((ident, kept[ident]) for ident in roots if ident in kept)
+        staying.update((ident, kept[ident]) for ident in stay)
         roots = [ident for ident in roots if ident not in kept]
 
 

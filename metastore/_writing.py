@@ -21,7 +21,7 @@ from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
 from metastore.errors import ForbiddenError, ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
-from metastore.query import Compare, Path, Predicate, Query
+from metastore.query import Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
@@ -262,7 +262,8 @@ class Writing(Reading):
         """
         count = 0
         with self.transaction() as commit:
-            for one in self._asked(type, predicates, (), unlisted=True):
+            by_id = (Order(Path("id")),)  # a search's own order would move what is changed while it is read
+            for one in self._asked(type, predicates, by_id, unlisted=True):
                 self._check_writable(one.shelf)
                 one.shelf.codec.check(fields)
                 for before in one.stream(None, None):

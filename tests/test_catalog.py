@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, field, spec_of
+from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, field, matches, spec_of
 from metastore.errors import (
     CatalogUrlError,
     ClosedError,
@@ -1090,3 +1090,8 @@ def test_a_literal_field_takes_its_values_only(catalog):
     with pytest.raises(ValidationError, match="did you mean 'x86_64'"):
         catalog.add(Chosen(name="a", arch=wrong))
     assert catalog.add(Chosen(name="a", arch="aarch64", any_of=[1, "1", None])).any_of == [1, "1", None]
+
+
+def test_changing_what_a_search_finds_reaches_each_of_more_than_one_read(catalog):
+    catalog.add_many(Image(name=f"n{at}", description="word " * (at % 3), tags=["word"]) for at in range(2100))
+    assert catalog.update_many(Image, matches("word"), description="word twice") == 2100

@@ -106,9 +106,9 @@ def test_every_command_line_shown_exists(page):
         for line in body.splitlines()
     ]
     for words in SHOWN.findall("\n".join(lines)):
-        name = words.split()[0]
-        assert (name,) in COMMANDS, words
-        known = {word for each in (program, COMMANDS[(name,)]) for option in each.params for word in option.opts}
+        path = next((path for path in (tuple(words.split()[:2]), (words.split()[0],)) if path in COMMANDS), None)
+        assert path, words
+        known = {word for each in (program, COMMANDS[path]) for option in each.params for word in option.opts}
         assert set(re.findall(r"(?<=\s)--[a-z-]+", words)) <= known | {"--help"}, words
 
 

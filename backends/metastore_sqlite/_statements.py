@@ -13,7 +13,7 @@ from metastore.query import And, Contains, Matches, Measure, Order, Path, Positi
 from metastore_sqlite._compile import Conditions, Fragment, Specs, bound_value, column, match, nullable, one_value, side
 from metastore_sqlite._layout import quoted, searched
 
-__all__ = ["DELETED", "aggregate", "closure", "select"]
+__all__ = ["DELETED", "aggregate", "closure", "neighbours", "select"]
 
 DELETED = (
     "SELECT x.id, x.time, x.actor, x.message,"
@@ -291,3 +291,9 @@ def closure(start: Sequence[bytes], *, bounded: bool, backwards: bool, field: bo
     else:
         near = f"near(id) AS ({seed} UNION SELECT l.{there} FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE 1{only})"
     return f"WITH RECURSIVE {near} SELECT DISTINCT l.source, l.field, l.target FROM _links AS l WHERE l.{here} IN (SELECT id FROM near){only}"
+
+
+def neighbours(*, backwards: bool, field: bool) -> str:
+    """Return the statement of a closure of one hop; bound are the ids as a JSON list of hex, the field."""
+    here, only = "target" if backwards else "source", " AND field = ?" if field else ""
+    return f"SELECT source, field, target FROM _links WHERE {here} IN (SELECT metastore_bytes(value) FROM json_each(?)){only}"

@@ -378,6 +378,9 @@ class SqliteStore:
         if depth == 0:
             return []
         only = [] if field is None else [field]
+        if depth == 1:
+            sql = statements.neighbours(backwards=backwards, field=field is not None)
+            return _by_depth(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
         sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
         found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
         return _by_depth(start, found, backwards=backwards)

@@ -16,7 +16,7 @@ import click
 from metastore import Catalog, TypeSpec, make_type, spec_from_json, spec_to_json
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
-from metastore.cli._session import Command, opened
+from metastore.cli._session import Command, caller, opened
 from metastore.errors import MetastoreError, UnknownTypeError, ValidationError
 
 __all__ = ["COMMANDS"]
@@ -34,7 +34,7 @@ _Numbered = tuple[int, dict[str, Any]]
 def export(file: IO[str], type_names: tuple[str, ...]) -> None:
     """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
     catalog = opened()
-    specs = [spec_named(catalog, name) for name in type_names] or catalog.types(unlisted=True)
+    specs = [spec_named(catalog, name) for name in type_names] or catalog.types(unlisted=caller() is None)
     _line(file, {"metastore": "export", "format": FORMAT})
     for spec in specs:
         _line(file, {"spec": spec_to_json(spec)})

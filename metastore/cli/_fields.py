@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, builtin, spec_of
-from metastore.cli._session import url
+from metastore.cli._session import caller, described, known
 from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "columns_of",
     "complete_type",
     "expression",
+    "known_specs",
     "order_of",
     "spec_named",
+    "specs_of",
     "type_named",
     "value_at",
 ]
@@ -34,12 +36,16 @@ _SCALARS = {"bool", "int", "float", "str", "datetime"}
 
 def complete_type(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the type names that a shell may complete to; none where there is no catalogue."""
+    return [CompletionItem(spec.name) for spec in known_specs(ctx) if spec.name.startswith(incomplete)]
+
+
+def known_specs(ctx: click.Context) -> list[TypeSpec]:
+    """Return the specs of all types for a shell that completes a line, which no error may disturb."""
     try:
-        with ctx, Catalog.open(url(), mode="ro") as catalog:
-            names = [spec.name for spec in catalog.types()]
+        with ctx, described(owner=True) as catalog:
+            return [spec for name, spec in sorted(specs_of(catalog).items()) if not name.startswith("metastore_")]
     except MetastoreError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def type_named(catalog: Catalog, name: str) -> type[Any]:
@@ -49,11 +55,16 @@ def type_named(catalog: Catalog, name: str) -> type[Any]:
 
 def spec_named(catalog: Catalog, name: str) -> TypeSpec:
     """Return the spec of a type. Raises UnknownTypeError."""
-    specs = {spec.name: spec for spec in catalog.types()}
-    if name not in specs:
-        advice = "--builtin knows it" if name in builtin.names() else nearest(name, specs)
-        raise UnknownTypeError(f"the catalogue holds no type {name!r}: {advice}")
-    return specs[name]
+    if name in (specs := specs_of(catalog)):
+        return specs[name]
+    advice = "--builtin knows it" if name in builtin.names() else nearest(name, (each.name for each in catalog.types()))
+    raise UnknownTypeError(f"the catalogue holds no type {name!r}: {advice}")
+
+
+def specs_of(catalog: Catalog) -> dict[str, TypeSpec]:
+    """Return the specs by name: of the types of the catalogue, the engine's own for its owner, and the built-in ones that were asked for."""
+    stored = catalog.types(unlisted=caller() is None)
+    return {spec.name: spec for spec in (*map(spec_of, known()), *stored)}
 
 
 def _spec_of(catalog: Catalog, name: str) -> Mapping[str, FieldSpec]:

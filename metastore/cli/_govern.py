@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from metastore import Catalog
 from metastore.cli import _output as output
-from metastore.cli._fields import artifact_of, artifacts_of, spec_named
+from metastore.cli._fields import artifact_of, artifacts_of, complete_type, known_specs, spec_named
 from metastore.cli._session import Command, caller, opened
 from metastore.cli._values import assignments
 from metastore.cli._write import REF, done
@@ -61,9 +62,16 @@ def _fields(catalog: Catalog, artifact: Any, words: list[str]) -> dict[str, Any]
     return assignments(spec_named(catalog, catalog.dump(artifact)["type"]), words, artifact) if words else {}
 
 
-REFS = click.argument("words", nargs=-1, required=True, metavar=f"{REF}...")
-ONE = click.argument("words", nargs=-1, required=True, metavar=REF)
-ACTED = click.argument("words", nargs=-1, required=True, metavar=f"{REF}... [FIELD=VALUE...]")
+def _complete_action(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    actions = {action for spec in known_specs(ctx) for action in spec.lifecycle.actions}
+    return [CompletionItem(name) for name in sorted(actions) if name.startswith(incomplete)]
+
+
+REFS = click.argument("words", nargs=-1, required=True, metavar=f"{REF}...", shell_complete=complete_type)
+ONE = click.argument("words", nargs=-1, required=True, metavar=REF, shell_complete=complete_type)
+ACTED = click.argument(
+    "words", nargs=-1, required=True, metavar=f"{REF}... [FIELD=VALUE...]", shell_complete=complete_type
+)
 
 
 # states
@@ -91,7 +99,7 @@ def reactivate(words: tuple[str, ...]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("action")
+@click.argument("action", shell_complete=_complete_action)
 @ACTED
 def act(action: str, words: tuple[str, ...]) -> None:
     """Take any ACTION of the type's life cycle; FIELD=VALUE is set before."""
@@ -126,14 +134,14 @@ def communitize(words: tuple[str, ...]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{REF} PROJECT...")
+@click.argument("words", nargs=-1, required=True, metavar=f"{REF} PROJECT...", shell_complete=complete_type)
 def share(words: tuple[str, ...]) -> None:
     """Share an artifact with projects; each is listed it once it has accepted (see answer)."""
     _shared(words, lambda catalog, artifact, projects: catalog.share(artifact, *projects))
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{REF} [PROJECT...]")
+@click.argument("words", nargs=-1, required=True, metavar=f"{REF} [PROJECT...]", shell_complete=complete_type)
 def unshare(words: tuple[str, ...]) -> None:
     """Take projects off the members of an artifact; without one it is private again."""
     _shared(words, lambda catalog, artifact, projects: catalog.unshare(artifact, *projects))
@@ -179,7 +187,7 @@ def answer(answer_: str, words: tuple[str, ...], project: str | None) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{REF} PROJECT")
+@click.argument("words", nargs=-1, required=True, metavar=f"{REF} PROJECT", shell_complete=complete_type)
 def transfer(words: tuple[str, ...]) -> None:
     """Give an artifact to another project."""
     catalog = opened(write=True)

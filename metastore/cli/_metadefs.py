@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from metastore import Catalog
-from metastore.builtin import metadefs as definitions
-from metastore.builtin.metadefs import Applied, Namespace
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Group, opened
 from metastore.errors import DefinitionError
+
+if TYPE_CHECKING:  # they load when a command of theirs runs: the others need not wait for them
+    from metastore.builtin.metadefs import Namespace
 
 __all__ = ["COMMANDS"]
 
@@ -36,6 +37,8 @@ def metadefs() -> None:
 )  # fmt: skip
 def load(paths: tuple[Path, ...], mode: Any) -> None:
     """Load Glance's definition files, or every *.json of directories, all or none: what was done, namespace."""
+    from metastore.builtin import metadefs as definitions
+
     _check_some(paths)
     done = definitions.load_definitions(opened(write=True), paths, mode=mode)
     said = (("added", done.added), ("changed", done.changed), ("kept", done.kept))
@@ -51,6 +54,8 @@ def _check_some(paths: Iterable[Path]) -> None:
 @metadefs.command("list")
 def list_() -> None:
     """List the namespaces: name, properties, the types it is about, the types it is applied to."""
+    from metastore.builtin.metadefs import Applied, Namespace
+
     catalog = opened()
     applied: dict[Any, list[str]] = {}
     for each in catalog.find(Applied, order_by=[Applied.applied_to]):
@@ -77,6 +82,8 @@ def _about(namespace: Namespace) -> list[str]:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
 def write(folder: Path) -> None:
     """Write each namespace as a file to DIR, equal to the one it was loaded from; prints the files."""
+    from metastore.builtin import metadefs as definitions
+
     output.lines(map(str, definitions.write_definitions(opened(), folder)), "file")
 
 
@@ -87,6 +94,8 @@ def write(folder: Path) -> None:
 @click.option("--closed", is_flag=True, help="Only properties that some applied namespace defines are allowed.")
 def apply(namespace: str, type_name: str, strings: bool, closed: bool) -> None:
     """Hold what is written to TYPE from now on against NAMESPACE; tells what is stored already and does not fit."""
+    from metastore.builtin import metadefs as definitions
+
     catalog = opened(write=True)
     spec_named(catalog, type_name)
     definitions.apply(catalog, _named(catalog, namespace), type_name, strings=strings, additional=not closed)
@@ -99,11 +108,15 @@ def apply(namespace: str, type_name: str, strings: bool, closed: bool) -> None:
 @TYPE
 def withdraw(namespace: str, type_name: str) -> None:
     """Hold TYPE against NAMESPACE no longer."""
+    from metastore.builtin import metadefs as definitions
+
     catalog = opened(write=True)
     definitions.withdraw(catalog, _named(catalog, namespace), type_name)
 
 
 def _named(catalog: Catalog, name: str) -> Namespace:
+    from metastore.builtin.metadefs import Namespace
+
     return catalog.get(Namespace, name=name)
 
 

@@ -9,7 +9,7 @@ import click
 from metastore import Catalog, Policy, Principal, TypeSpec, spec_of
 from metastore.cli import _output as output
 from metastore.cli._fields import artifact_of, complete_type, spec_named
-from metastore.cli._session import Group, caller, opened, policy_of
+from metastore.cli._session import Group, caller, described, policy_of
 from metastore.errors import NotFoundError, QueryError, nearest
 
 __all__ = ["COMMANDS"]
@@ -30,7 +30,7 @@ def show(type_name: str | None) -> None:
     if type_name is None:
         output.rows(("rule", "text"), ((name, str(rules.rules[name])) for name in sorted(rules.rules)))
         return
-    spec = spec_named(opened(owner=True), type_name)
+    spec = spec_named(described(owner=True), type_name)
     named = ((action, rules.rule(spec.name, action, spec.rules)) for action in _actions(rules, spec))
     output.rows(("action", "rule", "text"), ((action, name, str(rules.rules[name])) for action, name in named))
 
@@ -55,7 +55,7 @@ def check(words: tuple[str, ...], user: str | None, project: str | None, roles: 
     metastore policy check images debian publish --user ann --project p1 --role member
     """
     who = _asker(user, project, roles)
-    catalog, rules = opened(owner=True), policy_of()
+    catalog, rules = described(owner=True), policy_of()
     artifact, spec = _target(catalog, words[:-1])
     name = rules.rule(spec.name, _action(rules, spec, words[-1]), spec.rules)
     target: dict[str, Any] = {"owner": who.project, "project_id": who.project} if artifact is None else vars(artifact)

@@ -19,6 +19,7 @@ from metastore.cli._fields import (
     expression,
     order_of,
     spec_named,
+    specs_of,
     type_named,
     value_at,
 )
@@ -58,16 +59,18 @@ def types(type_name: str | None) -> None:
         rows = ((each.name, _kind(each), _needed(each), each.description) for each in found)
         output.rows(("field", "kind", "needed", "description"), rows)
         return
+    stored = {spec.name for spec in catalog.types()}
+    specs = [spec for name, spec in sorted(specs_of(catalog).items()) if not name.startswith("metastore_")]
     output.rows(
         ("type", "artifacts", "fields", "description"),
         (
             (
                 spec.name,
-                catalog.count(catalog.artifact_type(spec.name)),
+                catalog.count(catalog.artifact_type(spec.name)) if spec.name in stored else 0,
                 len(spec.fields),
                 spec.description.partition("\n")[0],
             )
-            for spec in catalog.types()
+            for spec in specs
         ),
     )
 

@@ -190,19 +190,21 @@ def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool 
     files: dict[str, Any] = {"policy": _policy(), "protections": _protections()}
     mode: Any = "rw" if write else "ro"
     catalog = click.get_current_context().with_resource(
-        Catalog.open(url(), mode=mode, types=(*types, *known()), actor=os.environ.get("USER"), **files)
+        Catalog.open(
+            url(), mode=mode, types=(*types, *(known() if write else ())), actor=os.environ.get("USER"), **files
+        )
     )
     return catalog if owner else as_caller(catalog)
 
 
-def described() -> Catalog:
+def described(*, owner: bool = False) -> Catalog:
     """Open the catalogue to tell of types; where there is none the built-in ones, asked for, can be told of all the same."""
     try:
-        return opened()
+        return opened(owner=owner)
     except CatalogUrlError:
         if not asked("builtin"):
             raise
-        return click.get_current_context().with_resource(Catalog.open("memory:", types=known()))
+        return click.get_current_context().with_resource(Catalog.open("memory:"))
 
 
 def as_caller(catalog: Catalog) -> Catalog:
@@ -230,11 +232,12 @@ def _policy() -> Policy | None:
 
 def _actions() -> set[str]:
     """Return the actions of the life cycles that the catalogue has, for rules of their names; none where there is no catalogue."""
+    built_in = {action for each in known() for action in spec_of(each).lifecycle.actions}
     try:
-        with Catalog.open(url(), mode="ro", types=known()) as catalog:
-            return {action for spec in catalog.types() for action in spec.lifecycle.actions}
+        with Catalog.open(url(), mode="ro") as catalog:
+            return {action for spec in catalog.types() for action in spec.lifecycle.actions} | built_in
     except CatalogUrlError:
-        return {action for each in known() for action in spec_of(each).lifecycle.actions}
+        return built_in
 
 
 def _protections() -> Protections | None:

@@ -117,6 +117,9 @@ def test_commands_types_and_scanners_are_completed(images, path):
     assert "plain,find" in completed("metastore ", path)
     assert completed("metastore find", path) == ["plain,images"]
     assert "plain,python" in completed("metastore scan", path)
+    assert completed("metastore deactivate", path) == ["plain,images"]
+    assert "plain,reactivate" in completed("metastore act", path)
+    assert "plain,show" in completed("metastore quota", path)
 
 
 def test_types_of_no_catalogue_complete_to_nothing(path):

@@ -280,12 +280,22 @@ def test_a_file_of_rules_binds_who_acts(metastore, mine, rules):
 
 def test_protections_hide_a_property(metastore, mine, rules, shown):
     file = rules(
-        "[secret]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
+        "[secret.*]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n",
         "guard.ini",
     )
     metastore("set", mine, "properties.secret=x", "properties.open=y")
     assert metastore("show", mine, "--json", *ANN, "--protections", file).json[0]["properties"] == {"open": "y"}
-    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 5
+    there, new = (
+        metastore("set", mine, f"properties.{key}=z", *ANN, "--protections", file) for key in ("secret", "secrets")
+    )
+    assert (there.code, there.err) == (new.code, new.err.replace("secrets", "secret")) == (5, there.err)
+
+
+def test_who_may_write_a_property_and_not_read_it_writes_it(metastore, mine, rules, shown):
+    file = rules("[secret]\ncreate = @\nread = admin\nupdate = @\ndelete = admin\n", "guard.ini")
+    metastore("set", mine, "properties.secret=x", "properties.other=y")
+    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 0
+    assert shown(mine)["properties"] == {"secret": "z", "other": "y"}
 
 
 def test_rules_are_shown_without_a_catalogue(metastore, path):
@@ -325,6 +335,24 @@ def test_built_in_types_are_known_when_asked_for(metastore, path):
     assert metastore("find", "datasets").rows[0][1] == "first"
 
 
+def test_built_in_types_are_told_beside_those_that_are_stored(metastore, images):
+    rows = {row[0]: row[1] for row in metastore("types", "--builtin").rows}
+    assert (rows["images"], rows["datasets"], set(rows)) == ("3", "0", set(names()))
+    assert metastore("policy", "check", "datasets", "create", *ANN, "--builtin").code == 0
+    assert metastore("find", "datasets", "--builtin").code == 2
+    assert metastore("count", "any", "--builtin").out == "3\n"
+
+
+def test_memberships_and_quotas_are_carried_elsewhere_by_the_owner_only(metastore, mine):
+    metastore("share", mine, "p2")
+    metastore("quota", "set", "count=9")
+    metastore("export", "whole.jsonl")
+    assert metastore("-c", "copy.db", "import", "whole.jsonl").code == 0
+    assert metastore("-c", "copy.db", "members", mine).rows[0][0] == "p2"
+    assert metastore("-c", "copy.db", "quota", "list").out == metastore("quota", "list").out
+    assert "metastore_" not in metastore("export", *ANN).out
+
+
 def test_a_type_that_is_built_in_and_not_asked_for_is_told(metastore, images):
     assert "--builtin knows it" in metastore("add", "datasets", "name=x").err
 
@@ -332,9 +360,8 @@ def test_a_type_that_is_built_in_and_not_asked_for_is_told(metastore, images):
 def test_the_fields_of_a_type_are_listed(metastore, images):
     rows = {row[0]: row[1:3] for row in metastore("types", "images").rows}
     assert (rows["arch"], rows["tags"]) == (["x86_64|aarch64", ""], ["list of str", ""])
-    assert {row[0]: row[2] for row in metastore("types", "images", "--builtin", "-c", "none.db").rows}[
-        "disk_format"
-    ] == "saving, importing, active"
+    rows = {row[0]: row[2] for row in metastore("types", "images", "--builtin", "-c", "none.db").rows}
+    assert (rows["min_ram"], "active" in rows["disk_format"].split(", ")) == ("", True)
 
 
 def test_definitions_are_loaded_applied_written_and_withdrawn(metastore, mine, rules, path):
