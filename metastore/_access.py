@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from metastore._bind import Binder
+from metastore._types import is_ours
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
 from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
 
@@ -45,13 +46,25 @@ class Access:
     ``admin`` says that the policy's ``context_is_admin`` holds: such a caller sees every artifact.
     """
 
-    __slots__ = ("_codecs", "_readers", "_scopes", "_specs", "_types", "admin", "caller", "policy", "protections")
+    __slots__ = (
+        "_codecs",
+        "_lists",
+        "_readers",
+        "_scopes",
+        "_specs",
+        "_types",
+        "admin",
+        "caller",
+        "policy",
+        "protections",
+    )
 
     def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, types: Types) -> None:
         self.caller, self.policy, self.protections = caller, policy, protections
         self._types, self._specs = types, types.spec
         self.admin = policy.allows("context_is_admin", caller)
         self._scopes: dict[tuple[str, str], Predicate] = {}
+        self._lists: dict[str, bool] = {}
         self._readers: dict[Shelf, Callable[[Sequence[Any]], Any]] = {}
         self._codecs: dict[Shelf, Codec] = {}
 
@@ -60,17 +73,22 @@ class Access:
         key = (spec.digest, action)
         found = self._scopes.get(key)
         if found is None:
-            if action == "list":
-                self._check_list(spec)
             rule = Binder(spec, self._specs).where([self.policy.where(self._rule(spec, "get"), self.caller, spec)])
             found = self._scopes[key] = both(self._visible(spec, action), rule)
         return found
 
-    def _check_list(self, spec: TypeSpec) -> None:
-        """Whether lists may be asked for is decided once, of the request; what is in them by what may be got."""
-        rule = self._rule(spec, "list")
-        own = {"owner": self.caller.project}
-        self.require(rule, own)
+    def check_list(self, spec: TypeSpec) -> None:
+        """Raise ForbiddenError where the caller may not ask for lists of a type, listed or not."""
+        if not self.lists(spec):
+            self.require(self._rule(spec, "list"), {"owner": self.caller.project})
+
+    def lists(self, spec: TypeSpec) -> bool:
+        """Return whether lists may be asked for: decided once, of the request; what is in them by what may be got."""
+        found = self._lists.get(spec.digest)
+        if found is None:
+            rule = self._rule(spec, "list")
+            found = self._lists[spec.digest] = self.policy.allows(rule, self.caller, {"owner": self.caller.project})
+        return found
 
     def _rule(self, spec: TypeSpec, action: str) -> str:
         return self.policy.rule(spec.name, action, spec.rules)
@@ -133,7 +151,13 @@ class Access:
     def require(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Raise ForbiddenError, with the rule in its words, where it does not let the caller do that."""
         if not self.policy.allows(rule, self.caller, target, change):
-            raise ForbiddenError(self.policy.why(rule, self.caller, target, change).reason, rule=rule)
+            raise ForbiddenError(self._reason(rule, target, change), rule=rule)
+
+    def _reason(self, rule: str, target: Mapping[str, Any], change: Mapping[str, Any]) -> str:
+        """Say why not, in terms of what the caller may read."""
+        shown = {name: value for name, value in target.items() if self.reads(name)}
+        decision = self.policy.why(rule, self.caller, shown, change)
+        return f"{rule} does not let you" if decision.allowed else decision.reason
 
     def claimed(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of a new artifact as this caller's own. Raises ForbiddenError for what the caller may not begin with."""
@@ -146,7 +170,7 @@ class Access:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        governed = [action for name, action in _GOVERNED.items() if made[name]]
+        governed = [action for name, action in _GOVERNED.items() if made.get(name)]
         for action in (*([sight] if sight else []), *governed):
             self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))
@@ -164,6 +188,8 @@ class Access:
         if self.protections is None:
             return
         for name, value in after.items():
+            if before and not self.reads(name):
+                self._refuse("set", "fields", name)  # also what is equal, or guessing would tell
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))
@@ -176,24 +202,36 @@ class Access:
 
     def _allow(self, operation: str, of: str, name: str) -> None:
         if not self.may(operation, of, name):
-            what = "property" if of == "properties" else "field"
-            raise ForbiddenError(f"the {what} {name!r} is protected: you may not {operation} it", rule=name)
+            self._refuse(operation, of, name)
+
+    def _refuse(self, operation: str, of: str, name: str) -> NoReturn:
+        what = "property" if of == "properties" else "field"
+        raise ForbiddenError(f"the {what} {name!r} is protected: you may not {operation} it", rule=name)
 
     def kept(self, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the fields to set with the properties that the caller cannot see as they were."""
+        """Return the fields to set with the properties that the caller cannot see as they were.
+
+        Raises ForbiddenError for one that it cannot see, there or not, equal or not: no answer may tell which.
+        """
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
         for key in given:
-            self._allow_unseen(key)
+            if not self.may("read", "properties", key):
+                self._refuse("set", "properties", key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
         return {**fields, "properties": {**unseen, **given}}
 
-    def _allow_unseen(self, key: str) -> None:
-        """Who cannot read a property sets it only with the right to create and update it: a refusal must not tell if it is there."""
-        every = all(self.may(operation, "properties", key) for operation in ("create", "update"))
-        if not every and not self.may("read", "properties", key):
-            raise ForbiddenError(f"the property {key!r} is protected: you may not set it", rule=key)
+    def known(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values of an artifact that the caller made, without unset ones whose stored value it cannot know."""
+        if self.protections is None:
+            return values
+        said = shelf.codec.said(values)
+        return {name: value for name, value in values.items() if name in said or self.reads(name)}
+
+    def reads(self, field: str) -> bool:
+        """Return whether the caller may read a field."""
+        return self.may("read", "fields", field)
 
     def reader(self, shelf: Shelf) -> Callable[[Sequence[Any]], Any]:
         """Return what makes an artifact of a row, without what the caller may not read."""
@@ -250,12 +288,15 @@ class Access:
         """Return a dumped artifact without what the caller may not read."""
         if self.protections is None:
             return dict(record)
-        shown = {name: value for name, value in record.items() if self.may("read", "fields", name)}
+        shown = {name: value for name, value in record.items() if name == "type" or self.reads(name)}
         return {**shown, "properties": self.readable(record["properties"])} if "properties" in shown else shown
 
     def binder(self, shelf: Shelf) -> Binder:
         """Return a binder whose queries never tell more than the caller may see."""
-        return _Scoped(shelf.spec, self._specs, self)
+        return _Scoped(shelf.spec, self._spec_of_theirs, self)
+
+    def _spec_of_theirs(self, name: str) -> TypeSpec | None:
+        return None if is_ours(name) else self._specs(name)
 
 
 class _Scoped(Binder):
@@ -276,18 +317,20 @@ class _Scoped(Binder):
         if path.field in self._spec.by_name and not self._access.may("read", "fields", path.field):
             readable = [name for name in self._spec.by_name if self._access.may("read", "fields", name)]
             raise UnknownFieldError(f"{self._spec.name} has no field {path.field!r}: {nearest(path.field, readable)}")
+        bound = super().path(path)
         if path.field == "properties":
             self._check_property(path)
-        return super().path(path)
+        return bound
 
     def _check_property(self, path: Path) -> None:
         if path.keys and not self._access.may("read", "properties", path.keys[0]):
             raise QueryError(f"properties[{path.keys[0]!r}] of {self._spec.name} cannot be asked by this caller")
 
     def _leaf(self, predicate: Predicate) -> Predicate:
-        if isinstance(predicate, HasKey) and predicate.path.field == "properties" and not predicate.path.keys:
-            self._check_property(Path("properties", (predicate.key,)))
-        return super()._leaf(predicate)
+        bound = super()._leaf(predicate)
+        if isinstance(bound, HasKey) and bound.path.field == "properties" and not bound.path.keys:
+            self._check_property(Path("properties", (bound.key,)))
+        return bound
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         given = tuple(fields)

@@ -101,6 +101,7 @@ class Catalog(Governing, Keeping):
         """Return the same catalogue through a caller's eyes: what the caller does not see is not there, what the policy denies is refused.
 
         It costs one object and no query, shares transactions with the catalogue it is made from, and is closed with it.
+        Only the owner of the process makes one: raises ForbiddenError on a view.
 
         >>> from metastore import Artifact, Principal
         >>> class Note(Artifact, type_name="notes"):
@@ -113,6 +114,7 @@ class Catalog(Governing, Keeping):
         """
         from metastore._principal import Principal
 
+        self._check_ours("as_")
         if not isinstance(principal, Principal):
             raise ValidationError(f"expected a Principal, got {type(principal).__name__} {principal!r:.60}")
         view = object.__new__(type(self))
@@ -134,7 +136,8 @@ class Catalog(Governing, Keeping):
     # types and the whole
 
     def register(self, *types: type[Record]) -> None:
-        """Make artifact classes known to this catalogue; their tables are made at first use."""
+        """Make artifact classes known to this catalogue; their tables are made at first use. Raises ForbiddenError for a principal."""
+        self._check_ours("register")
         for each in types:
             self._types.declare(each)
 

@@ -180,7 +180,11 @@ class Find(Generic[A]):
         return [_group(one, paths, names, [*measures], wanted, row) for row in rows]
 
     def explain(self) -> Explanation:
-        """Return the statement, its bindings and its plan, without running it. Raises QueryError where a backend cannot say."""
+        """Return the statement, its bindings and its plan, without running it. Raises QueryError where a backend cannot say.
+
+        For the owner of the process: plans follow figures of everybody's artifacts. Raises ForbiddenError for a principal.
+        """
+        self._catalog._check_ours("explain")
         backend = self._catalog._backend
         if not self._asked or not isinstance(backend, Explains):
             raise QueryError("this backend cannot explain its queries")

@@ -56,11 +56,11 @@ def _sources(backend: Backend, types: Types, ids: Iterable[bytes]) -> dict[bytes
     }
 
 
-def refuse(shelf: Shelf, row: Row, holder: Holder, named: Callable[[Shelf, Row], bool]) -> LinkedError:
-    """Return the error of a restricting link; it names the holder where ``named`` says that the caller sees it."""
+def refuse(shelf: Shelf, row: Row, holder: Holder, named: Callable[[Holder], bool]) -> LinkedError:
+    """Return the error of a restricting link; it names the holder where ``named`` says that the caller may know of it."""
     what = (
         f"{holder.shelf.spec.name} {UUID(bytes=holder.row[0])} by {holder.field}"
-        if named(holder.shelf, holder.row)
+        if named(holder)
         else "another artifact of its owner"
     )
     return LinkedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is linked to by {what}: delete or change that first")

@@ -108,9 +108,9 @@ class Keeping(Writing):
         kept = {ident: why for ident, each in rows.items() if (why := self._refusal(*each)) is not None}
 
         def linked(ident: bytes, holder: Holder) -> str:
-            return str(refuse(*rows[ident], holder, self._sees))
+            return str(refuse(*rows[ident], holder, self._names))
 
-        return settled(due, links, {**kept, **refused}, linked)
+        return settled(due, links, {**refused, **kept}, linked)
 
     def _refusal(self, shelf: Shelf, row: Row) -> str | None:
         try:

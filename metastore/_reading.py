@@ -21,7 +21,7 @@ from metastore._values import text
 from metastore._version import Version
 from metastore.backend import Backend, Row
 from metastore.backend import Edge as Step
-from metastore.errors import NotFoundError, QueryError, StaleRevisionError
+from metastore.errors import ForbiddenError, NotFoundError, QueryError, StaleRevisionError
 from metastore.query import Absent, Compare, Order, Path, Predicate
 
 if TYPE_CHECKING:
@@ -244,7 +244,10 @@ class Reading:
         if access is None:
             return [ask(shelf, shelf.binder, predicates, order_by, latest=latest) for shelf in shelves]
         action = "get" if unlisted else "list"
-        return [self._asked_by(access, shelf, predicates, order_by, latest, action) for shelf in shelves]
+        if type.__type_name__ is not None:
+            access.check_list(self._types.shelf(type).spec)
+        listed = [shelf for shelf in shelves if access.lists(shelf.spec)]
+        return [self._asked_by(access, shelf, predicates, order_by, latest, action) for shelf in listed]
 
     def _asked_by(
         self,
@@ -255,7 +258,10 @@ class Reading:
         latest: bool,
         action: str,
     ) -> Asked:
-        made = ask(shelf, access.binder(shelf), predicates, order_by, latest=latest)
+        binder = access.binder(shelf)
+        if latest and "name" in shelf.spec.by_name:
+            binder.path(Path("name"))  # grouping by what may not be read would tell it
+        made = ask(shelf, binder, predicates, order_by, latest=latest)
         made.query = evolve(made.query, where=both(made.query.where, access.scope(shelf.spec, action)))
         made.decode, made.read = access.reader(shelf), access.read(shelf)
         return made
@@ -388,6 +394,10 @@ class Reading:
 
     def _check_open(self) -> None:
         raise NotImplementedError
+
+    def _check_ours(self, what: str) -> None:
+        if self._access is not None:
+            raise ForbiddenError(f"{what}() is for the owner of the process, not for a principal", rule=what)
 
 
 def check_revision(shelf: Shelf, row: Row, artifact: Record) -> None:

@@ -20,7 +20,7 @@ from metastore._transaction import Transaction, undone_when_it_raises
 from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
-from metastore.errors import ForbiddenError, ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
+from metastore.errors import ProtectedError, StaleRevisionError, UnknownTypeError, ValidationError
 from metastore.query import Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ class Writing(Reading):
         """Return a context in which all writes are one: they land together or not at all.
 
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
+<<<<<<< HEAD
+        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time, ForbiddenError for
+        a principal that names another actor than itself.
+=======
         the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
 
         >>> from metastore import Artifact, Catalog
@@ -59,7 +63,10 @@ class Writing(Reading):
         ...     pass
         >>> with Catalog.open("memory:") as catalog, catalog.transaction(message="both or none"):
         ...     notes = [catalog.add(Note(name=name)) for name in ("first", "second")]
+>>>>>>> 789074f69061e0b8e0a8c34b11a256b9fe7889d9
         """
+        if actor is not None and actor != self._actor:
+            self._check_ours("transaction(actor=…)")
         return Transaction(self, words(actor, "actor") or self._actor, words(message, "message"))
 
     # adding
@@ -195,8 +202,13 @@ class Writing(Reading):
         """Do what steps amount to, with their hooks around it."""
         shelf = self._shelf_of(artifact)
         if shelf.hooks:
-            return hooked(self, shelf, actions_of(steps), artifact, lambda: self._preview(artifact, steps), act)
+            before = self._stored(shelf, artifact)
+            return hooked(self, shelf, actions_of(steps), before, lambda: self._preview(artifact, steps), act)
         return act()
+
+    def _stored(self, shelf: Shelf, artifact: Any) -> Any:
+        """What is stored of an artifact, for hooks: the one given may have been made by hand."""
+        return self._reader(shelf)(self._at_revision(shelf, artifact))
 
     def _stored_change(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
         with Transaction(self, self._actor, None) as commit:
@@ -303,7 +315,8 @@ class Writing(Reading):
         holding = self._visible(shelf, shelf.select(Query(shelf.spec.name, key, limit=1)))
         if not holding:
             return self.add(artifact)
-        fields = {name: value for name, value in artifact.__dict__.items() if name not in _NOT_UPSERTED}
+        values = artifact.__dict__ if self._access is None else self._access.known(shelf, artifact.__dict__)
+        fields = {name: value for name, value in values.items() if name not in _NOT_UPSERTED}
         return self._change(self._reader(shelf)(holding[0]), (fields,))  # type: ignore[no-any-return]
 
     # deleting
@@ -331,7 +344,7 @@ class Writing(Reading):
     def _delete(self, shelf: Shelf, artifact: Record, going: set[bytes]) -> None:
         if shelf.hooks:
             hooked(
-                self, shelf, ("delete",), artifact,
+                self, shelf, ("delete",), self._stored(shelf, artifact),
                 lambda: self._check_removable(shelf, self._at_revision(shelf, artifact)),
                 lambda: self._stored_delete(artifact, going),
             )  # fmt: skip
@@ -373,7 +386,7 @@ class Writing(Reading):
             if holder.row[0] in going:
                 continue
             if holder.on_delete == "restrict":
-                raise refuse(shelf, before, holder, self._sees)
+                raise refuse(shelf, before, holder, self._names)
             if holder.on_delete == "cascade":
                 going.add(holder.row[0])
                 self._delete_one(holder.shelf, holder.row[0], commit, going)
@@ -385,6 +398,11 @@ class Writing(Reading):
         for row in self._backend.fetch(holder.shelf.spec, [holder.row[0]]):  # what went before may have changed it
             self._written(holder.shelf, row, placed(holder.shelf, row, without(holder, row, ident)), commit)
 
+    def _names(self, holder: Holder) -> bool:
+        """Whether the caller may be told of that link."""
+        readable = self._access is None or self._access.reads(holder.field)
+        return readable and self._sees(holder.shelf, holder.row)
+
     def _sees(self, shelf: Shelf, row: Row) -> bool:
         return bool(self._visible(shelf, [row]))
 
@@ -393,9 +411,8 @@ class Writing(Reading):
         if self._access is not None and not shelf.ours:
             self._access.check(shelf, "delete", shelf.codec.decode(row).__dict__)
         if row[at["hold"]] is not None:
-            raise ProtectedError(
-                f"{shelf.spec.name} {UUID(bytes=row[0])} is on hold ({row[at['hold']]}): release it first"
-            )
+            why = f" ({row[at['hold']]})" if self._access is None or self._access.reads("hold") else ""
+            raise ProtectedError(f"{shelf.spec.name} {UUID(bytes=row[0])} is on hold{why}: release it first")
         if row[at["protected"]]:
             raise ProtectedError(
                 f"{shelf.spec.name} {UUID(bytes=row[0])} is protected: update it with protected=False first"
@@ -441,10 +458,6 @@ class Writing(Reading):
                 shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))]
             )
         return True
-
-    def _check_ours(self, what: str) -> None:
-        if self._access is not None:
-            raise ForbiddenError(f"{what}() is for the owner of the process, not for a principal", rule=what)
 
     def _shelf_of(self, artifact: Record) -> Shelf:
         shelf = self._types._shelves.get(type(artifact))
