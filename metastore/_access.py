@@ -189,7 +189,7 @@ class Access:
             return
         for name, value in after.items():
             if before and not self.reads(name):
-                self._refuse("set", "fields", name)  # also what is equal, or guessing would tell
+                self._refuse("update", "fields", name)  # also what is equal, or guessing would tell
             if name != "properties" and value != before.get(name):
                 self._allow("update" if before else "create", "fields", name)
         old, new = before.get("properties", {}), after.get("properties", before.get("properties", {}))

@@ -52,18 +52,14 @@ class Writing(Reading):
         """Return a context in which all writes are one: they land together or not at all.
 
         It takes the write lock at its start and nests: an inner one that raises undoes itself only. ``message`` and ``actor`` of
-<<<<<<< HEAD
         the outermost are kept in the history. Raises BusyError when the lock was not to be had in time, ForbiddenError for
         a principal that names another actor than itself.
-=======
-        the outermost are kept in the history. Raises BusyError when the lock was not to be had in time.
 
         >>> from metastore import Artifact, Catalog
         >>> class Note(Artifact, type_name="notes"):
         ...     pass
         >>> with Catalog.open("memory:") as catalog, catalog.transaction(message="both or none"):
         ...     notes = [catalog.add(Note(name=name)) for name in ("first", "second")]
->>>>>>> 789074f69061e0b8e0a8c34b11a256b9fe7889d9
         """
         if actor is not None and actor != self._actor:
             self._check_ours("transaction(actor=…)")

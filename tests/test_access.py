@@ -1,5 +1,8 @@
 """Access: what one caller sees, and may do; what is not visible tells nothing by any door."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 
 from metastore import (
@@ -289,6 +292,19 @@ def test_members_of_a_private_artifact_are_refused(catalog):
     for ask in (catalog.as_(A).members, lambda each: catalog.as_(A).answer(each, "accepted", project="b")):
         with pytest.raises(TransitionError, match="only a shared artifact"):
             ask(made)
+
+
+def test_a_first_share_that_is_undone_or_not_yet_done_disturbs_no_query(catalog):
+    made, view = doc(catalog, "a"), catalog.as_(B)
+    with suppress(KeyError), catalog.transaction():
+        catalog.as_(A).share(made, "c")
+        assert catalog.as_(C).count(Doc) == 0  # pending
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(view.count, Doc).result() == 0
+        raise KeyError
+    assert view.count(Doc) == 0
+    catalog.as_(A).share(made, "b")
+    assert view.find(Doc, unlisted=True).count() == 1
 
 
 # --- the engine's own types

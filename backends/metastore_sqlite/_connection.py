@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import sqlite_utils.utils
@@ -29,6 +29,9 @@ from metastore.errors import (
 )
 from metastore_sqlite._functions import register
 from metastore_sqlite._turns import Turns
+
+if TYPE_CHECKING:
+    from metastore.backend import TypeSpec
 
 __all__ = ["Connections", "Local", "driver", "translated"]
 
@@ -82,10 +85,11 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, 
 class Local:
     """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction.
 
-    ``busy`` is held while it asks or writes, so that a fork can wait for the moment in between.
+    ``busy`` is held while it asks or writes, so that a fork can wait for the moment in between. ``specs`` are those that its open
+    transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
     """
 
-    __slots__ = ("__weakref__", "busy", "conn", "depth", "pid", "transaction", "turns")
+    __slots__ = ("__weakref__", "busy", "conn", "depth", "pid", "specs", "transaction", "turns")
 
     def __init__(self, conn: Any, turns: Turns) -> None:
         self.conn, self.turns = conn, turns
@@ -93,6 +97,7 @@ class Local:
         self.busy = threading.RLock()
         self.depth = 0
         self.transaction: int | None = None
+        self.specs: dict[str, TypeSpec | None] = {}
 
     def close(self) -> None:
         """Close both, where this process opened them."""

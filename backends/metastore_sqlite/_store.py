@@ -88,6 +88,7 @@ class _Scope:
                 local.turns.take()
                 self._busy = local.busy.acquire()
                 self._stamped = local.transaction = None
+                local.specs.clear()
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
         except BaseException as refused:
@@ -106,6 +107,8 @@ class _Scope:
             self._undo()
             raise self._translated(refused) from refused
         if kind is None:
+            if self._level == 0 and self._local.specs:
+                self._store._settle(self._local)
             self._leave()
         else:
             self._undo()
@@ -119,6 +122,7 @@ class _Scope:
             elif conn.in_transaction:
                 conn.execute("ROLLBACK")
             self._local.transaction = self._stamped
+            self._local.specs = dict.fromkeys(self._local.specs if self._level else ())
         except driver.OperationalError as refused:
             if "no such savepoint" not in str(refused):  # the signal came after its release
                 raise
@@ -187,8 +191,15 @@ class SqliteStore:
             else self._read(f"{sql} ORDER BY type, number", ())
         )
         found = [StoredSpec(number, spec_from_json(decode(text)), bool(breaking)) for number, breaking, text in rows]
-        self._latest.update((each.spec.name, each.spec) for each in found)
+        local = self._connections.local()
+        known: Any = local.specs if local.depth else self._latest
+        known.update((each.spec.name, each.spec) for each in found)
         return found
+
+    def _settle(self, local: Local) -> None:
+        """Show every thread the specs of a transaction that is committed."""
+        self._latest.update((name, spec) for name, spec in local.specs.items() if spec is not None)
+        local.specs = {}
 
     def generation(self) -> int:
         """Return how many specs are stored in all."""
@@ -210,7 +221,7 @@ class SqliteStore:
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
                 raise translated(refused, self.path) from refused
-        self._latest[spec.name] = spec
+            local.specs[spec.name] = spec
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
@@ -222,7 +233,7 @@ class SqliteStore:
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
                 raise translated(refused, self.path) from refused
-        self._latest[spec.name] = spec
+            local.specs[spec.name] = spec
 
     def _store_spec(self, local: Local, spec: TypeSpec, number: int, *, breaking: bool) -> None:
         local.conn.execute(
@@ -360,9 +371,11 @@ class SqliteStore:
             raise QueryError("the query nests too deeply to be answered; ask in parts") from None
 
     def _spec(self, name: str) -> TypeSpec | None:
-        if name not in self._latest:
-            self.specs(name)
-        return self._latest.get(name)
+        own = self._connections.local().specs
+        found = own[name] if name in own else self._latest.get(name)
+        if found is None and (stored := self.specs(name)):
+            found = stored[-1].spec
+        return found
 
     def aggregate(
         self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]
