@@ -107,7 +107,10 @@ class Governing(Writing):
 
     def _shared(self, artifact: A, names: list[str]) -> A:
         with self.transaction():
+            anew = self._same(artifact).visibility != "shared"
             made: A = self._stored_change(artifact, ("share",))
+            if anew:
+                self._disperse(made)  # who was a member when it was shared before does not see it again by surprise
             for name in names:
                 self._check_member(made, "add_member", name)
                 if not self._memberships(made, name):
@@ -134,9 +137,12 @@ class Governing(Writing):
         with self.transaction():
             _check_shared(self._same(artifact))
             made: A = self._stored_change(artifact, ("unshare",))
-            for member in self._memberships(made):
-                self._engine().delete(member)
+            self._disperse(made)
         return made
+
+    def _disperse(self, artifact: Record) -> None:
+        for member in self._memberships(artifact):
+            self._engine().delete(member)
 
     def members(self, artifact: Record) -> list[Membership]:
         """Return the memberships of a shared artifact, by project; a principal that does not own it gets its own, or none.

@@ -89,7 +89,10 @@ class Acts(Rules):
         return item
 
     def share(self, caller: Caller, ident: int, revision: int, projects: Sequence[str]) -> None:
+        anew = ident in self.items and self.items[ident]["visibility"] != "shared"
         self.change(caller, ident, revision, ["share"])
+        if anew:
+            self.members = {key: answer for key, answer in self.members.items() if key[0] != ident}
         for each in projects:
             self.members.setdefault((ident, each), "pending")
 
