@@ -25,7 +25,7 @@ from benchmarks import checks
 from benchmarks.baseline import Contender
 from benchmarks.workload import READS, Item, Oracle, Query, Workload, questions
 
-WRITES = ("update", "create", "add_many", "delete")
+WRITES = ("update", "delete", "create", "add_many")
 OPERATIONS = READS + WRITES
 BATCH = {"create": 10, "update": 10, "delete": 10, "add_many": 1}
 BULK = 1_000

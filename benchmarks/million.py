@@ -66,8 +66,14 @@ class Scale:
         self.contender = factory(name)(directory)
         self.rng = random.Random(total)
         self.reads = {operation: list(getattr(self, operation)()) for operation in READS}
-        self.victims = iter(self.rng.sample(range(total), 2 * CHANGED * (ROUNDS + 1)))
+        self.victims = iter(self._leaves(2 * CHANGED * (ROUNDS + 1)))
         self.fresh = 0
+
+    def _leaves(self, count: int) -> list[int]:
+        """Return numbers of artifacts that none of the loaded ones links to, so that nothing restricts their deletion."""
+        last = range(self.workload.total - 4 * count, self.workload.total)
+        linked = {self.workload.item(number).parent for number in last}
+        return [number for number in last if item_id(self.workload.seed, number) not in linked][:count]
 
     def _some(self) -> Iterator[Item]:
         return map(self.workload.item, self.rng.sample(range(self.workload.total), ASKED))
