@@ -211,16 +211,24 @@ class Access:
     def kept(self, before: Mapping[str, Any], fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the fields to set with the properties that the caller cannot see as they were.
 
-        Raises ForbiddenError for one that it cannot see, there or not, equal or not: no answer may tell which.
+        One that it cannot see it sets with the right to create and to update it: a refusal must not tell if it is there.
         """
         given = fields.get("properties")
         if self.protections is None or not isinstance(given, dict):
             return fields
         for key in given:
-            if not self.may("read", "properties", key):
+            every = all(self.may(operation, "properties", key) for operation in ("create", "update"))
+            if not every and not self.may("read", "properties", key):
                 self._refuse("set", "properties", key)
         unseen = {key: value for key, value in before.items() if not self.may("read", "properties", key)}
         return {**fields, "properties": {**unseen, **given}}
+
+    def blind(self, fields: Mapping[str, Any]) -> bool:
+        """Return whether setting these fields sets a property that the caller cannot read."""
+        given = fields.get("properties")
+        if self.protections is None or not isinstance(given, dict):
+            return False
+        return not all(self.may("read", "properties", key) for key in given)
 
     def known(self, shelf: Shelf, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the values of an artifact that the caller made, without unset ones whose stored value it cannot know."""

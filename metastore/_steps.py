@@ -75,13 +75,21 @@ def _put(shelf: Shelf, row: Row, put: Put, access: Access | None) -> Row:
 def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access | None) -> Row:
     given = fields if access is None else _permitted(shelf, row, fields, access)
     after = tuple(shelf.codec.patch(row, given))
-    if after[-1] == row[-1]:
+    if access is not None and access.blind(fields):
+        row = _other(shelf, row)
+    elif after[-1] == row[-1]:
         return row
     for name, advice in _ADVICE.items():
         if name in fields and after[shelf.spec.position[name]] != row[shelf.spec.position[name]]:
             raise ValidationError(f"{name} of {shelf.spec.name} is not set by an update: {advice}")
     check_change(shelf.spec, row, after)
     return after
+
+
+def _other(shelf: Shelf, row: Row) -> Row:
+    """The row with other properties, whatever they are: what is set unseen is judged as a change, or equality would show."""
+    at = shelf.spec.position["properties"]
+    return (*row[:at], None, *row[at + 1 :])
 
 
 def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access) -> Mapping[str, Any]:

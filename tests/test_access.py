@@ -29,6 +29,7 @@ from metastore._members import Membership
 from metastore.errors import (
     CursorError,
     ForbiddenError,
+    FrozenFieldError,
     LinkedError,
     NotFoundError,
     ProtectedError,
@@ -62,8 +63,9 @@ class Vetoed(Artifact, type_name="seen_vetoed"):
 
 GUARD = Protections(
     [
-        Protection("sealed", read="role:admin"),
+        Protection("sealed", create="role:admin", read="role:admin"),
         Protection("frozen", update="!", delete="!"),
+        Protection("drop", read="role:admin"),
         Protection(".*"),
         *(Protection(name, of="fields", read="role:admin") for name in ("cost", "parent", "disk", "hold")),
         Protection("pages", of="fields", update="!"),
@@ -479,6 +481,16 @@ def test_a_property_that_may_not_be_read_is_not_guessed_by_updates(guarded, stor
         guarded.as_(B).update(made, properties={"sealed": 1})
     assert guarded.as_(B).update(made, properties={"k": 1}).properties == {"k": 1}
     assert guarded.get(Doc, made.id).properties == {"k": 1, **stored}
+
+
+@pytest.mark.parametrize("stored", [{}, {"drop": 1}, {"drop": 2}])
+def test_who_sets_what_it_cannot_read_always_makes_a_revision(guarded, stored):
+    made = doc(guarded, "b", properties=stored)
+    assert guarded.as_(B).update(made, properties={"drop": 1}).revision == 2
+    held = guarded.deactivate(guarded.activate(guarded.get(Doc, made.id)))
+    with pytest.raises(FrozenFieldError):
+        guarded.as_(B).update(held, properties={"drop": 1})
+    assert guarded.get(Doc, made.id).properties == {"drop": 1}
 
 
 def test_an_upsert_leaves_alone_what_the_caller_cannot_see(guarded):

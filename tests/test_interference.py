@@ -44,7 +44,8 @@ B = Principal(user="bea", project="b", roles=["member", "reader"])
 A = Principal(user="abe", project="a", roles=["member", "reader"])
 PROTECTED = Protections(
     [
-        Protection("sealed", read="role:admin"),
+        Protection("sealed", create="role:admin", read="role:admin"),
+        Protection("drop", read="role:admin"),
         Protection(".*"),
         Protection("cost", of="fields", read="role:admin"),
         Protection("secret_parent", of="fields", read="role:admin", update="@"),
@@ -146,7 +147,7 @@ def secrets(draw, world):
     shared = [each["id"] for each in made if each["visibility"] == "shared"] + foreign
     hidden = {
         each["id"]: (
-            draw(st.sampled_from([{}, {"sealed": 1}, {"sealed": "red"}])),
+            draw(st.sampled_from([{}, {"sealed": 1}, {"sealed": "red"}, {"drop": 1}, {"drop": 2}])),
             {
                 "cost": draw(st.sampled_from([None, "gold", "red", "red blue"])),
                 "secret_parent": draw(st.none() | st.sampled_from(SECRET + GHOSTS)),
@@ -402,6 +403,7 @@ BATTERY = [
     *(lambda view, each=each, back=back: view.closure(each, backwards=back) for each in SEEN + SECRET for back in (False, True)),
     *(lambda view, each=each: view.update(by_hand(Thing, each, 1), properties={"sealed": 1}) for each in SEEN),
     *(lambda view, each=each: view.update(by_hand(Thing, each, 1), cost="gold") for each in SEEN),
+    *(lambda view, each=each: view.update(by_hand(Thing, each, 2), properties={"drop": 1}) for each in SEEN),
     *(lambda view, each=each: view.tombstone(each) for each in SECRET),
     *(lambda view, each=each: view.plan(each, keep=1, at=MOMENT) for each in (Thing, Artifact)),
     lambda view: view.quota_report(),
