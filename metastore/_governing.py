@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from metastore._artifact import Record
+from metastore._deleting import Deleting
 from metastore._link import Link
 from metastore._steps import Put
 from metastore._transaction import undone_when_it_raises
 from metastore._values import text
-from metastore._writing import Writing
 from metastore.errors import NotFoundError, TransitionError, ValidationError
 from metastore.query import Compare, Path
 
@@ -22,7 +22,7 @@ __all__ = ["Governing"]
 A = TypeVar("A", bound=Record)
 
 
-class Governing(Writing):
+class Governing(Deleting):
     """What decides over artifacts: each method is one action, by its own rule of the policy.
 
     Those that take an artifact are compare-and-set on its revision, return the new one, and raise StaleRevisionError,

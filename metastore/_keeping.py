@@ -10,6 +10,7 @@ from uuid import UUID
 from attrs import evolve
 
 from metastore._artifact import Record
+from metastore._deleting import Deleting
 from metastore._integrity import Holder, refuse
 from metastore._link import Link
 from metastore._plan import Plan, Planned
@@ -18,7 +19,6 @@ from metastore._tombstone import Tombstone, tombstone_of
 from metastore._transaction import Transaction, undone_when_it_raises
 from metastore._types import Shelf
 from metastore._values import instant
-from metastore._writing import Writing
 from metastore.backend import Row
 from metastore.errors import ConflictError, ForbiddenError, NotFoundError, ProtectedError, QueryError, ValidationError
 from metastore.query import Compare, Path, Predicate
@@ -28,7 +28,7 @@ __all__ = ["Keeping"]
 Rows = dict[bytes, tuple[Shelf, Row]]
 
 
-class Keeping(Writing):
+class Keeping(Deleting):
     """What is kept and for how long: plans of retention, and tombstones."""
 
     def tombstone(self, artifact: Record | UUID | str) -> Tombstone:

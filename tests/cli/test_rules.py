@@ -291,11 +291,11 @@ def test_protections_hide_a_property(metastore, mine, rules, shown):
     assert (there.code, there.err) == (new.code, new.err.replace("secrets", "secret")) == (5, there.err)
 
 
-def test_who_may_not_read_a_property_does_not_write_it_or_a_guess_would_tell(metastore, mine, rules, shown):
+def test_who_may_write_a_property_and_not_read_it_writes_it(metastore, mine, rules, shown):
     file = rules("[secret]\ncreate = @\nread = admin\nupdate = @\ndelete = admin\n", "guard.ini")
     metastore("set", mine, "properties.secret=x", "properties.other=y")
-    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 5
-    assert shown(mine)["properties"] == {"secret": "x", "other": "y"}
+    assert metastore("set", mine, "properties.secret=z", *ANN, "--protections", file).code == 0
+    assert shown(mine)["properties"] == {"secret": "z", "other": "y"}
 
 
 def test_rules_are_shown_without_a_catalogue(metastore, path):
