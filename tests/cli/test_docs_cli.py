@@ -15,6 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(
     r"(?P<varies><!-- output varies -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+PROGRAM = re.compile(r"(^|\| |&& )metastore ")
 CHANGING = [
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
@@ -34,7 +35,7 @@ def steady(text):
 
 def said(line):
     if "&&" in line or "|" in line or not line.startswith("metastore "):
-        line = line.replace("| metastore ", f"| {shlex.quote(sys.executable)} -m metastore ")
+        line = PROGRAM.sub(rf"\1{shlex.quote(sys.executable)} -m metastore ", line)
         return subprocess.run(
             ["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         ).stdout
