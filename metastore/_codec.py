@@ -37,7 +37,9 @@ NOTHING: Mapping[str, Any] = {}
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
 _new, _put = object.__new__, object.__setattr__
-_MADE_BY_DECODE = frozenset({"id", "version", "hidden", "protected", "created_at", "updated_at"})
+_MADE_BY_DECODE = ("id", "version", "hidden", "protected", "created_at", "updated_at")
+_trusted = Version.trusted
+_put_int, _put_safe = UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
 
 
 class Codec:
@@ -54,6 +56,7 @@ class Codec:
         self._all = tuple(self._writers.values())
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self._names = tuple(each.name for each in spec.fields)
+        self._made = tuple(spec.position[name] for name in _MADE_BY_DECODE)
         self._readers = tuple(_readers(cls, spec, resolve))
         self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self._names if name not in known)
@@ -72,10 +75,7 @@ class Codec:
             return self
         made = copy(self)
         made._resolve = resolve
-        made._readers = tuple(
-            (name, _reader_of(self.cls, self.spec.by_name[name], resolve) if name in self._linked else read)
-            for name, read in self._readers
-        )
+        made._readers = tuple(_readers(self.cls, self.spec, resolve))
         return made
 
     def encode(self, values: Mapping[str, Any]) -> list[Any]:
@@ -165,25 +165,24 @@ class Codec:
 
     def decode(self, row: Sequence[Any]) -> Any:
         """Return the artifact of a row, frozen, of the codec's class."""
-        values = dict(zip(self._names, row, strict=False))
-        ident = _new(UUID)
-        _put(ident, "int", int.from_bytes(values["id"], "big"))
-        _put(ident, "is_safe", _UNKNOWN)
-        values["id"] = ident
-        values["version"] = Version.trusted(values["version"], self._scheme)
-        values["hidden"] = values["hidden"] != 0
-        values["protected"] = values["protected"] != 0
-        created, updated = values["created_at"], values["updated_at"]
-        values["created_at"] = moment = EPOCH + timedelta(0, 0, created)
-        values["updated_at"] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
-        for name, read in self._readers:
-            value = values[name]
+        # a place in a list is found faster than a name in a dict: a tenth of a filtered page (measured)
+        values = list(row)
+        at_id, at_version, at_hidden, at_protected, at_created, at_updated = self._made
+        values[at_id] = _uuid(row[at_id])
+        values[at_version] = _trusted(row[at_version], self._scheme)
+        values[at_hidden], values[at_protected] = row[at_hidden] != 0, row[at_protected] != 0
+        created, updated = row[at_created], row[at_updated]
+        values[at_created] = moment = EPOCH + timedelta(0, 0, created)
+        values[at_updated] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
+        for at, read in self._readers:
+            value = row[at]
             if value is not None:
-                values[name] = read(value)
+                values[at] = read(value)
+        named = dict(zip(self._names, values))  # noqa: B905 - a row goes on with what is derived
         for name in self._lost:
-            del values[name]
+            del named[name]
         made = _new(self.cls)
-        _put(made, "__dict__", values)
+        _put(made, "__dict__", named)
         return made
 
     def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,12 +297,19 @@ def _sort_key(scheme: str, text: str) -> str:
     return sort_key(text, scheme)
 
 
-def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[str, Callable[[Any], Any]]]:
+def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[int, Callable[[Any], Any]]]:
     for each in spec.fields:
         if each.name in cls.__fields_by_name__ and each.name not in _MADE_BY_DECODE:
             read = _reader_of(cls, each, resolve)
             if read is not _same:
-                yield each.name, read
+                yield spec.position[each.name], read
+
+
+def _uuid(ident: bytes) -> UUID:
+    made = _new(UUID)
+    _put_int(made, int.from_bytes(ident, "big"))
+    _put_safe(made, _UNKNOWN)
+    return made
 
 
 def _same(value: Any) -> Any:
@@ -319,10 +325,8 @@ def _link_reader(spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], An
     leads = None if resolve is None else partial(resolve, target)
 
     def link(ident: bytes) -> Link[Any]:
-        made, found = _new(UUID), _new(Link)
-        _put(made, "int", int.from_bytes(ident, "big"))
-        _put(made, "is_safe", _UNKNOWN)
-        _put(found, "id", made)
+        found = _new(Link)
+        _put(found, "id", _uuid(ident))
         _put(found, "_leads", leads)
         return found
 
