@@ -165,10 +165,12 @@ class Codec:
 
     def decode(self, row: Sequence[Any]) -> Any:
         """Return the artifact of a row, frozen, of the codec's class."""
-        # a place in a list is found faster than a name in a dict: a tenth of a filtered page (measured)
+        # by place, as a name in a dict costs more; no call that can be spared: this is a third of a filtered page (measured)
         values = list(row)
         at_id, at_version, at_hidden, at_protected, at_created, at_updated = self._made
-        values[at_id] = _uuid(row[at_id])
+        values[at_id] = ident = _new(UUID)
+        _put_int(ident, int.from_bytes(row[at_id], "big"))
+        _put_safe(ident, _UNKNOWN)
         values[at_version] = _trusted(row[at_version], self._scheme)
         values[at_hidden], values[at_protected] = row[at_hidden] != 0, row[at_protected] != 0
         created, updated = row[at_created], row[at_updated]
