@@ -51,7 +51,7 @@ def test_any_page_of_any_query_is_the_same_everywhere(both, case):
 
 @pytest.mark.slow
 @given(case=cases(pages, least=6))
-@few(2000)
+@few(1000)
 def test_any_page_of_very_many_queries_is_the_same_everywhere(both, case):
     answers_agree(both, case)
 

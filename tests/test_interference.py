@@ -517,7 +517,7 @@ def undisturbed(opened, given):
             assert before == after, shown(ask)
 
 
-FEW, MANY = settings(max_examples=40, phases=[Phase.explicit, Phase.generate]), settings(max_examples=1500)
+FEW, MANY = settings(max_examples=40, phases=[Phase.explicit, Phase.generate]), settings(max_examples=500)
 CASES = two_worlds()
 
 

@@ -23,4 +23,4 @@ def test_whoever_does_whatever_the_rules_are_kept(open_catalog):
 
 @pytest.mark.slow
 def test_whoever_does_whatever_for_long_the_rules_are_kept(open_catalog):
-    run_rules_machine(open_catalog, examples=500, steps=60)
+    run_rules_machine(open_catalog, examples=200, steps=50)
