@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from metastore._types import Shelf, Types
     from metastore.policy import Policy, Protections
 
-__all__ = ["MEMBERS", "Access", "both"]
+__all__ = ["GUARDED", "MEMBERS", "Access", "both"]
 
 MEMBERS = "metastore_members"
 """The type of the engine's own in which memberships are kept."""
@@ -36,7 +36,13 @@ _OWNER, _VISIBILITY = Path("owner", kind="str"), Path("visibility", kind="str")
 _OPEN = ("public", "community")
 _ACROSS = {"get": "artifact:get_any_artifact", "list": "artifact:list_all_artifacts"}
 """Rules of those who see beyond their own project, besides the admin."""
-_GOVERNED = {"hidden": "hide", "protected": "protect", "hold": "hold", "expires_at": "expire"}
+GUARDED = {
+    "hidden": ("hide", "unhide"),
+    "protected": ("protect", "unprotect"),
+    "hold": ("hold", "hold"),
+    "expires_at": ("expire", "expire"),
+}
+"""The actions, each with a rule of its own, by which such a field is given a value, and by which it is emptied."""
 _LISTED = Not(Compare(Path("hidden", kind="bool"), "eq", 1))
 
 
@@ -170,7 +176,7 @@ class Access:
             self.check(shelf, "transfer", made)
         self.check(shelf, "create", made)
         sight = {"public": "publish", "community": "communitize", "shared": "share"}.get(made["visibility"])
-        governed = [action for name, action in _GOVERNED.items() if made.get(name)]
+        governed = [given for name, (given, _) in GUARDED.items() if made.get(name)]
         for action in (*([sight] if sight else []), *governed):
             self.check(shelf, action, made)
         self.check_protected({}, shelf.codec.said(made))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metastore._access import GUARDED
 from metastore._moves import check_change, entered, moved
 from metastore.errors import TransitionError, ValidationError
 
@@ -43,13 +44,6 @@ _ADVICE = {
     "visibility": "the visibility changes by publish(), unpublish(), communitize(), share() and unshare()",
     "owner": "the owner changes by transfer()",
 }
-_GUARDED = {
-    "hidden": ("hide", "unhide"),
-    "protected": ("protect", "unprotect"),
-    "hold": ("hold", "hold"),
-    "expires_at": ("expire", "expire"),
-}
-"""The actions by which such a field is given a value, and by which it is emptied."""
 
 
 def stepped(shelf: Shelf, row: Row, step: Step | Put, access: Access | None, time: Callable[[], int]) -> Row:
@@ -105,9 +99,7 @@ def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access
 
 def guarded(before: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
     """Return the actions with rules of their own that setting these fields amounts to."""
-    return [
-        acts[not fields[name]] for name, acts in _GUARDED.items() if name in fields and fields[name] != before[name]
-    ]
+    return [acts[not fields[name]] for name, acts in GUARDED.items() if name in fields and fields[name] != before[name]]
 
 
 def _acted(shelf: Shelf, row: Row, action: str, access: Access | None, time: Callable[[], int]) -> Row:
