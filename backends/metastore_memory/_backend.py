@@ -257,7 +257,7 @@ class MemoryBackend:
     def stats(self) -> dict[str, Any]:
         """Return the number of artifacts per type, and of changes."""
         with self._reading() as store:
-            artifacts = {name: len(store.rows[name]) for name in sorted(store.rows)}
+            artifacts = {name: len(store.rows[name]) for name in sorted(store.rows) if store.rows[name]}
             return {"artifacts": artifacts, "changes": len(store.changes)}
 
 
