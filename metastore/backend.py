@@ -179,7 +179,9 @@ class Backend(Protocol):
         Every write method is called inside one, after ``stamp``; else ConflictError.
     Failure
         Only errors of `metastore.errors` leave a method; after one, the transaction can be rolled back and the
-        object used again.
+        object used again. A transaction that the database undid because of others, or that was lost with its connection,
+        raises RetryError, from whatever step: nothing of it is written. Whether a commit whose answer was lost landed, the backend
+        finds out by the stamped commit's id before it raises.
     """
 
     catalogue: str

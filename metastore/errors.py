@@ -24,7 +24,8 @@
     │   ├── QuotaError                       it would hold more than its quota; carries limit and used
     │   ├── VetoError                        a hook refuses an action, with its reason
     │   ├── ProtectedError                   it is protected or on hold; nobody deletes it
-    │   └── LinkedError                      its owner's other artifacts link to it and restrict
+    │   ├── LinkedError                      its owner's other artifacts link to it and restrict
+    │   └── RetryError                       the database undid the whole transaction; do it again
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
@@ -35,7 +36,10 @@
         ├── StorageFullError (OSError)       the disk is full
         ├── DamagedError                     the file is truncated or corrupt
         ├── NotACatalogError                 the file is no catalogue
-        ├── NewerRevisionError               the file was written by a newer metastore
+        ├── NewerRevisionError               the file or schema was written by a newer metastore
+        ├── UnreachableError (ConnectionError)   no server of the address answers, or the answer broke off
+        ├── LoginError (PermissionError)     the server refuses the user, the password or the role
+        ├── UnfitServerError                 a server too old, or set up so that answers would differ
         └── ClosedError                      used after ``close()``
 """
 
@@ -61,6 +65,7 @@ __all__ = [
     "FrozenFieldError",
     "IdTakenError",
     "LinkedError",
+    "LoginError",
     "MetastoreError",
     "MissingExtraError",
     "NewerRevisionError",
@@ -73,12 +78,15 @@ __all__ = [
     "QuerySyntaxError",
     "QuotaError",
     "ReadOnlyError",
+    "RetryError",
     "SchemaConflictError",
     "StaleRevisionError",
     "StorageFullError",
     "TransitionError",
+    "UnfitServerError",
     "UnknownFieldError",
     "UnknownTypeError",
+    "UnreachableError",
     "ValidationError",
     "VersionError",
     "VetoError",
@@ -213,6 +221,10 @@ class LinkedError(ConflictError):
     """Other artifacts of its owner link to it and restrict; nothing was deleted."""
 
 
+class RetryError(ConflictError):
+    """The database undid the whole transaction because of others, or lost it with its connection: nothing was written, do all of it again."""
+
+
 class ForbiddenError(MetastoreError, PermissionError):
     """The policy does not let the caller do that; ``rule`` names what stands against it. Nothing was written."""
 
@@ -267,6 +279,18 @@ class NotACatalogError(BackendError):
 
 class NewerRevisionError(BackendError):
     """The file was written by a newer metastore than this one."""
+
+
+class UnreachableError(BackendError, ConnectionError):
+    """No server of the address answers, or the answer broke off."""
+
+
+class LoginError(BackendError, PermissionError):
+    """The server refuses the user, the password, or what the role would do."""
+
+
+class UnfitServerError(BackendError):
+    """The server is too old, or set up so that its answers would differ from the other backends'."""
 
 
 class ClosedError(BackendError):
