@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Double, Integer, LargeBinary, Numeric, SmallInteger, Text
+from sqlalchemy import BigInteger, Boolean, Double, Integer, Numeric, SmallInteger, Text
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.engine import Dialect as Compiling
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -65,27 +65,24 @@ def _utc(micros: int) -> str:
 
 
 class _Kept(TypeDecorator[Any]):
-    """A type of our own: what PostgreSQL and MariaDB keep it in, and what each driver is given."""
+    """A type of our own: what PostgreSQL (``pg``) and MariaDB (``my``) keep it in, and what each driver is given for a plain value."""
 
     cache_ok = True
     impl = Text
-    on: dict[str, TypeEngine[Any]]
-    given: dict[str, Callable[[Any], Any]] = {}
+    pg: TypeEngine[Any]
+    my: TypeEngine[Any]
+    to_pg: Callable[[Any], Any] | None = None
+    to_my: Callable[[Any], Any] | None = None
 
     def load_dialect_impl(self, dialect: Compiling) -> TypeEngine[Any]:
-        return self.on[dialect.name]
+        return self.pg if dialect.name == "postgresql" else self.my
 
     def bind_processor(self, dialect: Compiling) -> Callable[[Any], Any] | None:
-        """Return what makes a bound value of a plain one."""
-        made = self.given.get(dialect.name)
+        made = self.to_pg if dialect.name == "postgresql" else self.to_my
         return None if made is None else lambda value: None if value is None else made(value)
 
     def result_processor(self, dialect: Compiling, coltype: object) -> None:
         """Nothing: what comes back is plain."""
-
-    @property
-    def python_type(self) -> type[Any]:
-        return object
 
 
 class _PgJson(UserDefinedType[Any]):
@@ -102,22 +99,22 @@ _LONG = mysql.LONGTEXT()
 
 
 class _Ident(_Kept):
-    on = {"postgresql": postgresql.UUID(as_uuid=False), "mysql": mysql.BINARY(16)}
-    given = {"postgresql": bytes.hex}
+    pg, my = postgresql.UUID(as_uuid=False), mysql.BINARY(16)
+    to_pg = staticmethod(bytes.hex)
 
 
 class _Flag(_Kept):
-    on = {"postgresql": Boolean(), "mysql": mysql.BOOLEAN()}
-    given = {"postgresql": bool}
+    pg, my = Boolean(), mysql.BOOLEAN()
+    to_pg = staticmethod(bool)
 
 
 class _Moment(_Kept):
-    on = {"postgresql": postgresql.TIMESTAMP(timezone=True), "mysql": mysql.DATETIME(fsp=6)}
-    given = {"postgresql": _utc, "mysql": moment_text}
+    pg, my = postgresql.TIMESTAMP(timezone=True), mysql.DATETIME(fsp=6)
+    to_pg, to_my = staticmethod(_utc), staticmethod(moment_text)
 
 
 class _Text(_Kept):
-    on = {"postgresql": _C, "mysql": _LONG}
+    pg, my = _C, _LONG
 
 
 class Bounded(_Kept):
@@ -133,19 +130,19 @@ class Bounded(_Kept):
 
 class _Json(_Kept):
     # MariaDB's JSON is a LONGTEXT that refuses what nests deeper than 32; MySQL's would write the text anew
-    on = {"postgresql": _PgJson(), "mysql": _LONG}
+    pg, my = _PgJson(), _LONG
 
 
 class _Bytes(_Kept):
-    on = {"postgresql": postgresql.BYTEA(), "mysql": mysql.VARBINARY(HEAD_BYTES)}
+    pg, my = postgresql.BYTEA(), mysql.VARBINARY(HEAD_BYTES)
 
 
 class _Long(_Kept):
-    on = {"postgresql": postgresql.BYTEA(), "mysql": mysql.LONGBLOB()}
+    pg, my = postgresql.BYTEA(), mysql.LONGBLOB()
 
 
 class _Words(_Kept):
-    on = {"postgresql": postgresql.ARRAY(Text(collation="C")), "mysql": _LONG}
+    pg, my = postgresql.ARRAY(Text(collation="C")), _LONG
 
 
 IDENT = _Ident()
@@ -154,7 +151,7 @@ FLAG = _Flag()
 NUMBER = BigInteger()
 COUNT = Integer()
 SMALL = SmallInteger()
-REAL = Double()
+REAL: Double[float] = Double()
 SUM = Numeric(65, 0)
 MOMENT = _Moment()
 TEXT = _Text()

@@ -1,9 +1,10 @@
 r"""Sort forms: bytes that compare as JSON values do, so that one look-up of free-form properties serves every type of value.
 
-An entry of a dict's look-up is ``(id, mark, kind, at, head, whole)``. *mark* stands for the pointer of the keys. *kind* is the JSON type;
-`ELEMENT` is one element of a list that lies at the pointer, and *at* its place among the distinct ones (else 0). *head* is the sort form, cut
-at 64 bytes: of a number 8 bytes that order as the nearest double and 2 that say how far a whole number is from it, so that 2**53 + 1 stands between
-its neighbours; of a text its UTF-8; of lists, dicts and elements the UTF-8 of their canonical text. *whole* is that text uncut, for all but numbers, bools and null.
+An entry of a dict's look-up is ``(id, mark, kind, at, head, whole)``. *mark* stands for the pointer of the keys. *kind* is the JSON
+type, and *at* 0. *head* is the sort form, cut at 64 bytes: of a number 8 bytes that order as the nearest double and 2 that say how far a
+whole number is from it, so that 2**53 + 1 stands between its neighbours; of a text its UTF-8; of lists and dicts the UTF-8 of their
+canonical text. *whole* is that text uncut, for all but numbers, bools and null. A list has further entries of kind `ELEMENT`, one for each
+distinct element: *at* counts them, *head* is the element's `element_mark`, *whole* nothing.
 
 A head shorter than 64 bytes is the whole sort form; two heads of 64 bytes that are equal leave it to *whole*.
 """
@@ -38,13 +39,13 @@ def mark(text: str) -> bytes:
 
 def _number(value: float) -> bytes:
     nearest = float(value) + 0.0  # -0.0 becomes 0.0
-    (bits,) = _unpack(_pack(nearest))
+    bits: int = _unpack(_pack(nearest))[0]
     rest = value - int(nearest) if isinstance(value, int) else 0
     return (bits ^ (_ALL if bits & _SIGN else _SIGN)).to_bytes(8, "big") + (rest + _MIDDLE).to_bytes(2, "big")
 
 
 def sort_form(value: Any) -> bytes:
-    """Return the bytes by which values of one JSON type order: numbers by value, texts by code point.
+    r"""Return the bytes by which values of one JSON type order: numbers by value, texts by code point.
 
     >>> sort_form(2**53 + 1) > sort_form(2.0**53), sort_form(1) == sort_form(1.0), sort_form(True)
     (True, True, b'\x01')
@@ -96,5 +97,5 @@ def _enter(ident: bytes, mapping: dict[str, Any], prefix: str, found: list[Any])
         if kind == "dict":
             _enter(ident, value, where, found)
         elif kind == "list":
-            texts = dict.fromkeys(map(encode, value))
-            found += [(ident, place, ELEMENT, at, text.encode()[:HEAD_BYTES], text) for at, text in enumerate(texts)]
+            marks = dict.fromkeys(map(element_mark, value))
+            found += [(ident, place, ELEMENT, at, each, None) for at, each in enumerate(marks)]

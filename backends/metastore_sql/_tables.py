@@ -107,6 +107,10 @@ def _table(meta: MetaData, dialect: Naming, name: str, *parts: Any) -> Table:
     return Table(name, meta, *parts, quote=True, **options)
 
 
+def _needed(name: str, kept: Any) -> Column[Any]:
+    return Column(name, kept, nullable=False, autoincrement=False)
+
+
 def _key(name: str, *columns: str) -> PrimaryKeyConstraint:
     # named, as PostgreSQL's own names for keys are ones that a type may have
     return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#key"))
@@ -123,7 +127,9 @@ class Inline(ColumnCollectionConstraint):
 @compiles(Inline, "mysql")
 def _inline(key: Inline, compiler: Any, **_: Any) -> str:
     quote = compiler.preparer.quote
-    parts = [f"{quote(each.name)}({key.room[each.name]})" if each.name in key.room else quote(each.name) for each in key]
+    parts = [
+        f"{quote(each.name)}({key.room[each.name]})" if each.name in key.room else quote(each.name) for each in key
+    ]
     return f"INDEX {quote(key.name)} ({', '.join(parts)})"
 
 
@@ -166,74 +172,75 @@ def own_tables(dialect: Naming, schema: str | None = None) -> Own:
     def table(name: str, *parts: Any) -> Table:
         return _table(meta, dialect, name, *parts)
 
-    def needed(name: str, kept: Any) -> Column[Any]:
-        return Column(name, kept, nullable=False, autoincrement=False)
-
     def refers(name: str, column: str, to: Table, there: str) -> ForeignKeyConstraint:
         return ForeignKeyConstraint([column], [to.c[there]], name=f"{name}#{column}")
 
     identity = table(
-        "_identity", needed("id", IDENT), needed("type", Bounded(64)), needed("state", Bounded(8)), _key("_identity", "id")
+        "_identity",
+        _needed("id", IDENT),
+        _needed("type", Bounded(64)),
+        _needed("state", Bounded(8)),
+        _key("_identity", "id"),
     )
     transactions = table(
         "_transactions",
-        needed("seq", NUMBER),
-        needed("id", IDENT),
-        needed("time", MOMENT),
+        _needed("seq", NUMBER),
+        _needed("id", IDENT),
+        _needed("time", MOMENT),
         Column("actor", TEXT),
         Column("message", TEXT),
         _key("_transactions", "seq"),
         UniqueConstraint("id", name="_transactions#id"),
     )
     made = Own(
-        meta=table("_meta", needed("key", Bounded(64)), needed("value", TEXT), _key("_meta", "key")),
+        meta=table("_meta", _needed("key", Bounded(64)), _needed("value", TEXT), _key("_meta", "key")),
         turn=table(
             "_turn",
-            needed("only", SMALL),
-            needed("seq", NUMBER),
-            needed("time", MOMENT),
-            needed("generation", NUMBER),
-            needed("tallied", FLAG),
-            needed("revision", COUNT),
+            _needed("only", SMALL),
+            _needed("seq", NUMBER),
+            _needed("time", MOMENT),
+            _needed("generation", NUMBER),
+            _needed("tallied", FLAG),
+            _needed("revision", COUNT),
             _key("_turn", "only"),
         ),
         specs=table(
             "_specs",
-            needed("type", Bounded(64)),
-            needed("number", COUNT),
-            needed("breaking", FLAG),
-            needed("digest", Bounded(64)),
-            needed("spec", JSON),
-            needed("relation", Bounded(64)),
+            _needed("type", Bounded(64)),
+            _needed("number", COUNT),
+            _needed("breaking", FLAG),
+            _needed("digest", Bounded(64)),
+            _needed("spec", JSON),
+            _needed("relation", Bounded(64)),
             _key("_specs", "type", "number"),
         ),
         identity=identity,
         links=table(
             "_links",
-            needed("source", IDENT),
-            needed("field", Bounded(64)),
-            needed("target", IDENT),
+            _needed("source", IDENT),
+            _needed("field", Bounded(64)),
+            _needed("target", IDENT),
             _key("_links", "source", "field", "target"),
             refers("_links", "target", identity, "id"),
         ),
         references=table(
             "_references",
-            needed("mark", IDENT),
-            needed("id", IDENT),
-            needed("field", Bounded(64)),
+            _needed("mark", IDENT),
+            _needed("id", IDENT),
+            _needed("field", Bounded(64)),
             _key("_references", "mark", "id", "field"),
         ),
         transactions=transactions,
         changes=table(
             "_changes",
-            needed("tx", NUMBER),
-            needed("at", COUNT),
-            needed("kind", Bounded(8)),
-            needed("artifact", IDENT),
-            needed("revision", NUMBER),
-            needed("spec", COUNT),
-            needed("digest", BYTES),
-            needed("parents", LONG),
+            _needed("tx", NUMBER),
+            _needed("at", COUNT),
+            _needed("kind", Bounded(8)),
+            _needed("artifact", IDENT),
+            _needed("revision", NUMBER),
+            _needed("spec", COUNT),
+            _needed("digest", BYTES),
+            _needed("parents", LONG),
             Column("before", JSON),
             Column("after", JSON),
             Column("checkpoint", JSON),
@@ -243,10 +250,10 @@ def own_tables(dialect: Naming, schema: str | None = None) -> Own:
         ),
         usage=table(
             "_usage",
-            needed("owner", Bounded(300)),
-            needed("type", Bounded(64)),
-            needed("count", NUMBER),
-            needed("bytes", SUM),
+            _needed("owner", Bounded(300)),
+            _needed("type", Bounded(64)),
+            _needed("count", NUMBER),
+            _needed("bytes", SUM),
             _key("_usage", "owner", "type"),
         ),
     )
@@ -286,7 +293,9 @@ class Relation:
 
     def _rows(self) -> Table:
         columns = [
-            Column(fitted(each.name), column_type(self.spec, each), key=each.name, quote=True, nullable=each.name != "id")
+            Column(
+                fitted(each.name), column_type(self.spec, each), key=each.name, quote=True, nullable=each.name != "id"
+            )
             for each in self.spec.columns
         ]
         if self.dialect.name == "postgresql":
@@ -300,27 +309,30 @@ class Relation:
 
     def _side(self, field: FieldSpec) -> Table:
         name = fitted(f"{self.name}:{field.name}")
-        ident, mark = Column("id", IDENT, nullable=False), Column("mark", IDENT, nullable=False)
         if field.kind == "list":
             value = Column("value", _SCALARS.get(field.item.kind if field.item else "", TEXT))
-            return self._made(name, mark, ident, value, _key(name, "mark", "id"))
-        kind, at = Column("kind", SMALL, nullable=False), Column("at", COUNT, nullable=False, autoincrement=False)
-        head, whole = Column("head", HEAD, nullable=False), Column("whole", TEXT)
-        made = self._made(name, ident, mark, kind, at, head, whole, _key(name, "id", "mark", "kind", "at"))
-        _index_on(self.dialect, made, f"{name}#head", [mark, kind, head, ident])
+            return self._made(name, _needed("mark", IDENT), _needed("id", IDENT), value, _key(name, "mark", "id"))
+        parts = {"id": IDENT, "mark": IDENT, "kind": SMALL, "at": COUNT, "head": HEAD}
+        needed = [_needed(each, kept) for each, kept in parts.items()]
+        made = self._made(name, *needed, Column("whole", TEXT), _key(name, "id", "mark", "kind", "at"))
+        _index_on(self.dialect, made, f"{name}#head", [made.c[each] for each in ("mark", "kind", "head", "id")])
         return made
 
     def _text(self) -> Table:
         name = fitted(f"{self.name}:text")
-        word, where = Column("word", Bounded(128), nullable=False), Column("field", Bounded(64), nullable=False)
-        return self._made(name, word, Column("id", IDENT, nullable=False), where, _key(name, "word", "id", "field"))
+        parts = {"word": Bounded(128), "id": IDENT, "field": Bounded(64)}
+        needed = [_needed(each, kept) for each, kept in parts.items()]
+        return self._made(name, *needed, _key(name, *parts))
 
     def _indexes(self) -> list[Any]:
         """Those of the table of rows that a wider spec may add to."""
         made = [self._index(*columns) for columns in _indexed(self.spec)]
         if "name" in self.spec.by_name:
             made.append(self._index("name", "version__key", "version"))
-        made += [self._index("owner", only="owner IS NOT NULL"), self._index("visibility", only="visibility <> 'private'")]
+        made += [
+            self._index("owner", only="owner IS NOT NULL"),
+            self._index("visibility", only="visibility <> 'private'"),
+        ]
         if self.dialect.name == "postgresql" and searched(self.spec):
             made.append(Index(fitted(f"{self.name}#words"), self.table.c.row__words, postgresql_using="gin"))
         return made
@@ -366,5 +378,8 @@ def creation(tables: Iterable[Table], dialect: Compiling) -> list[str]:
     made: list[str] = []
     for table in tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in sorted(table.indexes, key=lambda each: str(each.name))]
+        made += [
+            str(CreateIndex(index).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda each: str(each.name))
+        ]
     return made
