@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from functools import lru_cache
 from typing import Any
 
 from metastore._json import decode, encode
-from metastore.backend import json_kind, pointer
+from metastore.backend import json_kind, pointer, text_mark
 from metastore_sql._columns import HEAD_BYTES
 
 __all__ = ["ELEMENT", "KINDS", "dict_entries", "element_mark", "head", "is_cut", "mark", "sort_form", "whole"]
@@ -32,9 +33,8 @@ _SIGN, _ALL = 1 << 63, (1 << 64) - 1
 _MIDDLE = 1 << 15
 
 
-def mark(text: str) -> bytes:
-    """Return 16 bytes that stand for a text: a pointer, a url, a digest."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+mark = lru_cache(4096)(text_mark)
+"""Return 16 bytes that stand for a text: a pointer, a url, a digest."""
 
 
 def _number(value: float) -> bytes:
