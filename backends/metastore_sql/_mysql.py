@@ -123,10 +123,10 @@ class MySQL:
             conn._read_timeout, conn.patience = STALLED, settings.connect_timeout
             conn.knock = lambda: _answers(settings, host)
             return conn
+        except MetastoreError as error:  # before OSError, which some of ours are
+            refused = error
         except (pymysql.MySQLError, OSError) as error:
             refused = self.meaning(error, settings)
-        except MetastoreError as error:
-            refused = error
         if conn is not None:
             self.close(conn)
         raise refused  # out here, so that nothing of the driver's hangs on it

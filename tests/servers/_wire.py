@@ -2,7 +2,11 @@
 
 import contextlib
 import socket
+import struct
 import threading
+
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""What a client of PostgreSQL says first where it wants TLS."""
 
 
 def _socket(place):
@@ -14,11 +18,11 @@ class Wire:
 
     ``cut_before(words)``: what the client sends with these words in it never arrives, and the line is dead.
     ``cut_after(words)``: it arrives and is answered, but the answer is lost with the line. Each happens once.
-    ``made`` counts the lines.
+    ``made`` counts the lines. With ``tls`` (an SSLContext) clients of PostgreSQL speak TLS as far as here.
     """
 
-    def __init__(self, here, there):
-        self._there = there
+    def __init__(self, here, there, tls=None):
+        self._there, self._tls = there, tls
         self._listening = _socket(here)
         self._listening.bind(here)
         self._listening.listen()
@@ -55,14 +59,26 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
-                server = _socket(self._there)
-                server.connect(self._there)
                 self.made += 1
-                line = (client, server)
-                self._lines.append(line)
-                silent = threading.Event()
-                for way in ((line, silent, True), (line[::-1], silent, False)):
-                    threading.Thread(target=self._carry, args=way, daemon=True).start()
+                with contextlib.suppress(OSError):
+                    self._connect(self._secured(client))
+
+    def _connect(self, client):
+        server = _socket(self._there)
+        line = (client, server)
+        self._lines.append(line)
+        server.connect(self._there)
+        silent = threading.Event()
+        for way in ((line, silent, True), (line[::-1], silent, False)):
+            threading.Thread(target=self._carry, args=way, daemon=True).start()
+
+    def _secured(self, client):
+        if self._tls is None:
+            return client
+        if client.recv(8, socket.MSG_PEEK) == SSL_REQUEST:
+            client.recv(8)
+            client.sendall(b"S")
+        return self._tls.wrap_socket(client, server_side=True)
 
     def _carry(self, line, silent, asking):
         source, target = line
