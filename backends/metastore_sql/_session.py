@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from metastore.backend import TypeSpec
 from metastore.errors import (
     BackendError,
     BusyError,
@@ -20,6 +19,7 @@ from metastore.errors import (
 )
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._hosts import pauses
+from metastore_sql._known import Known
 
 if TYPE_CHECKING:
     from metastore_sql._connection import Connections
@@ -36,7 +36,7 @@ class Session:
 
     Outside a transaction every read takes a connection of the pool for one statement. ``specs`` are those that
     the open transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
-    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found. Write methods
+    ``changes`` counts those that were recorded in it, ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found. Write methods
     raise ConflictError outside a transaction; once a transaction is undone by the database, everything in it raises RetryError.
     """
 
@@ -45,7 +45,7 @@ class Session:
         self._dialect, self._settings = connections.dialect, connections.settings
         self.pid = os.getpid()
         self.depth = 0
-        self.specs: dict[str, TypeSpec | None] = {}
+        self.specs: dict[str, Known | None] = {}
         self._holds = False
         self._clear()
 
@@ -57,6 +57,7 @@ class Session:
         self._gone = False
         self._waiting: list[Statement] = []
         self._sent = 0
+        self.changes = 0
 
     # asking and writing
 
