@@ -78,9 +78,6 @@ class _Kept(TypeDecorator[Any]):
         cls.cache_ok = True  # SQLAlchemy asks each class for its own
         super().__init_subclass__()
 
-    def __init_subclass__(cls) -> None:
-        cls.cache_ok = True  # SQLAlchemy wants it said by each class
-
     def load_dialect_impl(self, dialect: Compiling) -> TypeEngine[Any]:
         return self.pg if dialect.name == "postgresql" else self.my
 
