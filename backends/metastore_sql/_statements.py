@@ -104,7 +104,7 @@ class _Making:
         condition = self._where(_without(where, only) if any(each.inner for each in joins) else where, latest)
         if after is not None:
             condition = and_(condition, beyond(made, rows_compared=self.conditions.reading.compares_rows))
-        if limit is None or len(made) == 1:
+        if limit is None or len(made) == 1 or not self.conditions.reading.sorts_narrow:
             order = order_by(self.conditions, made, [term.key for term in made])
             return self._limited(
                 select(*self._columns(self.rows)).select_from(source).where(condition).order_by(*order), limit
