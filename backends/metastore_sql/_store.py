@@ -152,14 +152,17 @@ class SqlStore:
                 yield apart.execute
 
     def _settle(self, specs: dict[str, Known | None]) -> None:
-        for each in self._types.settle(specs):
-            self._drop(each)
+        for old in self._types.settle(specs):
+            self._drop(old)
 
-    def _drop(self, relation: Relation) -> None:
-        """Drop the tables that a migration left; where that fails they are nobody's, and whoever needs the name drops them."""
+    def _drop(self, old: Relation) -> None:
+        """Drop the tables that a migration left in MariaDB, and those of former ones where that failed; it may fail again: they are nobody's."""
+        known = self._types.known(old.spec.name)
         try:
             with self._connections.apart() as apart:
-                for statement in layout.drop(relation.tables, self._dialect):
+                apart.execute("SET SESSION lock_wait_timeout = 2")
+                stale = layout.stale(apart, old.spec.name, known.relation) if known else []
+                for statement in (*layout.drop(old.tables, self._dialect), *stale):
                     apart.execute(statement)
         except MetastoreError:
             return
@@ -241,7 +244,7 @@ class SqlStore:
         known = [ident for ident in ids if len(ident) == 16]
 
         def ask(relation: Relation) -> tuple[str, Sequence[Any]]:
-            made = self._statements.fetch(relation)
+            made = self._statements.fetch(relation, one=len(known) == 1)
             return made.sql, made.bind((known,))
 
         rows = self._asked(spec, ask)
@@ -261,7 +264,8 @@ class SqlStore:
 
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
-        made, known = self._statements.identify, [ident for ident in ids if len(ident) == 16]
+        known = [ident for ident in ids if len(ident) == 16]
+        made = self._statements.identify(one=len(known) == 1)
         rows = self._connections.local().read(made.sql, made.bind((known,)))
         return {ident: Identity(name, state) for ident, name, state in rows}
 
@@ -300,10 +304,11 @@ class SqlStore:
         session, known = self._connections.local(), [ident for ident in start if len(ident) == 16]
         if depth == 0:
             return []
+        one, only = len(known) == 1, field is not None
         if depth == 1:
-            made = self._statements.neighbours(backwards=backwards, field=field is not None)
+            made = self._statements.neighbours(backwards=backwards, field=only, one=one)
         else:
-            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=field is not None)
+            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=only, one=one)
         rows = session.read(made.sql, made.bind((known, depth, field)))
         return [Edge(*each) for each in by_depth(known, rows, backwards=backwards)]
 
