@@ -18,10 +18,6 @@ class Bar:
     medium: str | None = None
 
 
-ON_A_SERVER = (
-    "get", "by_name", "latest", "filter", "count", "tag", "text", "traverse", "create", "add_many", "update", "delete",
-)  # fmt: skip
-
 BARS = (
     Bar("get", "plain", 2.5),
     Bar("by_name", "plain", 2.5),
@@ -39,7 +35,6 @@ BARS = (
     Bar("create", "equal", 1.4, "disk"),
     Bar("add_many", "equal", 1.3, "disk"),
     Bar("create", "equal", 1.6, "tmpfs"),
-    *[Bar(operation, "psycopg", 1.6, "PostgreSQL") for operation in ON_A_SERVER],
 )
 
 

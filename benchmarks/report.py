@@ -109,7 +109,7 @@ def page(result: Mapping[str, Any]) -> str:
 def _facts(result: Mapping[str, Any]) -> Iterable[str]:
     """Yield on what the run stands: versions, machine, settings, loading."""
     yield ground(result)
-    yield f"{result['durability']}. One run, contenders interleaved, every answer checked; ratios are of medians."
+    yield f"{DURABILITY}. One run, contenders interleaved, every answer checked; ratios are of medians."
     if max(result["machine"]["load"][0], result["load_after"][0]) > result["machine"]["cores"] + 1:
         yield CROWDED
     loads = [[who, seconds, result["file_megabytes"][who]] for who, seconds in result["load_seconds"].items()]
