@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 from attrs import field, frozen
 
@@ -115,7 +115,7 @@ def settings_of(url: str, environment: Mapping[str, str], *, mode: str, durabili
         connect_timeout=made.get("connect_timeout", 5.0),
         pool_size=made.get("pool_size", 10),
         reads=made.get("reads", "latest"),
-        tls={short: made[name] for name, short in _TLS.items() if name in made},
+        tls=_tls(made),
     )
 
 
@@ -146,7 +146,8 @@ def _login(login: str) -> tuple[str | None, str | None]:
 
 def _options(family: str, text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
+    for part in filter(None, text.split("&")):
+        name, value = [unquote(each) for each in part.partition("=")[::2]]
         name = _OTHER_NAMES.get(name, name) if family == "mysql" else name
         if name == "password":
             raise CatalogUrlError(
@@ -160,6 +161,12 @@ def _options(family: str, text: str) -> dict[str, str]:
             raise CatalogUrlError(f"the address gives {name} twice; leave one out")
         found[name] = value
     return found
+
+
+def _tls(made: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said of TLS; whoever names the authority to trust means it to be asked."""
+    tls = {short: made[name] for name, short in _TLS.items() if name in made}
+    return {"mode": "verify-full", **tls} if "root" in tls else tls
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:

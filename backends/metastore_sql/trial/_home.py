@@ -120,7 +120,9 @@ class Home:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _locked(self, name: str) -> IO[bytes]:
@@ -162,7 +164,9 @@ class Home:
         """Return a path for a Unix socket; the kernel takes no more than 107 bytes."""
         path = str(self.root / name)
         if len(path) > LONGEST_SOCKET:
-            raise BackendError(f"The directory {self.root} is too deep for a Unix socket: take one with a shorter path.")
+            raise BackendError(
+                f"The directory {self.root} is too deep for a Unix socket: take one with a shorter path."
+            )
         return path
 
     def process(
