@@ -16,7 +16,7 @@ from sqlalchemy import Connection, create_engine, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from metastore.errors import BusyError, MigrationError, NotACatalogError
+from metastore.errors import BusyError, MigrationError, NotACatalogError, ReadOnlyError, UnreachableError
 from metastore_sql._dialect import dialect_of
 from metastore_sql._settings import settings_of
 from metastore_sql._tables import own_tables
@@ -114,14 +114,18 @@ class Schema:
             _DRIVERS[self._dialect.name], creator=self._driver, poolclass=NullPool, isolation_level="READ COMMITTED"
         )
         with engine.connect() as connection:
-            if self._dialect.name == "postgresql":
-                connection.exec_driver_sql(f'SET search_path TO "{self._settings.schema}"')
-                connection.commit()
             self._check(connection)
             yield connection
 
     def _driver(self) -> Any:
-        return self._dialect.connect(self._settings, self._settings.hosts[0])
+        """Return a connection to the first server that takes writes."""
+        *others, last = self._settings.hosts
+        for host in others:
+            try:
+                return self._dialect.connect(self._settings, host, writing=True)
+            except (UnreachableError, ReadOnlyError):
+                continue
+        return self._dialect.connect(self._settings, last, writing=True)
 
     def _check(self, connection: Connection) -> None:
         tables = set(inspect(connection).get_table_names(schema=self._schema))
