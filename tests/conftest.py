@@ -22,6 +22,7 @@ settings.load_profile("house")
 
 def _opened(kind, tmp_path_factory, worker_id):
     import servers
+
     from metastore_sql.trial import ServerMissingError
 
     try:

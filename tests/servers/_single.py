@@ -6,9 +6,9 @@ from itertools import count
 
 import psycopg
 import pymysql
-from servers._shared import Shared
 
 from metastore_sql.trial import mariadb, postgresql, system_user
+from servers._shared import Shared
 
 _numbers = count()
 

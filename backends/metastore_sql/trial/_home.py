@@ -164,9 +164,7 @@ class Home:
         """Return a path for a Unix socket; the kernel takes no more than 107 bytes."""
         path = str(self.root / name)
         if len(path) > LONGEST_SOCKET:
-            raise BackendError(
-                f"The directory {self.root} is too deep for a Unix socket: take one with a shorter path."
-            )
+            raise BackendError(f"The directory {self.root} is too deep for a Unix socket: take a shorter path.")
         return path
 
     def process(
@@ -179,7 +177,7 @@ class Home:
 
     def run(self, args: Sequence[str], env: dict[str, str] | None = None) -> None:
         """Run a program to its end, as `user`."""
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - programs found by us
             [*self._as_user(), *args], env=self._env(env), cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, errors="replace",
         )  # fmt: skip
@@ -199,7 +197,7 @@ class Home:
 
     def _detached(self, args: Sequence[str], env: dict[str, str] | None, log: Path) -> int:
         with log.open("ab") as out:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - programs found by us
                 args, env=self._env(env), cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
@@ -209,4 +207,4 @@ class Home:
 
 def _temporary() -> str:
     short = len(tempfile.gettempdir()) < LONGEST_SOCKET - 40
-    return tempfile.mkdtemp(prefix="metastore-", dir=None if short else "/tmp")
+    return tempfile.mkdtemp(prefix="metastore-", dir=None if short else "/tmp")  # noqa: S108 - mkdtemp is secure

@@ -6,6 +6,7 @@ import getpass
 import os
 import pwd
 import shutil
+import socket as socket_module
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -53,15 +54,30 @@ class MariaDB:
 
 def connected(socket: str, *statements: str) -> list[tuple[Any, ...]] | None:
     """Return the rows of the last statement, asked as root; None where the server does not answer."""
-    import pymysql
+    import pymysql  # type: ignore[import-untyped]
 
     try:
-        with pymysql.connect(unix_socket=socket, user="root", autocommit=True) as opened, opened.cursor() as cursor:
+        with _opened(socket) as opened, opened.cursor() as cursor:
             for each in statements:
                 cursor.execute(each)
             return list(cursor.fetchall())
-    except pymysql.err.OperationalError:
+    except (OSError, pymysql.err.OperationalError):
         return None
+
+
+def _opened(path: str) -> Any:
+    """Connect through a socket of our own: PyMySQL forgets to close its one when nobody listens."""
+    import pymysql
+
+    wire = socket_module.socket(socket_module.AF_UNIX)
+    try:
+        wire.connect(path)
+        made = pymysql.connect(user="root", autocommit=True, unix_socket=path, defer_connect=True)
+        made.connect(wire)
+    except BaseException:
+        wire.close()
+        raise
+    return made
 
 
 def initialised(home: Home, name: str) -> Path:
