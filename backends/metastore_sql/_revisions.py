@@ -30,5 +30,5 @@ def check_revision(revision: int, least: int, address: str, *, program: int = RE
     if revision < program:
         raise MigrationError(
             f"{address} has schema revision {revision}, this metastore needs {program}:"
-            f" expand it first, with `metastore schema expand -c {address}`"
+            f" expand it first, with `metastore migrate expand -c {address}`"
         )

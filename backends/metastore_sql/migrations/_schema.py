@@ -143,7 +143,9 @@ class Schema:
         return whole[0]
 
     def _state_of_turn(self, connection: Connection) -> int:
-        found = connection.execute(select(own_tables(self._dialect, self._settings.schema).turn.c.revision)).scalar_one()
+        found = connection.execute(
+            select(own_tables(self._dialect, self._settings.schema).turn.c.revision)
+        ).scalar_one()
         connection.rollback()
         return int(found)
 
@@ -170,7 +172,9 @@ class Schema:
         if self._dialect.name == "postgresql":
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{seconds}s'")
         try:
-            got = connection.execute(text(take), {"name": name} if ":seconds" not in take else {"name": name, "seconds": seconds})
+            got = connection.execute(
+                text(take), {"name": name} if ":seconds" not in take else {"name": name, "seconds": seconds}
+            )
             held = got.scalar() not in (0, None)
             connection.commit()
         except OperationalError:  # PostgreSQL's lock_timeout

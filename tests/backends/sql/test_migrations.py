@@ -24,7 +24,7 @@ class Place:
         self.url, self.schema = url, Schema(url, timeout=5.0, scripts=[SCRIPTS])
         settings, self.dialect = self.schema._settings, dialect_of(self.schema._settings.dialect)
         driver = {"postgresql": "postgresql+psycopg://", "mysql": "mysql+pymysql://"}[self.dialect.name]
-        self.engine = create_engine(driver, creator=lambda: self.schema._driver(), isolation_level="AUTOCOMMIT")
+        self.engine = create_engine(driver, creator=self.schema._driver, isolation_level="AUTOCOMMIT")
         self.own = own_tables(self.dialect, settings.schema)
 
     def make(self):
@@ -74,7 +74,9 @@ def test_the_steps_are_taken_one_at_a_time(place):
 def test_in_between_old_and_new_programs_work_on_one_database(place):
     place.schema.take("expand")
     place.written(1)  # by an old one, which leaves the new column empty
-    place.sql("INSERT INTO _transactions (seq, id, time, changes) SELECT 2, :id, time, 3 FROM _transactions", id=uuid4().bytes)
+    place.sql(
+        "INSERT INTO _transactions (seq, id, time, changes) SELECT 2, :id, time, 3 FROM _transactions", id=uuid4().bytes
+    )
     revision, least = place.schema.state().revision, place.schema.state().least
     for program in (1, 2):
         check_revision(revision, least, place.url, program=program)
@@ -86,7 +88,7 @@ def test_in_between_old_and_new_programs_work_on_one_database(place):
 
 
 def test_a_new_program_asks_for_what_it_needs(place):
-    with pytest.raises(MigrationError, match=r"metastore schema expand -c postgresql://db/cat"):
+    with pytest.raises(MigrationError, match=r"metastore migrate expand -c postgresql://db/cat"):
         check_revision(place.schema.state().revision, 1, "postgresql://db/cat", program=2)
 
 
@@ -120,9 +122,9 @@ def test_two_who_migrate_at_once_do_it_once(place):
 
 def test_who_waits_too_long_for_another_one_is_told(place):
     impatient = Schema(place.url, timeout=1.0, scripts=[SCRIPTS])
-    with place.schema._connected() as connection, place.schema._alone(connection):
-        with pytest.raises(BusyError, match="somebody else is migrating"):
-            impatient.take("expand")
+    busy = pytest.raises(BusyError, match="somebody else is migrating")
+    with place.schema._connected() as connection, place.schema._alone(connection), busy:
+        impatient.take("expand")
     assert impatient.take("expand") == ("2_expand",)
 
 

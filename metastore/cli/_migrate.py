@@ -12,36 +12,36 @@ __all__ = ["COMMANDS"]
 
 
 @click.group(cls=Group)
-def schema() -> None:
+def migrate() -> None:
     """Migrate the tables of a catalogue on a server, step by step.
 
     \b
-    metastore schema expand      what a new metastore needs is added; old programs go on
-    metastore schema backfill    what is new is filled in for what was there
-    metastore schema contract    what only old programs needed goes, and they are shut out
+    metastore migrate expand      what a new metastore needs is added; old programs go on
+    metastore migrate backfill    what is new is filled in for what was there
+    metastore migrate contract    what only old programs needed goes, and they are shut out
     """
 
 
-@schema.command()
+@migrate.command()
 def status() -> None:
     """Show the revision of the tables, the least that a program must know, and the steps that are next."""
     state = open_schema(url()).state()
     output.object_({"revision": state.revision, "least": state.least, "next": list(state.pending)})
 
 
-@schema.command()
+@migrate.command()
 def expand() -> None:
     """Add what the next revision needs; programs of the old one do not notice."""
     _take("expand")
 
 
-@schema.command()
+@migrate.command()
 def backfill() -> None:
     """Fill in what is new, a batch at a time, for what was there or old programs wrote since."""
     _take("backfill")
 
 
-@schema.command()
+@migrate.command()
 def contract() -> None:
     """Take away what only old programs needed, and shut them out."""
     _take("contract")
@@ -54,7 +54,7 @@ def _take(step: str) -> None:
         output.note(f"nothing to do: there is no step to {step}, or it was taken already")
 
 
-@schema.command()
+@migrate.command()
 def down() -> None:
     """Undo the last step."""
     done = open_schema(url()).down()
@@ -63,4 +63,4 @@ def down() -> None:
         output.note("nothing to undo: the tables are as they were first made")
 
 
-COMMANDS = [schema]
+COMMANDS = [migrate]
