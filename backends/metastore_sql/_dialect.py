@@ -40,6 +40,9 @@ class Dialect(Protocol):
     errors: tuple[type[Exception], ...]
     """What the driver raises."""
 
+    spoils: bool
+    """Whether a statement that fails spoils its transaction: nothing but an undo goes through any more."""
+
     @property
     def name(self) -> str:
         """The family: ``postgresql`` or ``mysql``."""

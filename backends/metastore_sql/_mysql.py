@@ -81,7 +81,7 @@ _LOADERS: dict[Any, Callable[[str], Any]] = {
 _CONVERSIONS: dict[Any, Any] = {**encoders, **_LOADERS}
 
 
-class Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in the stubs only
+class Connection(pymysql.Connection):
     """A connection that does not wait for a server that is gone.
 
     A frozen server, or one behind a cut wire, says nothing for ever: after ``patience`` seconds of silence somebody
@@ -90,10 +90,11 @@ class Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in th
 
     patience = STALLED
     knock: Callable[[], bool] = staticmethod(lambda: True)
+    server: Host
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
         heard = select.poll()
-        heard.register(self._sock, select.POLLIN)  # type: ignore[attr-defined]  # the stubs leave it out
+        heard.register(self._sock, select.POLLIN)  # type: ignore[attr-defined]  # the stubs leave out what is private
         while not heard.poll(self.patience * 1000):
             if not self.knock():
                 self._force_close()  # type: ignore[attr-defined]  # see above
@@ -108,6 +109,7 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
+    spoils = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -170,7 +172,7 @@ class MySQL:
         conn.query("BEGIN")
         conn.query(_TURN)
         found = self.read(conn, _TAKEN, ())
-        return Turn(*found[0]) if found else None
+        return Turn(*found[0][:3], bool(found[0][3])) if found else None
 
     def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return every row of an answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, cast
 
 import psycopg
@@ -32,6 +32,9 @@ OLDEST = 14
 
 STATEMENTS = 500
 """Prepared statements that a connection keeps."""
+
+LARGE = 1000
+"""Rows of an answer that a connection at rest shall not hold."""
 
 _TURN = (
     "BEGIN; UPDATE _turn SET seq = seq + 1"
@@ -100,8 +103,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """
 
     patience = 5.0
-    knock: Any = None
-    plain: psycopg.Cursor[tuple[Any, ...]]
+    knock: Callable[[], bool] = staticmethod(lambda: True)
+    server: Host
+    plain: psycopg.Cursor[Any]
     """The cursor of every single statement: making one takes as long as half a statement."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -133,9 +137,10 @@ class PostgreSQL:
     """PostgreSQL, version 14 or newer."""
 
     name = "postgresql"
-    sa: Compiling = PGDialect_psycopg(paramstyle="format")
+    sa: Compiling = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]  # its __init__ has no types
     collation = "C"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
+    spoils = True
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -211,28 +216,32 @@ class PostgreSQL:
             found = cursor.fetchone()
         return Turn(*found) if found else None
 
-    def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def read(self, conn: Any, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return every row of an answer."""
-        cursor = conn.plain.execute(sql, bound)  # type: ignore[arg-type]  # text that is no literal: names come from checked specs
-        return cursor.fetchall() if cursor.description else []
+        cursor = conn.plain.execute(sql, bound)
+        found = cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+        if len(found) > LARGE:
+            conn.plain = conn.cursor(binary=True)
+        return found
 
-    def execute(self, conn: Connection, sql: str, bound: Sequence[Any]) -> int:
+    def execute(self, conn: Any, sql: str, bound: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed."""
-        return conn.plain.execute(sql, bound).rowcount  # type: ignore[arg-type]  # see read
+        changed: int = conn.plain.execute(sql, bound).rowcount
+        return changed
 
-    def run(self, conn: Connection, statements: Sequence[Statement]) -> None:
+    def run(self, conn: Any, statements: Sequence[Statement]) -> None:
         """Run statements in one trip."""
         if len(statements) == 1:
-            conn.plain.execute(*statements[0])  # type: ignore[arg-type]  # see read
+            conn.plain.execute(*statements[0])
             return
         with conn.pipeline():
             for sql, bound in statements:
-                conn.execute(sql, bound)  # type: ignore[arg-type]  # see read
+                conn.execute(sql, bound)
 
-    def many(self, conn: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a statement once per row, all in one trip."""
         with conn.cursor() as cursor:
-            cursor.executemany(sql, rows)  # type: ignore[arg-type]  # see read
+            cursor.executemany(sql, rows)
 
     def close(self, conn: Connection) -> None:
         """Close a connection."""
