@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Table, bindparam, delete, insert, update
 from sqlalchemy.dialects import mysql, postgresql
@@ -12,7 +12,14 @@ from sqlalchemy.types import TypeEngine
 
 from metastore_sql._connection import Session
 
-__all__ = ["Prepared", "adding", "dropping", "inserting", "setting", "slot"]
+__all__ = ["Prepared", "Reads", "adding", "dropping", "inserting", "setting", "slot"]
+
+
+class Reads(Protocol):
+    """What answers a statement: a session, or a snapshot."""
+
+    def read(self, sql: str, bound: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement."""
 
 
 def slot(at: int, kept: TypeEngine[Any]) -> BindParameter[Any]:
@@ -41,7 +48,7 @@ class Prepared:
             bound[at] = made(bound[at])
         return bound
 
-    def read(self, session: Session, *values: Any) -> list[tuple[Any, ...]]:
+    def read(self, session: Reads, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of the statement."""
         return session.read(self.sql, self.bind(values))
 

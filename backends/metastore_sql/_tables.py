@@ -10,7 +10,7 @@ Indexes hold an absent value first (``NULLS FIRST`` in PostgreSQL, as MariaDB ha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -124,13 +124,15 @@ class Inline(ColumnCollectionConstraint):
         super().__init__(*columns, name=name)
 
 
+    def text(self, quote: Callable[[str], str]) -> str:
+        """Return it as MariaDB writes it, in CREATE TABLE and after ADD."""
+        names = [f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name) for each in self]
+        return f"INDEX {quote(str(self.name))} ({', '.join(names)})"
+
+
 @compiles(Inline, "mysql")
 def _inline(key: Inline, compiler: Any, **_: Any) -> str:
-    quote = compiler.preparer.quote
-    parts = [
-        f"{quote(each.name)}({key.room[each.name]})" if each.name in key.room else quote(each.name) for each in key
-    ]
-    return f"INDEX {quote(key.name)} ({', '.join(parts)})"
+    return key.text(compiler.preparer.quote)
 
 
 def _index_on(dialect: Naming, table: Table, name: str, columns: list[Any], room: dict[str, int] | None = None) -> Any:
