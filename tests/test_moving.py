@@ -291,22 +291,25 @@ class Watched:
 
         def called(*args, **options):
             self.at()
-            return self.transaction(found) if name == "transaction" else found(*args, **options)
+            if name == "adopt":
+                self.check(*args)
+            return found(*args, **options)
 
         return called
 
+    def check(self, told, known, rows):
+        """Assert what the contract says of the arguments of adopt."""
+        live = {row[0] for _, some in rows for row in some}
+        assert {ident for ident, each in known.items() if each.state == "live"} == live
+        assert {each.id for one in told for each in one.changes} <= set(known)
+
     @contextmanager
-    def scope(self, begin):
-        with begin():
+    def transaction(self):
+        self.at()
+        with self.inner.transaction():
             yield
             self.at()
         self.at()
-
-    def __repr__(self):
-        return "Watched()"
-
-
-Watched.transaction = property(lambda self: lambda: self.scope(self.inner.transaction))
 
 
 def after(calls, work):
@@ -333,19 +336,35 @@ def test_a_copy_that_dies_at_any_step_goes_on(source, destination, monkeypatch, 
     same(source, destination)
 
 
+@pytest.mark.parametrize("migrates", [False, True])
 @pytest.mark.parametrize("calls", range(0, 60, 3))
-def test_a_source_that_is_written_to_meanwhile_is_followed(source, destination, monkeypatch, calls):
+def test_a_source_that_is_written_to_meanwhile_is_followed(source, destination, monkeypatch, calls, migrates):
     monkeypatch.setattr(_copying, "CHUNK", 2)
     parts = [source.add(Part(name=f"{at}")) for at in range(5)]
 
     def write():
         source.update(source.get(Part, parts[0].id), name="moved")
         source.add(Part(name="0", parent=Link(parts[1])))
-        source.delete(source.get(Part, parts[3].id))
-        source.migrate(SHAPES[2], lambda record: {**record, "size": "x"})
+        for each in parts[3:]:
+            source.delete(source.get(Part, each.id))
+        if migrates:
+            source.migrate(SHAPES[2], lambda record: {**record, "size": "x"})
 
-    copied(Watched(source._backend, after(calls, write)), destination._backend)
-    destination._types.refresh()
+    copied(Watched(source._backend, after(calls, write)), Watched(destination._backend, lambda: None))
+    moving.copy(source, destination)
+    same(source, destination)
+
+
+@pytest.mark.parametrize("calls", range(12, 40))
+def test_another_copy_that_dies_once_it_brought_the_types_does_no_harm(source, destination, monkeypatch, calls):
+    monkeypatch.setattr(_copying, "CHUNK", 2)
+    source.add_many(Part(name=f"{at}") for at in range(5))
+
+    def migrated():
+        source.migrate(SHAPES[2], lambda record: {**record, "size": "x"})
+        _copying._Run(source._backend, destination._backend, None)._types()
+
+    copied(source._backend, Watched(destination._backend, after(calls, migrated)))
     moving.copy(source, destination)
     same(source, destination)
 
