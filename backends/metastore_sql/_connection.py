@@ -6,12 +6,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 from metastore.backend import TypeSpec
-from metastore.errors import ClosedError, MetastoreError, ReadOnlyError, RetryError, UnreachableError
+from metastore.errors import BackendError, ClosedError, MetastoreError, ReadOnlyError, RetryError, UnreachableError
 from metastore_sql._dialect import Dialect
 from metastore_sql._hosts import Hosts, pauses
 from metastore_sql._pool import Pool
@@ -128,22 +128,25 @@ class Connections:
         Raises UnreachableError where nobody answers within the timeout.
         """
         for _ in pauses(self.settings.timeout):
-            conn = self._hosts.connect()
-            try:
-                turn = self.dialect.begin(conn)
-                found = self.dialect.read(conn, LANDED, (commit,))
-                self.dialect.run(conn, [("COMMIT", ())])
-            except self.dialect.errors:
-                self._hosts.avoid(conn.server)
-            else:
-                if turn is not None:
-                    return bool(found)
-            finally:
-                self.dialect.close(conn)
+            with suppress(*self.dialect.errors, BackendError):
+                return self._landed(commit)
         raise UnreachableError(
             f"the answer to a commit was lost, and no server of {self.settings.address} says within {self.settings.timeout:g} s"
             f" whether it happened; look for transaction {commit.hex()} before doing it again"
         )
+
+    def _landed(self, commit: bytes) -> bool:
+        conn = self._hosts.connect()
+        try:
+            self.dialect.begin(conn)
+            found = self.dialect.read(conn, LANDED, (commit,))
+            self.dialect.run(conn, [("COMMIT", ())])
+        except self.dialect.errors:
+            self._hosts.avoid(conn.server)
+            raise
+        finally:
+            self.dialect.close(conn)
+        return bool(found)
 
     @contextmanager
     def apart(self) -> Iterator[Apart]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import select
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -116,15 +117,16 @@ class MySQL:
         refused: MetastoreError
         conn = None
         try:
-            conn = Connection(**_place(settings, host))
+            conn = _connected(settings, host)
             self._check(conn, settings, host, writing=writing)
             self._set_up(conn, settings)
-            conn.patience, conn.knock = settings.connect_timeout, lambda: _answers(settings, host)
+            conn._read_timeout, conn.patience = STALLED, settings.connect_timeout
+            conn.knock = lambda: _answers(settings, host)
             return conn
+        except MetastoreError as error:  # before OSError, which some of ours are
+            refused = error
         except (pymysql.MySQLError, OSError) as error:
             refused = self.meaning(error, settings)
-        except MetastoreError as error:
-            refused = error
         if conn is not None:
             self.close(conn)
         raise refused  # out here, so that nothing of the driver's hangs on it
@@ -224,11 +226,34 @@ def _number(error: BaseException) -> int:
     return found if isinstance(found, int) and isinstance(error, pymysql.MySQLError) else 2003
 
 
+def _connected(settings: Settings, host: Host) -> Connection:
+    """Return a connection over a socket made here: the driver leaves one open that could not be connected."""
+    made = Connection(**_place(settings, host), defer_connect=True)
+    made._secure = bool(host.socket)
+    made.connect(_dialled(host, settings.connect_timeout))
+    return made
+
+
+def _dialled(host: Host, timeout: float) -> socket.socket:
+    if not host.socket:
+        made = socket.create_connection((host.name or "localhost", host.port), timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return made
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.settimeout(timeout)
+        made.connect(host.socket)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def _place(settings: Settings, host: Host) -> dict[str, Any]:
     return {
         "host": host.name or "localhost",
         "port": host.port,
-        "unix_socket": host.socket or None,
         "user": settings.user,
         "password": (settings.password or "").encode(),
         "database": settings.database,
@@ -237,7 +262,7 @@ def _place(settings: Settings, host: Host) -> dict[str, Any]:
         "client_flag": CLIENT.FOUND_ROWS,
         "conv": _CONVERSIONS,
         "connect_timeout": settings.connect_timeout,
-        "read_timeout": STALLED,
+        "read_timeout": settings.connect_timeout,
         "write_timeout": STALLED,
         "program_name": "metastore",
         **_tls(settings, host),
@@ -259,7 +284,7 @@ def _tls(settings: Settings, host: Host) -> dict[str, Any]:
 def _answers(settings: Settings, host: Host) -> bool:
     """Whether a server says anything at all to somebody who knocks, be it that it will not let us in."""
     try:
-        pymysql.connect(**{**_place(settings, host), "read_timeout": settings.connect_timeout}).close()
-    except pymysql.MySQLError as refused:
-        return _number(refused) not in (2003, 2006, 2013)
-    return True
+        with _dialled(host, settings.connect_timeout) as line:
+            return bool(line.recv(1))
+    except OSError:
+        return False

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metastore.backend import TypeSpec
 from metastore.errors import (
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark", "Session"]
 
-Mark = tuple[int, int, MetastoreError | None, Turn | None, bytes | None]
-"""Where a savepoint stands among the statements, and what was true there."""
+
+class Mark(NamedTuple):
+    """Where a savepoint stands among the statements, and what was true there."""
+
+    sent: int
+    at: int
+    spoilt: MetastoreError | None
+    turn: Turn | None
+    stamped: bytes | None
+    changes: int
 
 
 class Session:
@@ -36,7 +44,8 @@ class Session:
 
     Outside a transaction every read takes a connection of the pool for one statement. ``specs`` are those that
     the open transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
-    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found. Write methods
+    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found; ``changes``
+    counts the changes recorded since. Write methods
     raise ConflictError outside a transaction; once a transaction is undone by the database, everything in it raises RetryError.
     """
 
@@ -53,6 +62,7 @@ class Session:
         self.conn: Any = None
         self.turn: Turn | None = None
         self.stamped: bytes | None = None
+        self.changes = 0
         self._spoilt: MetastoreError | None = None
         self._gone = False
         self._waiting: list[Statement] = []
@@ -223,20 +233,20 @@ class Session:
         """Set a savepoint; it goes with the next statement."""
         self._check_sound()
         self._waiting.append((f"SAVEPOINT s{level}", ()))
-        return self._sent, len(self._waiting) - 1, self._spoilt, self.turn, self.stamped
+        return Mark(self._sent, len(self._waiting) - 1, self._spoilt, self.turn, self.stamped, self.changes)
 
     def keep(self, level: int, mark: Mark) -> None:
         """Let go of a savepoint, and keep what came after it."""
         self._check_sound()
-        if mark[0] == self._sent and mark[1] == len(self._waiting) - 1:
+        if mark.sent == self._sent and mark.at == len(self._waiting) - 1:
             self._waiting.pop()
         else:
             self._waiting.append((f"RELEASE SAVEPOINT s{level}", ()))
 
     def undo_to(self, level: int, mark: Mark) -> None:
         """Undo what came after a savepoint. Where the database undid everything, that stays so."""
-        sent, at, spoilt, self.turn, self.stamped = mark
-        if self._gone or (isinstance(self._spoilt, RetryError)):
+        sent, at, spoilt, self.turn, self.stamped, self.changes = mark
+        if self._gone or isinstance(self._spoilt, RetryError):
             return
         if sent == self._sent:
             del self._waiting[at:]
