@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import literal_column, select
 
 from metastore_sql._columns import IDENT, NUMBER, TEXT
-from metastore_sql._compile import Conditions, Rows, number
+from metastore_sql._compile import Conditions, number
 from metastore_sql._compiled import Compiled
+from metastore_sql._reading import Rows
 from metastore_sql._tables import Relation
 
 __all__ = ["closure", "deleted", "fetch", "identify", "named", "neighbours"]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from sqlalchemy import FromClause, Integer, Text, and_, case, cast, collate, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, TIMESTAMP, UUID, distinct_on
 from sqlalchemy.types import BigInteger, Boolean, Numeric, TypeEngine
 
 from metastore_sql._columns import BYTES, FLAG, HEAD, IDENT, INDEXED_TEXT, JSON, MOMENT, NUMBER, REAL, TEXT
 from metastore_sql._compiled import Making, Parameters
-from metastore_sql._reading import Column, Condition, How, Spread, Steps, above, compared, kept_as
-from metastore_sql._tables import Relation, searched
+from metastore_sql._reading import Column, Condition, How, Rows, Search, Spread, Steps, above, compared, kept_as
+from metastore_sql._tables import searched
 
 __all__ = ["PostgreSQLReading", "array_text"]
 
@@ -71,7 +73,9 @@ class PostgreSQLReading:
         if how == "starts":
             return func.starts_with(value, wanted())
         return (
-            func.right(value, func.length(wanted())) == wanted() if how == "ends" else func.strpos(value, wanted()) > literal_column("0")
+            func.right(value, func.length(wanted())) == wanted()
+            if how == "ends"
+            else func.strpos(value, wanted()) > literal_column("0")
         )
 
     def begins(self, p: Parameters, value: Column, number: int, *, cut: bool) -> Condition:
@@ -141,38 +145,26 @@ class PostgreSQLReading:
         every = func.json_array_elements(array).table_valued("value", name="e")
         return every, collate(every.c.value.op("->>", return_type=TEXT)(_step(p, "url")), "C")
 
-    def matches(
-        self, p: Parameters, relation: Relation, rows: FromClause, number: int, fields: Sequence[str], count: int
-    ) -> Condition:
+    def matches(self, p: Parameters, rows: Rows, search: Search) -> Condition:
         """Return that the row's array of words holds all of these."""
+        number, fields, count = search
         held = rows.c.row__words
         if len(fields) < 2:
             front = f"{fields[0]}:" if fields else ""
-            return held.op("@>")(_words_of(p, number, lambda words: [front + word for word in words]))
-        return and_(*[held.op("&&")(_words_of(p, number, _in_fields(fields, at))) for at in range(count)])
+            return _holds(held, "@>", _words_of(p, number, lambda words: [front + word for word in words]))
+        return and_(*[_holds(held, "&&", _words_of(p, number, _in_fields(fields, at))) for at in range(count)])
 
     def ranked(
-        self,
-        p: Parameters,
-        relation: Relation,
-        rows: FromClause,
-        number: int,
-        fields: Sequence[str],
-        count: int,
-        *,
-        only: bool,
+        self, p: Parameters, rows: Rows, search: Search, name: str, *, only: bool
     ) -> tuple[Column, FromClause | None]:
         """Return the sum over words and fields; nothing is to be joined."""
         hits = [
-            cast(rows.c.row__words.op("@>")(_words_of(p, number, _in_fields([each.name], at))), Integer)
+            cast(_holds(rows.c.row__words, "@>", _words_of(p, search.number, _in_fields([each.name], at))), Integer)
             * literal_column(str(each.search))
-            for each in searched(relation.spec, tuple(fields))
-            for at in range(count)
+            for each in searched(rows.relation.spec, search.fields)
+            for at in range(search.words)
         ]
-        total = hits[0]
-        for hit in hits[1:]:
-            total = total + hit
-        return total, None
+        return reduce(add, hits), None
 
     def items(self, p: Parameters, whole: Column, kind: str) -> tuple[FromClause, Column]:
         """Return the elements of a list column, and each as a value of its kind."""
@@ -180,10 +172,18 @@ class PostgreSQLReading:
         kept = kept_as(kind)
         return every, collate(every.c.value, "C") if kept is TEXT else cast(every.c.value, kept)
 
+    def real(self, value: Column) -> Column:
+        """Return a number as a double."""
+        return cast(value, DOUBLE_PRECISION())
+
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
         front = [self.order(key, descending=False) for key in keys]
-        return select(ident).distinct(*keys).where(where).order_by(*front, *order)
+        return select(ident).ext(distinct_on(*keys)).where(where).order_by(*front, *order)
+
+
+def _holds(held: Column, how: str, words: Column) -> Condition:
+    return held.op(how, is_comparison=True)(words)
 
 
 def _step(p: Parameters, step: str | int) -> Column:

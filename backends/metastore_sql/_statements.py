@@ -12,11 +12,11 @@ from metastore.errors import QueryError
 from metastore.query import Measure, Path, Query
 from metastore_sql import _lookups as lookups
 from metastore_sql._columns import IDENT, NUMBER
-from metastore_sql._compile import Conditions, Rows
+from metastore_sql._compile import Conditions
 from metastore_sql._compiled import Compiled, Parameters
 from metastore_sql._figures import aggregate
 from metastore_sql._order import beyond, order_by, terms
-from metastore_sql._reading import Condition, Reading, reading_of
+from metastore_sql._reading import Condition, Reading, Rows, reading_of
 from metastore_sql._shape import Relations, Shape, aggregate_shape, select_shape
 from metastore_sql._sortform import element_mark
 from metastore_sql._tables import Own, Relation
@@ -92,15 +92,11 @@ class _Making:
 
     def select(self, where: Any, orders: Sequence[Any], after: Any, limit: int | None, latest: bool) -> Any:
         """Return the statement of a query's rows."""
-        if (
-            where[0] == "contains"
-            and where[3]
-            and not (orders or after or latest)
-            and where[1][1] in self.relation.sides
-        ):
-            if where[1][0] == "column":
-                return self._page_of(where, limit)
-        only = {tuple(each[1:]) for each in _conjoined(where) if each[0] == "matches"} if not latest else set()
+        if not (orders or after or latest) and self._is_page(where):
+            return self._page_of(where, limit)
+        only = (
+            set() if latest else _searches(where).intersection([order[1:4] for order in orders if order[0] == "rank"])
+        )
         made, joins = terms(self.conditions, self.rows, orders, after, only)
         source: Any = self.rows.table
         for each in joins:
@@ -121,6 +117,10 @@ class _Making:
     def _limited(self, statement: Any, limit: int | None) -> Any:
         return statement if limit is None else statement.limit(self.p.one(limit, NUMBER))
 
+    def _is_page(self, where: Any) -> bool:
+        place = where[1] if where[0] == "contains" and where[3] else ("", "")
+        return place[0] == "column" and place[1] in self.relation.sides
+
     def _page_of(self, where: Any, limit: int | None) -> Any:
         """A page in id order of what has one element: a range of the look-up, which is keyed so."""
         side = self.relation.sides[where[1][1]].alias("k")
@@ -137,7 +137,9 @@ class _Making:
         reading = self.conditions.reading
         order = [reading.order(rows.c[name], descending=True) for name in ("version__key", "version")]
         inner = self.conditions.of(where, rows)
-        return self.rows.c.id.in_(reading.first_of_each(rows.c.id, keys, [*order, rows.c.id.desc()], inner))
+        newest = reading.first_of_each(rows.c.id, keys, [*order, rows.c.id.desc()], inner)
+        found: Condition = self.rows.c.id.in_(newest)
+        return found
 
     def _late(self, source: Any, condition: Condition, made: Sequence[Any], limit: int) -> Any:
         """Sort narrow rows, then fetch the whole ones of the page."""
@@ -159,9 +161,13 @@ def _conjoined(where: Any) -> Sequence[Any]:
     return found
 
 
+def _searches(where: Any) -> set[Any]:
+    return {each[1:] for each in _conjoined(where) if each[0] == "matches"}
+
+
 def _without(where: Any, only: set[Any]) -> Shape:
     """Leave out the searches that a join answers."""
-    return "and", tuple([each for each in _conjoined(where) if each[0] != "matches" or tuple(each[1:]) not in only])
+    return "and", tuple([each for each in _conjoined(where) if each[0] != "matches" or each[1:] not in only])
 
 
 _SIMPLE: dict[str, Callable[..., Compiled]] = {

@@ -113,7 +113,7 @@ def _needed(name: str, kept: Any) -> Column[Any]:
 
 def _key(name: str, *columns: str) -> PrimaryKeyConstraint:
     # named, as PostgreSQL's own names for keys are ones that a type may have
-    return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#key"))
+    return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#"))
 
 
 class Inline(ColumnCollectionConstraint):
