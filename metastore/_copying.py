@@ -258,6 +258,6 @@ def _missing(stored: Sequence[StoredSpec], there: Sequence[StoredSpec]) -> list[
         found = lacking.pop((each.spec.name, each.number), None)
         if found is None or (found.spec.digest, found.breaking) != (each.spec.digest, each.breaking):
             raise ConflictError(
-                f"the destination is no copy of the source: it holds type {each.spec.name} by a spec ({each.number}) that the source does not have. Copy into an empty catalogue"
+                f"the destination is no copy of the source, or was written to since: it holds type {each.spec.name} by a spec ({each.number}) that the source does not have. Copy into an empty catalogue"
             )
     return list(lacking.values())

@@ -38,7 +38,7 @@ COMMON = {"disk": (Blob | None, field(default=None)), "parent": (Link[Record] | 
 SHAPES = [
     declared(**COMMON, size=(int, field(default=0, index=True))),
     declared(**COMMON, size=(int, field(default=0, index=True)), labels=(list[str], field(factory=list, index=True))),
-    declared(**COMMON, size=(str, field(default="0", search=1)), ratio=(float, field(default=-0.0))),
+    declared(**COMMON, size=(str, field(default="0", search=1)), ratio=(float, field(default=0.1))),
 ]
 Part = SHAPES[0]
 
@@ -70,7 +70,7 @@ def history(backend):
 
 
 def held(backend):
-    """Return all that two catalogues should have in common, read by the contract and not by the comparison."""
+    """Return all that two catalogues should have in common, read without the comparison."""
     specs = {each.spec.name: each.spec for each in backend.specs()}
     every = dict(backend.identities(b"", 10**6))
     rows = {
@@ -404,7 +404,7 @@ def test_who_writes_into_the_destination_meanwhile_is_noticed(source, destinatio
     monkeypatch.setattr(_copying, "CHUNK", 1)
     source.add_many(Part(name=f"{at}") for at in range(5))
     write = after(9, lambda: destination.add(Note(name="mine")))
-    with pytest.raises(ConflictError, match="written to since"):
+    with pytest.raises(ConflictError, match="no copy of the source"):
         copied(Watched(source._backend, write), destination._backend)
 
 
