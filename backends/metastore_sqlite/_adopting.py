@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from metastore.backend import Identity, Row
-from metastore.errors import DuplicateError
-from metastore_sqlite._writer import TypeTable, duplicate
+from metastore.backend import Identity, Row, duplicate
+from metastore_sqlite._writer import TypeTable
 
 __all__ = ["hold"]
 
@@ -54,5 +53,5 @@ def _put(conn: Any, table: TypeTable, rows: Sequence[Row]) -> None:
         return
     held, last = table.holder(conn, rows)
     if held is not None:
-        raise DuplicateError(duplicate(table.spec, held))
+        raise duplicate(table.spec, held)
     table.insert(conn, rows, last)

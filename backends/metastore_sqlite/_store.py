@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -24,13 +23,15 @@ from metastore.backend import (
     StoredSpec,
     TypeSpec,
     Usage,
+    by_depth,
+    duplicate,
+    merged_group,
     spec_from_json,
     spec_to_json,
 )
 from metastore.errors import (
     CatalogUrlError,
     ConflictError,
-    DuplicateError,
     IdTakenError,
     NotACatalogError,
     QueryError,
@@ -45,7 +46,7 @@ from metastore_sqlite._adopting import hold
 from metastore_sqlite._audit import audit
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
-from metastore_sqlite._writer import TypeTable, duplicate
+from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
 
@@ -307,7 +308,7 @@ class SqliteStore:
                 f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one"
             )
         if held is not None:
-            raise DuplicateError(duplicate(table.spec, held))
+            raise duplicate(table.spec, held)
         return last
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
@@ -315,7 +316,7 @@ class SqliteStore:
         local, table = self._local(), self._table(spec)
         try:
             if after[-2] != before[-2] and table.held(local.conn, after):
-                raise DuplicateError(duplicate(spec, after))
+                raise duplicate(spec, after)
             return table.replace(local.conn, self._transaction(local), before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
@@ -419,7 +420,7 @@ class SqliteStore:
     ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
         rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
-        return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
+        return [merged_group(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
     def closure(
         self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
@@ -430,10 +431,10 @@ class SqliteStore:
         only = [] if field is None else [field]
         if depth == 1:
             sql = statements.neighbours(backwards=backwards, field=field is not None)
-            return _by_depth(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
+            return _edges(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
         sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
         found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
-        return _by_depth(start, found, backwards=backwards)
+        return _edges(start, found, backwards=backwards)
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
@@ -506,30 +507,5 @@ class SqliteStore:
             return
 
 
-def _merged(by: Sequence[Path], row: Sequence[Any]) -> tuple[Any, ...]:
-    """Kind and value of a free JSON path come as one value."""
-    values, rest = [], list(row)
-    for path in by:
-        first = rest.pop(0)
-        if path.kind == "json":
-            value = rest.pop(0)
-            first = bool(value) if first == 1 else value
-        values.append(first)
-    return (*values, *rest)
-
-
-def _by_depth(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
-    """Breadth first over the links found: each at its least depth."""
-    ways: dict[bytes, list[Any]] = {}
-    for link in found:
-        ways.setdefault(link[2] if backwards else link[0], []).append(link)
-    edges, depths, queue = [], dict.fromkeys(start, 0), deque(dict.fromkeys(start))
-    while queue:
-        here = queue.popleft()
-        for source, field, target in ways.get(here, ()):
-            edges.append(Edge(source, field, target, depths[here] + 1))
-            there = source if backwards else target
-            if there not in depths:
-                depths[there] = depths[here] + 1
-                queue.append(there)
-    return sorted(edges, key=lambda edge: (edge.depth, edge.source, edge.field, edge.target))
+def _edges(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+    return [Edge(*each) for each in by_depth(start, found, backwards=backwards)]

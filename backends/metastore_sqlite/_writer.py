@@ -10,10 +10,21 @@ from typing import Any
 
 from metastore._json import encode
 from metastore._text import WORD_LENGTH
-from metastore.backend import Change, FieldSpec, Row, TypeSpec, entries, items, references, search_words, targets
-from metastore_sqlite._layout import look_ups, quoted, reference_mark, searched
+from metastore.backend import (
+    Change,
+    FieldSpec,
+    Row,
+    TypeSpec,
+    entries,
+    items,
+    link_entries,
+    reference_entries,
+    repeated,
+    search_words,
+)
+from metastore_sqlite._layout import look_ups, quoted, searched
 
-__all__ = ["TypeTable", "add_changes", "duplicate"]
+__all__ = ["TypeTable", "add_changes"]
 
 Execute = Callable[..., Any]
 
@@ -26,14 +37,6 @@ _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
 _ADD_REFERENCE = "INSERT INTO _references (mark, id, field) VALUES (?, ?, ?)"
 
 Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
-
-
-def _links(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
-    return [(ident, field.name, target) for target in targets(field, value)]
-
-
-def _references(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
-    return [(reference_mark(found), ident, field.name) for found in references(field, value)]
 
 
 def _items(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
@@ -70,13 +73,13 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
     for field in spec.fields:
         if field.links:
             yield _Derived(
-                spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
+                spec, field, link_entries, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
             )
         elif field.kind in ("blob", "folder"):
             yield _Derived(
                 spec,
                 field,
-                _references,
+                reference_entries,
                 _ADD_REFERENCE,
                 "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?",
             )
@@ -141,7 +144,7 @@ class TypeTable:
             return used, rows[0] if held else None, last
         ids = [row[0] for row in rows]
         used, held, last = conn.execute(self._free, (encode(ids), _keys(rows))).fetchone()
-        return used or _repeated(ids), _holding(rows, held), last
+        return used or repeated(ids), _holding(rows, held), last
 
     def holder(self, conn: Any, rows: Sequence[Row]) -> tuple[Row | None, int]:
         """Return a row whose unique key is held, by a stored one or another of these, and the number of the last row."""
@@ -162,7 +165,7 @@ class TypeTable:
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
     def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
-        if each.derive is _links:
+        if each.derive is link_entries:
             many(_FOREIGN, [(target,) for _, _, target in found])
         many(each.add, found)
 
@@ -237,24 +240,14 @@ def _indexed_text(field: FieldSpec, value: str | None) -> str:
     return " ".join(search_words(field, value))
 
 
-def duplicate(spec: TypeSpec, row: Row) -> str:
-    """Return the sentence for a unique scope that another holds."""
-    scope = ", ".join(f"{name} {row[spec.position[name]]!r}" for name in spec.unique)
-    return f"another of {spec.name} already has {scope}; change one, or update the other"
-
-
 def _keys(rows: Sequence[Row]) -> str:
     return encode([row[-2] for row in rows if row[-2] is not None])
 
 
 def _holding(rows: Sequence[Row], held: bytes | None) -> Row | None:
     """The row whose unique key is held, or comes twice."""
-    held = held or _repeated([row[-2] for row in rows if row[-2] is not None])
+    held = held or repeated([row[-2] for row in rows if row[-2] is not None])
     return None if held is None else next(row for row in reversed(rows) if row[-2] == held)
-
-
-def _repeated(keys: list[bytes]) -> bytes | None:
-    return None if len(set(keys)) == len(keys) else max(keys, key=keys.count)
 
 
 def add_changes(conn: Any, tx: int, changes: Iterable[Change]) -> None:
