@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
-from metastore.backend import TypeSpec
 from metastore.errors import BackendError, ClosedError, MetastoreError, ReadOnlyError, RetryError, UnreachableError
 from metastore_sql._dialect import Dialect
 from metastore_sql._hosts import Hosts, pauses
+from metastore_sql._known import Known
 from metastore_sql._pool import Pool
 from metastore_sql._session import Mark, Session
 from metastore_sql._settings import Settings
@@ -43,7 +43,7 @@ class Connections:
     def __init__(self, settings: Settings, dialect: Dialect) -> None:
         self.settings, self.dialect = settings, dialect
         self.open = True
-        self.settle: Callable[[dict[str, TypeSpec | None]], None] | None = None
+        self.settle: Callable[[dict[str, Known | None]], None] | None = None
         self._longest = 0.0
         self._start()
         with _guard:

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.schema import CreateColumn, CreateIndex
 
+from metastore.errors import SchemaConflictError
 from metastore_sql._columns import Bounded
 from metastore_sql._dialect import Dialect
 from metastore_sql._prepared import Reads
-from metastore_sql._tables import Relation, creation
+from metastore_sql._tables import Relation, creation, fitted
 
-__all__ = ["create", "drop", "free_name", "widen"]
+__all__ = ["create", "drop", "next_name", "widen"]
 
 _COLUMNS = {
     "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -28,15 +29,26 @@ _INDEXES = {
     "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = database() AND table_name = %s",
 }
 
+_STRANGERS = (
+    "SELECT count(*) FROM information_schema.tables AS t WHERE table_schema = database() AND table_name = %s AND NOT EXISTS"
+    " (SELECT 1 FROM information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name"
+    " AND c.constraint_name = %s)"
+)
+
 
 def _quoted(dialect: Dialect, table: Table) -> str:
     return dialect.sa.identifier_preparer.format_table(table)
 
 
-def create(relation: Relation, dialect: Dialect) -> list[str]:
-    """Return the statements that make every table of a type, in the place of leftovers."""
-    left = drop(relation.tables, dialect) if dialect.name == "mysql" else []
-    return [*left, *creation(relation.tables, dialect.sa)]
+def create(session: Reads, relation: Relation, dialect: Dialect) -> list[str]:
+    """Return the statements that make every table of a type, in the place of leftovers. Raises SchemaConflictError for a table that is not ours."""
+    if dialect.name == "postgresql":
+        return creation(relation.tables, dialect.sa)
+    if session.read(_STRANGERS, (relation.name, fitted(f"{relation.name}#id")))[0][0]:
+        raise SchemaConflictError(
+            f"the database has a table {relation.name} that is not the catalogue's: give the catalogue a database of its own"
+        )
+    return [*drop(relation.tables, dialect), *creation(relation.tables, dialect.sa)]
 
 
 def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
@@ -44,9 +56,9 @@ def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
     return [f"DROP TABLE IF EXISTS {_quoted(dialect, table)}" for table in tables]
 
 
-def free_name(session: Reads, dialect: Dialect, type_name: str, held: str) -> str:
-    """Return the name for new tables of a type beside those that it has: in MariaDB the old ones stay until the commit."""
-    if dialect.name == "postgresql" or not held:
+def next_name(dialect: Dialect, type_name: str, held: str) -> str:
+    """Return the name for new tables of a type in the place of those that it has: in MariaDB the old ones stay until the commit."""
+    if dialect.name == "postgresql":
         return type_name
     return f"{type_name}~{int(held.partition('~')[2] or 1) + 1}"
 
@@ -61,7 +73,9 @@ def _outgrown(old: Relation, new: Relation) -> list[Column[Any]]:
     if old.dialect.name == "postgresql":
         return []
     had = {each.key: each.type for each in old.columns}
-    return [each for each in new.columns if isinstance(had.get(each.key), Bounded) and not isinstance(each.type, Bounded)]
+    return [
+        each for each in new.columns if isinstance(had.get(each.key), Bounded) and not isinstance(each.type, Bounded)
+    ]
 
 
 def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> list[str]:
@@ -70,7 +84,9 @@ def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> lis
     wide, added = _outgrown(old, new), [each for each in new.columns if each.key not in old.table.c]
     there, present = _there(session, _COLUMNS, new, dialect), _there(session, _INDEXES, new, dialect)
     touched = {each.key for each in wide}
-    kept = {str(each.name) for each in old.indexes} & {str(each.name) for each in new.indexes if not touched & {*each.columns.keys()}}
+    kept = {str(each.name) for each in old.indexes} & {
+        str(each.name) for each in new.indexes if not touched & {*each.columns.keys()}
+    }
     gone = sorted(present.intersection(str(each.name) for each in (*old.indexes, *new.indexes)) - kept)
     come = [each for each in new.indexes if each.name not in kept]
     quote, table = dialect.sa.identifier_preparer.quote, _quoted(dialect, new.table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from metastore._json import decode, encode
 from metastore.backend import Change, Commit, StoredSpec, TypeSpec, spec_from_json, spec_to_json
@@ -54,15 +54,7 @@ class Ledger:
         self._turn = {each: Prepared(setting(own.turn, [each], []), sa) for each in ("time", "generation", "tallied")}
         self._state = Prepared(select(own.turn.c.generation, own.turn.c.tallied), sa)
         seq = select(own.transactions.c.seq).where(own.transactions.c.id == slot(0, IDENT))
-        self._recorded, self._gone = Prepared(seq, sa), Prepared(self._tombstone(), sa)
-
-    def _tombstone(self) -> Select[tuple[object, ...]]:
-        """A delete is an artifact's last revision, so the index finds it at once."""
-        changes, transactions = self.own.changes.c, self.own.transactions.c
-        told = [transactions.id, transactions.time, transactions.actor, transactions.message, *list(changes)[2:]]
-        source = self.own.changes.join(self.own.transactions)
-        gone = select(*told).select_from(source).where(changes.artifact == slot(0, IDENT))
-        return gone.order_by(changes.revision.desc(), changes.tx.desc()).limit(slot(1, changes.at.type))
+        self._recorded = Prepared(seq, sa)
 
     def stamp(self, session: Session, commit: Commit) -> int:
         """Record the transaction that is under way and return its time. Raises ConflictError."""
@@ -88,15 +80,8 @@ class Ledger:
         session.changes = first + len(rows)
         self._change.many(session, rows)
 
-    def deleted(self, session: Session, ident: bytes) -> tuple[Commit, Change] | None:
-        """Return the transaction in which an artifact was deleted, and its part of it."""
-        rows = self._gone.read(session, ident, 1)
-        if not rows or rows[0][4] != "delete":
-            return None
-        return Commit(*rows[0][:4]), Change(*rows[0][4:])
-
     def state(self, session: Session) -> tuple[int, bool]:
-        """Return how many specs are stored, and whether a tally is kept."""
+        """Return how many specs are stored in all, and whether a tally is kept."""
         if session.turn is not None:
             return session.turn.generation, session.turn.tallied
         generation, tallied = self._state.read(session)[0]
@@ -122,9 +107,12 @@ class Ledger:
         self._moved.run(session, relation, spec.name)
         self._set(session, "generation", turn_of(session).generation + 1)
 
-    def begin_tally(self, session: Session) -> None:
-        """Say that from now on a tally is kept."""
-        self._set(session, "tallied", True)
+    def begin_tally(self, session: Session) -> bool:
+        """Say that from now on a tally is kept; return whether it was not."""
+        begun = not turn_of(session).tallied
+        if begun:
+            self._set(session, "tallied", True)
+        return begun
 
     def _set(self, session: Session, what: str, value: object) -> None:
         self._turn[what].run(session, value)

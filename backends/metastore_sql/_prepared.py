@@ -43,7 +43,7 @@ class Prepared:
 
     def bind(self, values: Sequence[Any]) -> list[Any]:
         """Return the parameters of the statement for the values at its slots."""
-        bound = list(values) if self._in_order else [values[at] for at in self._places]
+        bound = list(values[: len(self._places)]) if self._in_order else [values[at] for at in self._places]
         for at, made in self._made:
             bound[at] = made(bound[at])
         return bound

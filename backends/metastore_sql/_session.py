@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metastore.backend import TypeSpec
 from metastore.errors import (
     BackendError,
     BusyError,
@@ -20,6 +19,7 @@ from metastore.errors import (
 )
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._hosts import pauses
+from metastore_sql._known import Known
 
 if TYPE_CHECKING:
     from metastore_sql._connection import Connections
@@ -54,7 +54,7 @@ class Session:
         self._dialect, self._settings = connections.dialect, connections.settings
         self.pid = os.getpid()
         self.depth = 0
-        self.specs: dict[str, TypeSpec | None] = {}
+        self.specs: dict[str, Known | None] = {}
         self._holds = False
         self._clear()
 
@@ -67,6 +67,7 @@ class Session:
         self._gone = False
         self._waiting: list[Statement] = []
         self._sent = 0
+        self.changes = 0
 
     # asking and writing
 

@@ -123,10 +123,12 @@ class Inline(ColumnCollectionConstraint):
         self.room = room
         super().__init__(*columns, name=name)
 
-
     def text(self, quote: Callable[[str], str]) -> str:
         """Return it as MariaDB writes it, in CREATE TABLE and after ADD."""
-        names = [f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name) for each in self]
+        names = [
+            f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name)
+            for each in self
+        ]
         return f"INDEX {quote(str(self.name))} ({', '.join(names)})"
 
 
@@ -376,13 +378,11 @@ def _cut(spec: TypeSpec) -> list[str]:
     return [each.name for each in texts if not isinstance(column_type(spec, each), Bounded)]
 
 
-def creation(tables: Iterable[Table], dialect: Compiling) -> list[str]:
-    """Return the statements that make tables with their indexes, for the driver to run without parameters."""
+def creation(tables: Iterable[Table], dialect: Compiling, *, leniently: bool = False) -> list[str]:
+    """Return the statements that make tables with their indexes, for the driver to run without parameters; ``leniently`` where they are not there."""
     made: list[str] = []
     for table in tables:
-        made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        made += [
-            str(CreateIndex(index).compile(dialect=dialect))
-            for index in sorted(table.indexes, key=lambda each: str(each.name))
-        ]
+        made.append(str(CreateTable(table, if_not_exists=leniently).compile(dialect=dialect)).strip())
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     return made

@@ -7,7 +7,7 @@ Until `begin` nothing is kept, and what is asked is summed up from the rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import func, literal_column, select
 
@@ -29,7 +29,10 @@ _SIZES = {
     ("postgresql", "blob"): "coalesce(({}->>'size')::numeric, 0)",
     ("postgresql", "folder"): "coalesce((SELECT sum((_e.value->>'size')::numeric) FROM json_each({}) AS _e), 0)",
     ("mysql", "blob"): "coalesce(cast(json_value({}, '$.size') AS DECIMAL(65)), 0)",
-    ("mysql", "folder"): "coalesce((SELECT sum(_e.size) FROM json_table({}, '$.*' COLUMNS (size DECIMAL(65) PATH '$.size')) AS _e), 0)",
+    (
+        "mysql",
+        "folder",
+    ): "coalesce((SELECT sum(_e.size) FROM json_table({}, '$.*' COLUMNS (size DECIMAL(65) PATH '$.size')) AS _e), 0)",
 }
 """The bytes that a column knows of, as `known_bytes` says."""
 
@@ -95,13 +98,15 @@ class Tally:
         rows = Prepared(asked, self._sa).read(session)
         return [(whose, count, int(total)) for whose, count, total in rows]
 
-    def usage(self, session: Session, relations: Iterable[Relation], owner: str | None, *, everybody: bool) -> dict[str, Usage]:
+    def usage(
+        self, session: Session, relations: Callable[[], Iterable[Relation]], owner: str | None, *, everybody: bool
+    ) -> dict[str, Usage]:
         """Return what an owner, or everybody, holds by type name: read where a tally is kept, else summed up from the rows."""
         if self._ledger.state(session)[1]:
             rows = self._held.read(session, EVERYBODY if everybody else owner_key(owner))
             return {name: Usage(count, int(size)) for name, count, size in rows if count}
         found = {}
-        for each in relations:
+        for each in relations():
             sums = [(count, size) for whose, count, size in self._sums(session, each) if everybody or whose == owner]
             if sums and not each.spec.engine_owned:
                 found[each.spec.name] = Usage(*[sum(part) for part in zip(*sums, strict=True)])
