@@ -1,8 +1,14 @@
-"""Settings of hypothesis for every test: no deadline (machines are shared), the same examples again in CI."""
+"""Settings of hypothesis for every test (no deadline, machines are shared; the same examples again in CI), and servers."""
 
 import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 settings.register_profile(
     "house",
@@ -12,3 +18,44 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+
+def _opened(kind, tmp_path_factory, worker_id):
+    import servers
+
+    from metastore_sql.trial import ServerMissingError
+
+    try:
+        return getattr(servers, kind)(servers.common_folder(tmp_path_factory, worker_id))
+    except ServerMissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory, worker_id):
+    """The run's PostgreSQL, started by the first test of any worker that wants it."""
+    server = _opened("Postgres", tmp_path_factory, worker_id)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory, worker_id):
+    """The run's MariaDB; where there is none its tests are skipped, with the command that would bring it."""
+    server = _opened("Mysql", tmp_path_factory, worker_id)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """A function that gives the address of a new empty schema on PostgreSQL; options of the address by keyword."""
+    with ExitStack() as places:
+        yield lambda **options: places.enter_context(postgres_server.place(**options))
+
+
+@pytest.fixture
+def mysql(mysql_server):
+    """A function that gives the address of a new empty database on MariaDB; options of the address by keyword."""
+    with ExitStack() as places:
+        yield lambda **options: places.enter_context(mysql_server.place(**options))

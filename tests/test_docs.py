@@ -23,6 +23,7 @@ MENTIONED = [
     "metastore.errors",
     "metastore.query",
     "metastore.quotas",
+    "metastore.moving",
     "metastore.backend",
     "metastore.builtin",
     "metastore.builtin.metadefs",

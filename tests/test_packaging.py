@@ -37,8 +37,11 @@ def test_every_folder_of_a_backend_is_a_package_of_the_wheel():
 
 
 def test_every_backend_has_an_entry_point_named_as_its_scheme():
-    folders = {name.removeprefix("backends/metastore_") for name in PACKAGES if name != "metastore"}
-    assert set(ENTRIES["metastore.backends"]) == folders
+    schemes = {name.removeprefix("backends/metastore_"): set() for name in PACKAGES if name != "metastore"}
+    for scheme, value in ENTRIES["metastore.backends"].items():
+        schemes[value.partition(":")[0].removeprefix("metastore_")].add(scheme)
+    assert schemes.pop("sql") == {"mariadb", "mysql", "postgres", "postgresql"}
+    assert schemes == {name: {name} for name in schemes}
 
 
 @pytest.mark.parametrize("group", ENTRIES)

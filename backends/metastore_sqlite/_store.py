@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -19,26 +18,31 @@ from metastore.backend import (
     Edge,
     Explanation,
     Identity,
+    Recorded,
     Row,
     StoredSpec,
     TypeSpec,
     Usage,
+    by_depth,
+    duplicate,
+    merged_group,
     spec_from_json,
     spec_to_json,
 )
 from metastore.errors import (
     CatalogUrlError,
     ConflictError,
-    DuplicateError,
     IdTakenError,
     NotACatalogError,
     QueryError,
     ReadOnlyError,
 )
 from metastore.query import Measure, Path, Query
+from metastore_sqlite import _history as history
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _statements as statements
 from metastore_sqlite import _tally as tally
+from metastore_sqlite._adopting import hold
 from metastore_sqlite._audit import audit
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
@@ -228,7 +232,9 @@ class SqliteStore:
         with _Scope(self):
             local = self._local()
             try:
-                refill(local.conn, self.specs(spec.name)[-1].spec, spec, list(rows), self._transaction(local), number)
+                fresh = list(rows)
+                tx = self._transaction(local) if fresh else 0
+                refill(local.conn, self.specs(spec.name)[-1].spec, spec, fresh, tx, number)
                 self._store_spec(local, spec, number, breaking=True)
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
@@ -288,8 +294,9 @@ class SqliteStore:
             return
         local, table = self._local(), self._table(spec)
         try:
-            last = self._check_free(local.conn, table, [row for row, _ in entries])
-            table.insert(local.conn, self._transaction(local), entries, last)
+            rows, changes = zip(*entries, strict=True)
+            last = self._check_free(local.conn, table, rows)
+            table.insert(local.conn, rows, last, self._transaction(local), changes)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
@@ -301,7 +308,7 @@ class SqliteStore:
                 f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one"
             )
         if held is not None:
-            raise DuplicateError(_holds(table.spec, held))
+            raise duplicate(table.spec, held)
         return last
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
@@ -309,7 +316,7 @@ class SqliteStore:
         local, table = self._local(), self._table(spec)
         try:
             if after[-2] != before[-2] and table.held(local.conn, after):
-                raise DuplicateError(_holds(spec, after))
+                raise duplicate(spec, after)
             return table.replace(local.conn, self._transaction(local), before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
@@ -321,6 +328,25 @@ class SqliteStore:
             return self._table(spec).delete(local.conn, self._transaction(local), before, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
+
+    def adopt(
+        self,
+        told: Sequence[Recorded],
+        known: Mapping[bytes, Identity],
+        rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
+    ) -> None:
+        """Take over transactions of another catalogue, and what it holds of some artifacts."""
+        local = self._local()
+        with _Scope(self):
+            try:
+                hold(local.conn, known, [(self._table(spec), those) for spec, those in rows], self._stored_table)
+                history.record(local.conn, told)
+            except driver.Error as refused:
+                raise translated(refused, self.path) from refused
+
+    def _stored_table(self, name: str) -> TypeTable | None:
+        spec = self._spec(name)
+        return None if spec is None else self._table(spec)
 
     # reading
 
@@ -360,6 +386,18 @@ class SqliteStore:
         rows = self._read(statements.DELETED, (id,))
         return (Commit(*rows[0][:4]), Change(*rows[0][4:])) if rows else None
 
+    def identities(self, after: bytes, limit: int, *, state: str = "") -> list[tuple[bytes, Identity]]:
+        """Return what is known of the ids beyond ``after``, in order."""
+        return history.known_after(self._read, after, limit, state)
+
+    def history(self, after: int, limit: int, *, skip: int = 0) -> list[Recorded]:
+        """Return the next transactions recorded after the one of that sequence."""
+        return history.told_after(self._read, after, limit, skip)
+
+    def recorded(self, commit: bytes | None = None) -> Recorded | None:
+        """Return the transaction with a commit's id, or the last one, without its changes."""
+        return history.told_of(self._read, commit)
+
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         return self._read(*self._compiled(statements.select, spec, query, self._table(spec).qualified))
@@ -382,7 +420,7 @@ class SqliteStore:
     ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
         rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
-        return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
+        return [merged_group(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
     def closure(
         self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
@@ -393,10 +431,10 @@ class SqliteStore:
         only = [] if field is None else [field]
         if depth == 1:
             sql = statements.neighbours(backwards=backwards, field=field is not None)
-            return _by_depth(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
+            return _edges(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
         sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
         found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
-        return _by_depth(start, found, backwards=backwards)
+        return _edges(start, found, backwards=backwards)
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
@@ -469,35 +507,5 @@ class SqliteStore:
             return
 
 
-def _holds(spec: TypeSpec, row: Row) -> str:
-    scope = ", ".join(f"{name} {row[spec.position[name]]!r}" for name in spec.unique)
-    return f"another of {spec.name} already has {scope}; change one, or update the other"
-
-
-def _merged(by: Sequence[Path], row: Sequence[Any]) -> tuple[Any, ...]:
-    """Kind and value of a free JSON path come as one value."""
-    values, rest = [], list(row)
-    for path in by:
-        first = rest.pop(0)
-        if path.kind == "json":
-            value = rest.pop(0)
-            first = bool(value) if first == 1 else value
-        values.append(first)
-    return (*values, *rest)
-
-
-def _by_depth(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
-    """Breadth first over the links found: each at its least depth."""
-    ways: dict[bytes, list[Any]] = {}
-    for link in found:
-        ways.setdefault(link[2] if backwards else link[0], []).append(link)
-    edges, depths, queue = [], dict.fromkeys(start, 0), deque(dict.fromkeys(start))
-    while queue:
-        here = queue.popleft()
-        for source, field, target in ways.get(here, ()):
-            edges.append(Edge(source, field, target, depths[here] + 1))
-            there = source if backwards else target
-            if there not in depths:
-                depths[there] = depths[here] + 1
-                queue.append(there)
-    return sorted(edges, key=lambda edge: (edge.depth, edge.source, edge.field, edge.target))
+def _edges(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+    return [Edge(*each) for each in by_depth(start, found, backwards=backwards)]
