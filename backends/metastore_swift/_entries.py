@@ -15,7 +15,7 @@ from typing import Any
 from metastore_swift._names import joined
 from metastore_swift._wire import Reply
 
-__all__ = ["Entry", "FOLDER_TYPE", "directory", "is_marker", "of_container", "of_headers", "of_listing", "told_truly"]
+__all__ = ["FOLDER_TYPE", "Entry", "directory", "is_marker", "of_container", "of_headers", "of_listing", "told_truly"]
 
 Entry = dict[str, Any]
 FOLDER_TYPE = "application/directory"
@@ -41,7 +41,9 @@ def of_headers(container: str, name: str, reply: Reply) -> Entry:
         "content_type": reply.header("Content-Type"),
         "last_modified": _modified(reply),
         "delete_at": _moment(reply.header("X-Delete-At")),
-        "metadata": {key.lower()[len(META) :]: reply.header(key) for key in reply.headers if key.lower().startswith(META)},
+        "metadata": {
+            key.lower()[len(META) :]: reply.header(key) for key in reply.headers if key.lower().startswith(META)
+        },
     }
 
 
@@ -61,7 +63,7 @@ def is_marker(entry: Entry) -> bool:
 
 def told_truly(entry: Entry) -> bool:
     """Return whether a listing can be believed about an object: it shows a dynamic large object or a symlink as empty."""
-    return entry["type"] == "directory" or (entry["size"] != 0 and entry["kind"] != "symlink")
+    return bool(entry["type"] == "directory" or (entry["size"] != 0 and entry["kind"] != "symlink"))
 
 
 def _entry(container: str, name: str, size: int | None, etag: str, kind: str) -> Entry:

@@ -16,7 +16,7 @@ from metastore_swift._account import Account
 from metastore_swift._crowd import each
 from metastore_swift._entries import Entry
 from metastore_swift._housekeeping import Housekeeping
-from metastore_swift._names import PROTOCOL, bare, split
+from metastore_swift._names import PROTOCOL, bare, split, stripped
 from metastore_swift._objects import Objects
 from metastore_swift._settings import public, settings_from
 from metastore_swift._tempurl import signed
@@ -73,7 +73,7 @@ class SwiftFileSystem(Housekeeping):
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(each_) for each_ in path]
-        return bare(stringify_path(path)).rstrip("/")
+        return stripped(stringify_path(path))
 
     def info(self, path: str, **kwargs: Any) -> Entry:
         """Return what Swift tells of an object (asking itself, not a listing), a pseudo-directory or a container.
@@ -88,7 +88,7 @@ class SwiftFileSystem(Housekeeping):
 
         ``on_error``: "raise", "omit" those that cannot be told of, or "return" the error in their place.
         """
-        return self._many(self.info, [self._strip_protocol(path) for path in paths], on_error)
+        return self._many(self.info, [stripped(stringify_path(path)) for path in paths], on_error)
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Return whether anything is there; what may not be seen is an error and not an absence."""
@@ -114,14 +114,16 @@ class SwiftFileSystem(Housekeeping):
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
         """Return what lies in a pseudo-directory, a container or the account, by name."""
-        found = _tree.listed(self.objects, self._strip_protocol(path))
+        found = _tree.listed(self.objects, stripped(stringify_path(path)))
         return found if detail else [entry["name"] for entry in found]
 
-    def walk(self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **kwargs: Any) -> Any:
+    def walk(
+        self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **kwargs: Any
+    ) -> Any:
         """Yield (path, directories, files) of a tree, as `os.walk`; names are relative, and may begin with slashes."""
         if maxdepth is not None and maxdepth < 1:
             raise ValueError("maxdepth must be at least 1")
-        path, detail = self._strip_protocol(path), kwargs.get("detail", False)
+        path, detail = stripped(stringify_path(path)), kwargs.get("detail", False)
         try:
             listing = self.ls(path)
         except OSError as error:
@@ -147,7 +149,7 @@ class SwiftFileSystem(Housekeeping):
 
         Without ``maxdepth`` that is one listing, a request for each ten thousand objects.
         """
-        path = self._strip_protocol(path)
+        path = stripped(stringify_path(path))
         try:
             found = self._found(path, maxdepth, withdirs)
         except FileNotFoundError:
@@ -172,7 +174,9 @@ class SwiftFileSystem(Housekeeping):
                 found[entry["name"]] = entry
         return dict(sorted(found.items()))
 
-    def du(self, path: str, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any) -> Any:
+    def du(
+        self, path: str, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any
+    ) -> Any:
         """Return the bytes below a path, or those of each object unless ``total``."""
         found = self.find(path, maxdepth=maxdepth, withdirs=withdirs, detail=True)
         sizes = {name: entry["size"] for name, entry in found.items()}

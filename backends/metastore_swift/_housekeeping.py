@@ -10,7 +10,7 @@ from fsspec.utils import stringify_path
 
 from metastore_swift import _tree
 from metastore_swift._entries import Entry, of_listing
-from metastore_swift._names import bare, split
+from metastore_swift._names import bare, split, stripped
 from metastore_swift._parts import OWN, segments_of
 from metastore_swift._transfers import Transfers
 
@@ -27,7 +27,7 @@ class Housekeeping(Transfers):
 
         Raises: FileExistsError; FileNotFoundError for a path in a container that is not there, unless ``create_parents``.
         """
-        container, name = split(self._strip_protocol(path))
+        container, name = split(stripped(stringify_path(path)))
         if not container or (name and self.exists(path)):
             raise FileExistsError(errno.EEXIST, "It is there already", path)
         if name and not create_parents:
@@ -37,7 +37,7 @@ class Housekeeping(Transfers):
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make the container of a path, if it is not there. Raises: FileExistsError unless ``exist_ok``."""
-        container, name = split(self._strip_protocol(path))
+        container, name = split(stripped(stringify_path(path)))
         if not exist_ok:
             self.mkdir(path)
         elif container:
@@ -50,7 +50,7 @@ class Housekeeping(Transfers):
 
     def rmdir(self, path: str) -> None:
         """Remove an empty container, or the marker of an empty pseudo-directory. Raises: OSError (ENOTEMPTY)."""
-        path = self._strip_protocol(path)
+        path = stripped(stringify_path(path))
         container, name = split(path)
         if not name:
             self.objects.drop(container)

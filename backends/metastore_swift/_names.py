@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-__all__ = ["PROTOCOL", "bare", "children", "joined", "levels_above", "quoted", "split", "to_write"]
+__all__ = ["PROTOCOL", "bare", "joined", "levels_above", "quoted", "split", "stripped", "to_write"]
 
 PROTOCOL = "swift"
-_COMPONENT = re.compile(r"[^/]+")
 
 
 def bare(path: str) -> str:
@@ -21,6 +19,11 @@ def bare(path: str) -> str:
     """
     path = path.removeprefix(f"{PROTOCOL}://").removeprefix(f"{PROTOCOL}::")
     return path.lstrip("/")
+
+
+def stripped(path: str) -> str:
+    """Return a path as fsspec writes it: `bare`, and without slashes at its end."""
+    return bare(path).rstrip("/")
 
 
 def split(path: str) -> tuple[str, str]:
@@ -61,11 +64,6 @@ def quoted(*parts: str) -> str:
     except UnicodeEncodeError as error:
         said = "Swift's names are UTF-8, and this one holds half of a surrogate pair"
         raise OSError(errno.EINVAL, said, ascii(parts[-1])) from error
-
-
-def children(path: str) -> int:
-    """Return how many levels lie in a path; slashes that follow each other are one step."""
-    return sum(1 for _ in _COMPONENT.finditer(path))
 
 
 def levels_above(name: str, root: str = "") -> Iterator[str]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -77,6 +78,7 @@ class Parts:
         self._under_way: deque[Future[Row]] = deque()
         self._rows: list[Row] = []
         self._sent = 0
+        self._making, self._made = threading.Lock(), False
 
     def add(self, data: bytes | bytearray | memoryview) -> None:
         """Send a part from memory, which from now on must not change; wait while too many are under way."""
@@ -124,7 +126,11 @@ class Parts:
         return _row(self._within, name, md5, size)
 
     def _put(self, name: str, body: Body, size: int, md5: str = "") -> str:
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size), **for_segments(self._headers)}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+            **for_segments(self._headers),
+        }
         return self._in_container(lambda: self._objects.put(self._within, name, body, headers=headers, md5=md5))
 
     def _in_container(self, store: Callable[[], T]) -> T:
@@ -136,8 +142,11 @@ class Parts:
             return store()
 
     def _make_container(self) -> None:
-        policy = self._objects.holds(self._container).header("X-Storage-Policy")
-        self._objects.make(self._within, {"X-Storage-Policy": policy} if policy else {})
+        with self._making:
+            if not self._made:
+                policy = self._objects.holds(self._container).header("X-Storage-Policy")
+                self._objects.make(self._within, {"X-Storage-Policy": policy} if policy else {})
+                self._made = True
 
     def publish(self, *, create: bool) -> None:
         """Make the object of its segments, at once. Raises: FileExistsError if ``create`` and there is one; the segments
@@ -176,8 +185,9 @@ class Parts:
     ) -> Row:
         body, etag = json.dumps(rows).encode(), md5_of("".join(row["etag"] for row in rows).encode())
         sent = {**headers, "Content-Length": str(len(body))}
-        known = {"headers": sent, "md5": etag, "create": create, "query": MANIFEST}
-        self._objects.put(container, name, body, ours=self._published, **known)
+        self._objects.put(
+            container, name, body, headers=sent, md5=etag, create=create, query=MANIFEST, ours=self._published
+        )
         return _row(container, name, etag, sum(row["size_bytes"] for row in rows))
 
     def _published(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from metastore_swift._objects import Objects
 from metastore_swift._reading import Reading
 

@@ -24,7 +24,7 @@ class StreamCache:
 
     def __init__(self, blocksize: int, opened: Callable[[int, int], Reading], size: int) -> None:
         self.blocksize, self.size = blocksize, size
-        self._opened, self._reading = opened, None
+        self._opened = opened
         self._begin, self._held, self._jumped = 0, b"", True
         self._reading: Reading | None = None
 
@@ -81,7 +81,7 @@ class SwiftReader(AbstractBufferedFile):
     DEFAULT_BLOCK_SIZE = 4 * CHUNK
 
     def __init__(
-        self, fs: Any, path: str, mode: str = "rb", block_size: int | str | None = None, autocommit: bool = True,
+        self, fs: Any, path: str, mode: str = "rb", block_size: Any = None, autocommit: bool = True,
         cache_type: str = "stream", cache_options: dict[str, Any] | None = None, size: int | None = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         self._version = ""
@@ -93,7 +93,7 @@ class SwiftReader(AbstractBufferedFile):
         base = "none" if cache_type == "stream" else cache_type
         super().__init__(fs, path, mode, block_size, autocommit, base, cache_options, size, **kwargs)
         if cache_type == "stream":
-            self.cache = StreamCache(self.blocksize, self._opened, self.size)
+            self.cache: Any = StreamCache(int(self.blocksize), self._opened, self.size)
 
     def _opened(self, start: int, stop: int) -> Reading:
         reading = Reading(self.fs.objects.account, *split(self.path), start, stop, self._version)

@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "ca_file": ("OS_CACERT",),
 }
 MEBIBYTE = 2**20
+NONE = Secret("")
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class Settings:
 
     auth_url: str = ""
     storage_url: str = ""
-    token: Secret = Secret("")
+    token: Secret = NONE
     user: str = ""
-    key: Secret = Secret("")
+    key: Secret = NONE
     username: str = ""
     user_id: str = ""
-    password: Secret = Secret("")
+    password: Secret = NONE
     project_name: str = ""
     project_id: str = ""
     user_domain_name: str = ""
@@ -59,10 +60,10 @@ class Settings:
     project_domain_id: str = ""
     application_credential_id: str = ""
     application_credential_name: str = ""
-    application_credential_secret: Secret = Secret("")
+    application_credential_secret: Secret = NONE
     region_name: str = ""
     interface: str = "public"
-    temp_url_key: Secret = Secret("")
+    temp_url_key: Secret = NONE
     ca_file: str = ""
     verify: bool = True
     timeout: float = 60.0

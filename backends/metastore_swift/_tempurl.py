@@ -45,7 +45,9 @@ def signed(
 def _key(account: Account, container: str) -> Secret:
     if account.settings.temp_url_key:
         return account.settings.temp_url_key
-    found = _told(account.ask("HEAD", accept=(401, 403)), "Account") or _told(account.ask("HEAD", container), "Container")
+    found = _told(account.ask("HEAD", accept=(401, 403)), "Account") or _told(
+        account.ask("HEAD", container), "Container"
+    )
     if not found:
         said = "No TempURL key: set X-Account-Meta-Temp-URL-Key or X-Container-Meta-Temp-URL-Key, or give temp_url_key"
         raise PermissionError(errno.EACCES, said, joined(container, ""))

@@ -18,7 +18,7 @@ from metastore_swift._copying import copied
 from metastore_swift._crowd import each, or_error
 from metastore_swift._entries import is_marker
 from metastore_swift._headers import stored_with
-from metastore_swift._names import split, to_write
+from metastore_swift._names import split, stripped, to_write
 from metastore_swift._objects import Objects
 from metastore_swift._parts import Parts
 from metastore_swift._ranges import part
@@ -34,7 +34,7 @@ TEXT = ("encoding", "errors", "newline")
 MODES = ("overwrite", "create")
 
 
-class Transfers(AbstractFileSystem):  # type: ignore[misc]
+class Transfers(AbstractFileSystem):
     """The half of the filesystem that moves bytes.
 
     What stores an object takes ``content_type``, ``metadata`` (texts by name), and ``delete_after`` (seconds) or ``delete_at``
@@ -56,7 +56,7 @@ class Transfers(AbstractFileSystem):  # type: ignore[misc]
         paths = self.expand_path(path, recursive=recursive)
         if recursive:
             paths = [each_ for each_ in paths if not self.isdir(each_)]
-        elif isinstance(path, str | os.PathLike) and paths == [self._strip_protocol(path)]:
+        elif isinstance(path, str | os.PathLike) and paths == [stripped(stringify_path(path))]:
             return self.cat_file(paths[0], **kwargs)
         return self._many(lambda each_: self.cat_file(each_, **kwargs), paths, on_error)
 
@@ -68,7 +68,13 @@ class Transfers(AbstractFileSystem):  # type: ignore[misc]
         return found
 
     def cat_ranges(
-        self, paths: list[str], starts: Any, ends: Any, max_gap: int | None = None, on_error: str = "return", **kwargs: Any
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,
+        on_error: str = "return",
+        **kwargs: Any,
     ) -> list[Any]:
         """Return one part of each path, fetched several at a time; an error in its place, unless ``on_error`` is "raise"."""
         if max_gap is not None:
@@ -76,14 +82,19 @@ class Transfers(AbstractFileSystem):  # type: ignore[misc]
         starts, ends = (given if isinstance(given, list) else [given] * len(paths) for given in (starts, ends))
         if not len(paths) == len(starts) == len(ends):
             raise ValueError(f"{len(paths)} paths, {len(starts)} starts and {len(ends)} ends do not belong together.")
-        work = (lambda asked: self.cat_file(*asked)) if on_error == "raise" else or_error(lambda asked: self.cat_file(*asked))
-        return each(work, list(zip(paths, starts, ends, strict=True)), self.settings.concurrency)
+        asked = list(zip(paths, starts, ends, strict=True))
+        work = self._range if on_error == "raise" else or_error(self._range)
+        return each(work, asked, self.settings.concurrency)
+
+    def _range(self, asked: tuple[str, int | None, int | None]) -> bytes:
+        return self.cat_file(*asked)
 
     def get_file(
-        self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
+        self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
     ) -> None:
         """Copy an object to the disk, or into an open file; what could not be copied whole is removed from the disk."""
-        outfile = lpath if outfile is None and isfilelike(lpath) else outfile
+        is_open: bool = isfilelike(lpath)
+        outfile = lpath if outfile is None and is_open else outfile
         try:
             reading = Reading(self.objects.account, *split(stringify_path(rpath)))
         except FileNotFoundError:
@@ -162,7 +173,7 @@ class Transfers(AbstractFileSystem):  # type: ignore[misc]
         text = {name: kwargs.pop(name) for name in TEXT if name in kwargs}
         binary = mode if "b" in mode else mode.replace("t", "") + "b"
         to_write(stringify_path(path))
-        made = super().open(path, binary, block_size, cache_options, None, **kwargs)
+        made: Any = super().open(path, binary, block_size, cache_options, None, **kwargs)
         if compression is not None:
             kind = get_compression(stringify_path(path), compression)
             made = Compressed(compr[kind](made, mode=binary[0]), made) if kind else made
@@ -171,7 +182,7 @@ class Transfers(AbstractFileSystem):  # type: ignore[misc]
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True,
         cache_options: dict[str, Any] | None = None, **kwargs: Any,
-    ) -> SwiftReader | SwiftWriter:  # fmt: skip
+    ) -> Any:  # fmt: skip
         if mode == "rb":
             return SwiftReader(self, path, mode, block_size, autocommit, cache_options=cache_options, **kwargs)
         if mode not in {"wb", "xb"}:

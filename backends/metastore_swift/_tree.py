@@ -29,7 +29,10 @@ def described(objects: Objects, path: str) -> Entry:
         return directory("")
     if not name:
         reply = objects.holds(container)
-        held = {"count": int(reply.header("X-Container-Object-Count")), "bytes": int(reply.header("X-Container-Bytes-Used"))}
+        held = {
+            "count": int(reply.header("X-Container-Object-Count")),
+            "bytes": int(reply.header("X-Container-Bytes-Used")),
+        }
         return of_container({"name": container, **held})
     try:
         entry = objects.head(container, name)

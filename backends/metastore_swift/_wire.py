@@ -12,7 +12,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
@@ -23,10 +23,17 @@ from metastore_swift._settings import MEBIBYTE, Settings
 
 __all__ = ["Body", "BrokenError", "Reply", "Wire"]
 
-Body = bytes | bytearray | memoryview | Callable[[], IO[bytes]] | None
+Body = bytes | bytearray | memoryview | Callable[[], "Readable"] | None
 log = logging.getLogger("metastore_swift")
 LONGEST_COMPLAINT = 4096
 LONGEST_ANSWER = 512 * MEBIBYTE
+
+
+class Readable(Protocol):
+    """A file to send from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
 
 
 class BrokenError(Exception):
@@ -89,11 +96,12 @@ class Wire:
         A callable body is called for a file to read from. Raises: BrokenError where no whole answer comes; ValueError
         for a header that HTTP cannot carry.
         """
+        sendable: Any = body() if callable(body) else body
         sent = {**headers, **({"X-Auth-Token": token.reveal()} if token else {})}
         try:
             answer = self._pool(base).urlopen(
                 verb, target, headers={name: _to_latin(text) for name, text in sent.items()},
-                body=body() if callable(body) else body,
+                body=sendable,
                 redirect=False, preload_content=False, decode_content=False, assert_same_host=False,
             )  # fmt: skip
             log.debug("%s %s: %s", verb, target.partition("?")[0], answer.status)

@@ -45,7 +45,7 @@ class SwiftWriter(io.BufferedIOBase):
         self.fs, self.path, self.autocommit = fs, path, autocommit
         self.mode, self.blocksize, self.loc = "xb" if create else "wb", block_size, 0
         self._name, self._headers = to_write(path), headers
-        self._block, self._parts = bytearray(), None
+        self._block = bytearray()
         self._parts: Parts | None = None
         self._settled = False
 
@@ -88,10 +88,9 @@ class SwiftWriter(io.BufferedIOBase):
         self._block += view
 
     def _send(self) -> None:
-        if self._parts is None:
-            self._parts = Parts(self._objects, *self._name, self._headers)
+        parts = self._parts = self._parts or Parts(self._objects, *self._name, self._headers)
         block, self._block = self._block, bytearray()
-        self._parts.add(block)
+        parts.add(block)
 
     def close(self) -> None:
         """Send the rest and, unless in a transaction, make the object."""
@@ -130,7 +129,9 @@ class SwiftWriter(io.BufferedIOBase):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:
@@ -139,7 +140,9 @@ class SwiftWriter(io.BufferedIOBase):
     def forget(self) -> None:
         """Discard, with a warning, what nobody can close any more."""
         if not getattr(self, "_settled", True) and self.autocommit and not sys.is_finalizing():
-            warnings.warn(f"{self!r} was never closed, and nothing is stored", ResourceWarning, stacklevel=3, source=self)
+            warnings.warn(
+                f"{self!r} was never closed, and nothing is stored", ResourceWarning, stacklevel=3, source=self
+            )
             with suppress(Exception):
                 self.discard()
 
@@ -178,7 +181,9 @@ class Compressed(io.BufferedIOBase):
         """Discard, with a warning, what nobody can close any more."""
         self._target.forget()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.close()
         else:
@@ -192,7 +197,9 @@ class Compressed(io.BufferedIOBase):
 class SwiftText(io.TextIOWrapper):
     """Text on its way into an object; an error inside of its ``with`` stores nothing, as with bytes."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None and isinstance(self.buffer, SwiftWriter | Compressed):
             self.buffer.discard()
         super().__exit__(kind, error, trace)

@@ -91,12 +91,23 @@ operator_roles = member
 [filter:slo]
 use = egg:swift#slo
 max_manifest_segments = {max_segments}
+rate_limit_under_size = 0
 [filter:versioned_writes]
 use = egg:swift#versioned_writes
 allow_versioned_writes = true
 allow_object_versioning = true
 """
-PLAIN = ("catch_errors", "gatekeeper", "healthcheck", "listing_formats", "bulk", "copy", "container_quotas", "dlo", "symlink")
+PLAIN = (
+    "catch_errors",
+    "gatekeeper",
+    "healthcheck",
+    "listing_formats",
+    "bulk",
+    "copy",
+    "container_quotas",
+    "dlo",
+    "symlink",
+)
 
 SETTINGS = {
     "listing_limit": 10_000,
@@ -176,18 +187,18 @@ def _with_xattrs():
 
 def _certificate(root):
     """Write a certificate for the loopback, signed by itself."""
-    import datetime
+    import datetime as dt
     import ipaddress
 
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = made.serial_number(x509.random_serial_number())
-    made = made.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=7))
+    made = made.not_valid_before(now - dt.timedelta(hours=1)).not_valid_after(now + dt.timedelta(days=7))
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))])
     made = made.add_extension(address, critical=False)
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, hashes.SHA256())
@@ -254,7 +265,8 @@ def _serve(root, settings):
             each = eventlet.wrap_ssl(each, certfile=root / "tls.crt", keyfile=root / "tls.key", server_side=True)
         named = {"protocol": SwiftHttpProtocol, "capitalize_response_headers": False, "socket_timeout": 60}
         eventlet.spawn(wsgi.server, each, app, utils.NullLogger(), **named)
-    print(json.dumps(ports), flush=True)
+    sys.stdout.write(json.dumps(ports) + "\n")
+    sys.stdout.flush()
     from eventlet.green import os as green
 
     eventlet.hubs.trampoline(sys.stdin.fileno(), read=True)
