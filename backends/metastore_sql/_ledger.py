@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import select
 
@@ -114,6 +115,6 @@ class Ledger:
             self._set(session, "tallied", True)
         return begun
 
-    def _set(self, session: Session, what: str, value: object) -> None:
+    def _set(self, session: Session, what: str, value: Any) -> None:
         self._turn[what].run(session, value)
         session.turn = turn_of(session)._replace(**{what: value})

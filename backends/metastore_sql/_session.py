@@ -62,7 +62,6 @@ class Session:
         self.conn: Any = None
         self.turn: Turn | None = None
         self.stamped: bytes | None = None
-        self.changes = 0
         self._spoilt: MetastoreError | None = None
         self._gone = False
         self._waiting: list[Statement] = []
