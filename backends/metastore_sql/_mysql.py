@@ -7,7 +7,7 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -193,7 +193,7 @@ class MySQL:
             for sql, bound in statements:
                 cursor.execute(sql, tuple(bound))
 
-    def many(self, conn: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row; an INSERT takes many rows at once."""
         with conn.cursor() as cursor:
             cursor.executemany(sql, list(rows))
