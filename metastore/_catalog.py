@@ -16,7 +16,7 @@ from metastore._governing import Governing
 from metastore._keeping import Keeping
 from metastore._plugins import open_backend
 from metastore._reading import Edge
-from metastore._transaction import undone_when_it_raises
+from metastore._transaction import atomic
 from metastore._types import Types, is_ours
 from metastore._writing import words
 from metastore.backend import Backend
@@ -46,7 +46,9 @@ class Catalog(Governing, Keeping):
         cursor_key: bytes | None = None,
         policy: Policy | None = None,
         protections: Protections | None = None,
+        timeout: float = 60.0,
     ) -> None:
+        self._patience = timeout
         self._backend, self._policy, self._protections = backend, policy, protections
         self._access: Access | None = None
         self._root: Catalog = self
@@ -75,7 +77,7 @@ class Catalog(Governing, Keeping):
         """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``.
 
         ``durability="full"`` survives power loss, ``"normal"`` a crash of the process. ``timeout`` bounds the wait for the
-        write lock, in seconds. ``actor`` is written into the history. ``cursor_key`` keeps cursors good across processes.
+        write lock, and the time for doing again what the database undid (`RetryError`), in seconds. ``actor`` is written into the history. ``cursor_key`` keeps cursors good across processes.
         ``policy`` and ``protections`` bind principals (see `as_`); the policy is ``Policy.default()`` unless given.
         Raises CatalogUrlError, NotACatalogError, NewerRevisionError, DamagedError, ReadOnlyError.
 
@@ -90,7 +92,9 @@ class Catalog(Governing, Keeping):
         words(actor, "actor")
         backend = open_backend(url, mode=mode, durability=durability, timeout=timeout)
         try:
-            made = cls(backend, actor=actor, cursor_key=cursor_key, policy=policy, protections=protections)
+            made = cls(
+                backend, actor=actor, cursor_key=cursor_key, policy=policy, protections=protections, timeout=timeout
+            )
             made.register(*types)
         except BaseException:
             backend.close()
@@ -141,7 +145,7 @@ class Catalog(Governing, Keeping):
         for each in types:
             self._types.declare(each)
 
-    @undone_when_it_raises
+    @atomic
     def migrate(self, type: type[Record], change: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
         """Give every stored artifact of a type the new shape that ``type`` declares; return how many.
 

@@ -9,7 +9,7 @@ from metastore._artifact import Record
 from metastore._hooked import hooked
 from metastore._integrity import Holder, holders, refuse, without
 from metastore._steps import placed
-from metastore._transaction import Transaction, undone_when_it_raises
+from metastore._transaction import Transaction, atomic
 from metastore._types import Shelf
 from metastore._writing import Writing, overtaken, whole
 from metastore.backend import Change, Row
@@ -24,7 +24,7 @@ A = TypeVar("A", bound=Record)
 class Deleting(Writing):
     """What takes artifacts away; the tombstone stays, and the id is never free again."""
 
-    @undone_when_it_raises
+    @atomic
     def delete(self, artifact: Record) -> None:
         """Delete an artifact; its id stays taken for ever, its name is free again.
 
@@ -59,7 +59,7 @@ class Deleting(Writing):
             shelf = self._shelf_of(artifact)
             self._remove(shelf, self._at_revision(shelf, artifact), commit, going)
 
-    @undone_when_it_raises
+    @atomic
     def delete_many(self, type: type[A], *predicates: Predicate) -> int:
         """Delete every artifact that fits, in one transaction; return how many fitted.
 

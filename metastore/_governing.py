@@ -8,7 +8,7 @@ from metastore._artifact import Record
 from metastore._deleting import Deleting
 from metastore._link import Link
 from metastore._steps import Put
-from metastore._transaction import undone_when_it_raises
+from metastore._transaction import atomic
 from metastore._values import text
 from metastore.errors import NotFoundError, TransitionError, ValidationError
 from metastore.query import Compare, Path
@@ -85,7 +85,7 @@ class Governing(Deleting):
 
     # members
 
-    @undone_when_it_raises
+    @atomic
     def share(self, artifact: A, *projects: str) -> A:
         """Share a private artifact with projects, or a shared one with more; they get it at once, and list it once they accept.
 
@@ -117,7 +117,7 @@ class Governing(Deleting):
                     self._engine().add(_membership()(artifact=Link(made), member=name))
         return made
 
-    @undone_when_it_raises
+    @atomic
     def unshare(self, artifact: A, *projects: str) -> A:
         """Take projects off the members of a shared artifact; with none named all, and it is private again.
 
@@ -156,7 +156,7 @@ class Governing(Deleting):
             return self._memberships(stored)
         return self._memberships(stored, access.caller.project) if access.caller.project is not None else []
 
-    @undone_when_it_raises
+    @atomic
     def answer(self, artifact: Record, answer: str, *, project: str | None = None) -> Membership:
         """Set what a project says to a share (accepted, rejected or pending) and return the membership.
 
@@ -202,7 +202,7 @@ class Governing(Deleting):
 
     # ownership and holds
 
-    @undone_when_it_raises
+    @atomic
     def transfer(self, artifact: A, owner: str | None) -> A:
         """Give an artifact to another project, or to none (``None``).
 
@@ -210,7 +210,7 @@ class Governing(Deleting):
         """
         return self._put(artifact, "transfer", owner=None if owner is None else _project(owner))
 
-    @undone_when_it_raises
+    @atomic
     def hold(self, artifact: A, reason: str) -> A:
         """Put a legal hold on an artifact: until it is released nobody deletes it, not even the owner of the process.
 
@@ -225,7 +225,7 @@ class Governing(Deleting):
         """
         return self._put(artifact, "hold", hold=_said(reason, "the reason of a hold"))
 
-    @undone_when_it_raises
+    @atomic
     def release(self, artifact: A) -> A:
         """Take the legal hold off; by the same rule as `hold`."""
         return self._put(artifact, "hold", hold=None)
@@ -235,7 +235,7 @@ class Governing(Deleting):
 
     # quotas
 
-    @undone_when_it_raises
+    @atomic
     def set_quota(
         self,
         project: str | None = None,
@@ -268,7 +268,7 @@ class Governing(Deleting):
         with self.transaction():
             return put(self._engine(), wanted)
 
-    @undone_when_it_raises
+    @atomic
     def drop_quota(self, project: str | None = None, kind: str | None = None, *, everybody: bool = False) -> bool:
         """Take a quota away, so that the default holds again, or nothing; return whether there was one."""
         from metastore._quotas import drop

@@ -16,11 +16,19 @@ from metastore._link import Link
 from metastore._plan import Plan, Planned
 from metastore._retention import Links, beyond, gathered, knots, settled
 from metastore._tombstone import Tombstone, tombstone_of
-from metastore._transaction import Transaction, undone_when_it_raises
+from metastore._transaction import Transaction, atomic
 from metastore._types import Shelf
 from metastore._values import instant
 from metastore.backend import Row
-from metastore.errors import ConflictError, ForbiddenError, NotFoundError, ProtectedError, QueryError, ValidationError
+from metastore.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    ProtectedError,
+    QueryError,
+    RetryError,
+    ValidationError,
+)
 from metastore.query import Compare, Path, Predicate
 
 __all__ = ["Keeping"]
@@ -130,7 +138,7 @@ class Keeping(Deleting):
         ident, with_ = UUID(bytes=row[0]), None if along is None else UUID(bytes=along)
         return Planned(ident, shelf.spec.name, name, version, owner, row[shelf.revision], due, with_, stays)
 
-    @undone_when_it_raises
+    @atomic
     def carry_out(self, plan: Plan) -> Plan:
         """Delete what the plan names to go, where it is still as it was; return what went, and what was left and why.
 
@@ -183,6 +191,8 @@ class Keeping(Deleting):
             with self.transaction():
                 for ident in group:
                     self._delete_one(rows[ident][0], ident, commit, going)
+        except RetryError:
+            raise
         except (ConflictError, ForbiddenError) as refused:
             return dict.fromkeys(group, str(refused))
         return {}

@@ -13,7 +13,19 @@ from metastore._json import decode, encode
 from metastore._schema import FieldSpec
 from metastore._text import words
 
-__all__ = ["entries", "items", "json_kind", "known_bytes", "pointer", "references", "search_words", "targets"]
+__all__ = [
+    "entries",
+    "items",
+    "json_kind",
+    "known_bytes",
+    "link_entries",
+    "pointer",
+    "reference_entries",
+    "references",
+    "search_words",
+    "targets",
+    "text_mark",
+]
 
 
 def items(value: str | None) -> list[Any]:
@@ -90,6 +102,23 @@ def references(spec: FieldSpec, value: str | None) -> set[str]:
         found.update(f"{name}:{digest}" for name, digest in blob.get("digests", {}).items())
         found.update(location["url"] for location in blob.get("locations", ()))
     return found
+
+
+def text_mark(text: str) -> bytes:
+    """Return how look-ups keep a url or a digest: BLAKE2b of 16 bytes, a quarter of the text; the row says the text."""
+    import hashlib  # at use: loading OpenSSL costs a tenth of importing the engine
+
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes, str, bytes]]:
+    """Return (source, field, target) of the links in a column of the artifact ``ident``."""
+    return [(ident, spec.name, target) for target in targets(spec, value)]
+
+
+def reference_entries(spec: FieldSpec, value: str | None, ident: bytes) -> list[tuple[bytes, bytes, str]]:
+    """Return (mark, id, field) of the urls and digests in a blob or folder column."""
+    return [(text_mark(found), ident, spec.name) for found in references(spec, value)]
 
 
 def known_bytes(spec: FieldSpec, value: str | None) -> int:

@@ -55,6 +55,7 @@ class Reading:
     _local: threading.local
     _access: Access | None
     _cursor_key: bytes
+    _patience: float
 
     @property
     def id(self) -> str:

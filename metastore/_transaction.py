@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from metastore._ids import make_id
 from metastore.backend import Commit
+from metastore.errors import RetryError
 
 if TYPE_CHECKING:
     from metastore._reading import Reading
 
-__all__ = ["Transaction", "undone_when_it_raises"]
+__all__ = ["Transaction", "atomic", "read_once"]
+
+PAUSE, LONGEST_PAUSE = 0.005, 0.5
+"""The bound of the first wait before a replay, and of any, in seconds."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -59,6 +65,8 @@ class Transaction:
             self._catalog._local.open = self._outer
         if kind is not None:
             self._outermost()._time = self._stamped
+        elif self._outer is None:
+            self._catalog._local.landed = getattr(self._catalog._local, "landed", 0) + 1
         if kind is not None or self._outer is None:
             self._catalog._types.settle(kept=kind is None)
 
@@ -75,18 +83,48 @@ class Transaction:
         return self._time
 
 
-def undone_when_it_raises(write: _F) -> _F:
-    """Close what a write left open when it raises: Ctrl-C can strike before the first step of an ``__exit__``, which then never runs."""
+def atomic(write: _F) -> _F:
+    """Make a writing method all or nothing: what it left open when it raises is undone; what the database undid is done again.
+
+    Left open, because Ctrl-C can strike before the first step of an ``__exit__``, which then never runs. Done again, until the
+    catalogue's timeout, where it is no part of a transaction around it, and nothing of it, as by a hook, is committed.
+    """
 
     @wraps(write)
     def guarded(catalog: Reading, *args: Any, **options: Any) -> Any:
         local = catalog._local
-        outer = getattr(local, "open", None)
-        try:
-            return write(catalog, *args, **options)
-        except BaseException as error:
-            while (left := getattr(local, "open", None)) is not None and left is not outer:
-                left.__exit__(type(error), error, None)
-            raise
+        outer, landed = getattr(local, "open", None), getattr(local, "landed", 0)
+        pauses: Iterator[float] | None = None
+        while True:
+            try:
+                return write(catalog, *args, **options)
+            except BaseException as error:
+                while (left := getattr(local, "open", None)) is not None and left is not outer:
+                    left.__exit__(type(error), error, None)
+                whole = outer is None and landed == getattr(local, "landed", 0)
+                if not (isinstance(error, RetryError) and error.again and whole):
+                    raise
+                pauses = pauses or _pauses(catalog._patience)
+                if next(pauses, None) is None:
+                    raise
 
     return cast("_F", guarded)
+
+
+def _pauses(patience: float) -> Iterator[float]:
+    """Wait before each turn, a random time below a bound that doubles, so that who collided does not collide again; end after ``patience`` seconds."""
+    began, bound = time.monotonic(), PAUSE
+    while (spent := time.monotonic() - began) < patience:
+        time.sleep(bound * random.random())  # noqa: S311 - it spreads writers, and guards nothing
+        bound = min(2 * bound, LONGEST_PAUSE)
+        yield spent
+
+
+@contextmanager
+def read_once(given: Iterable[Any]) -> Iterator[None]:
+    """Let what reads an iterator be undone for good: it cannot be read again, so the write cannot be done again either."""
+    try:
+        yield
+    except RetryError as lost:
+        lost.again = lost.again and not isinstance(given, Iterator)
+        raise

@@ -15,7 +15,7 @@ from metastore._hooked import hooked
 from metastore._json import encode
 from metastore._reading import Reading, check_revision
 from metastore._steps import Put, Step, actions_of, stepped
-from metastore._transaction import Transaction, undone_when_it_raises
+from metastore._transaction import Transaction, atomic, read_once
 from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Writing", "overtaken", "whole", "words"]
 
 A = TypeVar("A", bound=Record)
+T = TypeVar("T")
 BATCH = 500
 """Artifacts handed to the backend at once when many are added."""
 
@@ -64,9 +65,31 @@ class Writing(Reading):
             self._check_ours("transaction(actor=…)")
         return Transaction(self, words(actor, "actor") or self._actor, words(message, "message"))
 
+    @atomic
+    def run(self, work: Callable[[], T], *, message: str | None = None, actor: str | None = None) -> T:
+        """Call ``work`` in a transaction, and return what it returns; call it anew where the database undid all of it.
+
+        Server databases undo a transaction when another one came before it, or when their node dies: what stands in ``with
+        catalog.transaction()`` then raises RetryError, since nobody can run a block of yours twice, and what is given here is run again,
+        until the catalogue's timeout. So it should change nothing but the catalogue. Inside a transaction it is part of that one.
+
+        >>> from metastore import Artifact, Catalog
+        >>> class Note(Artifact, type_name="notes"):
+        ...     pass
+        >>> with Catalog.open("memory:") as catalog:
+        ...     note = catalog.add(Note(name="count", properties={"n": 1}))
+        ...     def increment():
+        ...         read = catalog.get(Note, note.id)
+        ...         return catalog.update(read, properties={"n": read.properties["n"] + 1})
+        ...     catalog.run(increment).properties
+        {'n': 2}
+        """
+        with self.transaction(message=message, actor=actor):
+            return work()
+
     # adding
 
-    @undone_when_it_raises
+    @atomic
     def add(self, artifact: A) -> A:
         """Store a new artifact and return it as stored: with times, and revision 1.
 
@@ -121,14 +144,14 @@ class Writing(Reading):
             )
         return row
 
-    @undone_when_it_raises
+    @atomic
     def add_many(self, artifacts: Iterable[Record], *, progress: Callable[[int], object] | None = None) -> int:
         """Store many artifacts of any types, in one transaction, and return how many.
 
         The iterable is read as it goes, a few hundred at a time; ``progress`` is called with the count so far.
         Raises as `add` does; then none is stored. Hooks run for each, inside the transaction.
         """
-        with self.transaction() as commit:
+        with read_once(artifacts), self.transaction() as commit:
             stream, count = iter(artifacts), 0
             while batch := list(islice(stream, BATCH)):
                 self._insert_batch(batch, commit.time())
@@ -152,7 +175,7 @@ class Writing(Reading):
 
     # changing
 
-    @undone_when_it_raises
+    @atomic
     def update(self, artifact: A, /, **fields: Any) -> A:
         """Change fields of a stored artifact and return the new revision; compare-and-set on the one given.
 
@@ -172,7 +195,7 @@ class Writing(Reading):
         """
         return self._change(artifact, (fields,))  # type: ignore[no-any-return]
 
-    @undone_when_it_raises
+    @atomic
     def change(self, artifact: A, *steps: Step) -> A:
         """Take several steps at once, each seeing what the one before left, and return the new revision; all or none.
 
@@ -261,7 +284,7 @@ class Writing(Reading):
         if not self._backend.replace(shelf.spec, before, after, change):
             raise overtaken(shelf, before)
 
-    @undone_when_it_raises
+    @atomic
     def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
         """Change fields of every artifact that fits, in one transaction; return how many changed.
 
@@ -282,7 +305,7 @@ class Writing(Reading):
                         count += self._changed(one.shelf, before, (fields,), commit) is not before
         return count
 
-    @undone_when_it_raises
+    @atomic
     def upsert(self, artifact: A) -> A:
         """Add the artifact, or update the stored one that holds its declared unique scope; return what is stored.
 
@@ -317,7 +340,7 @@ class Writing(Reading):
 
     # importing
 
-    @undone_when_it_raises
+    @atomic
     def load(self, type: type[Record], records: Iterable[Mapping[str, Any]]) -> int:
         """Import artifacts exactly as given, with id, status, owner, revision and times; return how many were written.
 
@@ -327,7 +350,7 @@ class Writing(Reading):
         """
         self._check_ours("load")
         count = 0
-        with self.transaction() as commit:
+        with read_once(records), self.transaction() as commit:
             shelf = self._types.shelf(type)
             shelf.check_writable()
             for record in records:

@@ -24,7 +24,20 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from attrs import frozen
 
 from metastore._data import Data
-from metastore._lookups import entries, items, json_kind, known_bytes, pointer, references, search_words, targets
+from metastore._deriving import by_depth, derived_value, duplicate, merged_group, repeated
+from metastore._lookups import (
+    entries,
+    items,
+    json_kind,
+    known_bytes,
+    link_entries,
+    pointer,
+    reference_entries,
+    references,
+    search_words,
+    targets,
+    text_mark,
+)
 from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._text import fold, words
 from metastore.query import Measure, Path, Query
@@ -44,17 +57,25 @@ __all__ = [
     "StoredSpec",
     "TypeSpec",
     "Usage",
+    "by_depth",
+    "derived_value",
+    "duplicate",
     "entries",
     "fold",
     "items",
     "json_kind",
     "known_bytes",
+    "link_entries",
+    "merged_group",
     "pointer",
+    "reference_entries",
     "references",
+    "repeated",
     "search_words",
     "spec_from_json",
     "spec_to_json",
     "targets",
+    "text_mark",
     "words",
 ]
 

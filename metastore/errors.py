@@ -222,7 +222,12 @@ class LinkedError(ConflictError):
 
 
 class RetryError(ConflictError):
-    """The database undid the whole transaction because of others, or lost it with its connection: nothing was written, do all of it again."""
+    """The database undid the whole transaction because of others, or lost it with its connection: nothing was written.
+
+    Do all of it again. The catalogue's own methods, and `Catalog.run`, have done so until their timeout; ``again`` says whether they may.
+    """
+
+    again: bool = True
 
 
 class ForbiddenError(MetastoreError, PermissionError):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Dialect as Compiling
 
-from metastore.errors import MetastoreError
+from metastore.errors import MetastoreError, MissingExtraError
 from metastore_sql._settings import Host, Settings
 
-__all__ = ["Dialect", "Turn", "dialect_of"]
+__all__ = ["Dialect", "Statement", "Turn", "dialect_of"]
+
+Statement = tuple[str, Sequence[Any]]
+"""SQL, and what is bound to it."""
 
 
 class Turn(NamedTuple):
@@ -29,48 +32,80 @@ class Turn(NamedTuple):
 class Dialect(Protocol):
     """One family of servers and its driver.
 
-    Statements have ``%s`` for parameters and ``%%`` for a percent sign. A connection is in autocommit until `begin`.
-    Driver errors leave every method but `connect` as they are; `meaning` says what they are.
+    Statements have ``%s`` for parameters and ``%%`` for a percent sign. A connection is in autocommit but between
+    `begin` and `finish`. What a connection gives is plain, as the contract has it. Driver errors (`errors`) leave every
+    method but `connect` as they are; `meaning` says what they are, `lost` whether the connection went with them.
     """
-
-    name: Literal["postgresql", "mysql"]
-    sa: Compiling
-    """The SQLAlchemy dialect to compile statements with (paramstyle ``format``)."""
 
     errors: tuple[type[Exception], ...]
     """What the driver raises."""
 
-    def connect(self, settings: Settings, host: Host) -> Any:
-        """Return a new connection, set up and checked. Raises errors of ours."""
+    spoils: bool
+    """Whether a statement that fails spoils its transaction: nothing but an undo goes through any more."""
 
-    def begin(self, conn: Any) -> Turn:
-        """Begin a transaction and wait boundedly for the turn."""
+    @property
+    def name(self) -> str:
+        """The family: ``postgresql`` or ``mysql``."""
+
+    @property
+    def sa(self) -> Compiling:
+        """The SQLAlchemy dialect to compile statements with."""
+
+    @property
+    def collation(self) -> str:
+        """The collation that compares by code point, without padding; right once a connection was made."""
+
+    def connect(self, settings: Settings, host: Host, *, writing: bool) -> Any:
+        """Return a new connection, set up and checked; ``writing`` wants a server that takes writes. Raises errors of ours."""
+
+    def begin(self, conn: Any) -> Turn | None:
+        """Begin a transaction and wait boundedly for the turn; ``None`` where the catalogue's row is not there."""
 
     def read(self, conn: Any, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer, in the plain values of the contract."""
+        """Return every row of an answer."""
 
     def execute(self, conn: Any, sql: str, bound: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed (for an UPDATE: matched)."""
 
-    def later(self, conn: Any, sql: str, bound: Sequence[Any]) -> None:
-        """Run a statement whose answer nobody needs: at the latest with the next that needs one, or at COMMIT."""
+    def run(self, conn: Any, statements: Sequence[Statement]) -> None:
+        """Run statements whose answers nobody needs, in as few trips as the driver can."""
 
-    def many(self, conn: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row, in as few trips as the driver can."""
-
-    def finish(self, conn: Any, *, commit: bool) -> None:
-        """COMMIT or ROLLBACK; when it returns from a commit, the server has said that it is one."""
 
     def close(self, conn: Any) -> None:
         """Close a connection; a broken one is fine."""
 
-    def broken(self, conn: Any) -> bool:
-        """Whether a connection is of no use any more."""
+    def lost(self, conn: Any, error: BaseException) -> bool:
+        """Whether a connection is of no use any more after an error, so that nobody knows what became of the last statement."""
+
+    def unsure(self, error: BaseException) -> bool:
+        """Whether a commit that raised this on a sound connection may have happened all the same."""
 
     def meaning(self, error: BaseException, settings: Settings) -> MetastoreError:
         """Return the error of ours that says what an error of the driver means and what to do."""
 
 
-def dialect_of(name: str) -> Dialect:
-    """Return the dialect of a scheme. Raises MissingExtraError where its driver is not installed."""
-    raise NotImplementedError
+def _postgresql() -> Dialect:
+    from metastore_sql._postgresql import PostgreSQL
+
+    return PostgreSQL()
+
+
+def _mysql() -> Dialect:
+    from metastore_sql._mysql import MySQL
+
+    return MySQL()
+
+
+_FAMILIES: dict[str, Callable[[], Dialect]] = {"postgresql": _postgresql, "mysql": _mysql}
+
+
+def dialect_of(family: str) -> Dialect:
+    """Return the dialect of a family. Raises MissingExtraError where its driver is not installed."""
+    try:
+        return _FAMILIES[family]()
+    except ImportError as missing:
+        raise MissingExtraError(
+            f"{family} needs {missing.name or 'a package'}, which is not installed: pip install 'metastore-engine[{family}]'"
+        ) from missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from metastore.errors import MissingExtraError
 from metastore_sql._settings import settings_of
 
 if TYPE_CHECKING:
@@ -14,9 +15,16 @@ __all__ = ["open_backend"]
 
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> Backend:
-    """Return the opened catalogue of an address. Raises CatalogUrlError, MissingExtraError, and what a server refuses."""
-    settings = settings_of(url, os.environ, mode=mode, durability=durability, timeout=timeout)
-    from metastore_sql._dialect import dialect_of
-    from metastore_sql._store import SqlStore
+    """Return the opened catalogue of an address.
 
+    Raises CatalogUrlError, MissingExtraError, UnreachableError, LoginError, UnfitServerError, ReadOnlyError, NewerRevisionError.
+    """
+    settings = settings_of(url, os.environ, mode=mode, durability=durability, timeout=timeout)
+    try:
+        from metastore_sql._dialect import dialect_of
+        from metastore_sql._store import SqlStore
+    except ImportError as missing:
+        raise MissingExtraError(
+            f"{settings.dialect} needs {missing.name}, which is not installed: pip install 'metastore-engine[{settings.dialect}]'"
+        ) from missing
     return SqlStore(settings, dialect_of(settings.dialect))

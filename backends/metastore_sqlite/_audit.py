@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
-from metastore.backend import StoredSpec, search_words
+from metastore.backend import StoredSpec, derived_value, search_words
 from metastore_sqlite._layout import look_ups, quoted, searched
-from metastore_sqlite._rebuild import derived_value
 from metastore_sqlite._tally import audited
 from metastore_sqlite._writer import TypeTable
 

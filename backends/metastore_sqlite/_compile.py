@@ -11,7 +11,7 @@ from typing import Any
 
 from metastore._json import encode
 from metastore._lookups import entry_value
-from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer
+from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer, text_mark
 from metastore.query import (
     Absent,
     And,
@@ -30,7 +30,7 @@ from metastore.query import (
     Text,
     negations_down,
 )
-from metastore_sqlite._layout import quoted, reference_mark, searched
+from metastore_sqlite._layout import quoted, searched
 
 __all__ = ["Conditions", "Fragment", "Specs", "bound_value", "column", "match", "nullable", "one_value", "side"]
 
@@ -169,7 +169,7 @@ class Conditions:
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
         return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [
-            reference_mark(value),
+            text_mark(value),
             leaf.path.field,
         ]
 
@@ -291,7 +291,7 @@ class Conditions:
         return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [asked]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
-        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [reference_mark(leaf.value)]
+        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [text_mark(leaf.value)]
 
 
 def bound_value(value: Any) -> Any:

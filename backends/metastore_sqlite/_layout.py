@@ -8,7 +8,6 @@ and a two-field filter of 100,000 took 26 ms against 10.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import Any
 from uuid import uuid4
@@ -29,7 +28,6 @@ __all__ = [
     "look_ups",
     "prepare",
     "quoted",
-    "reference_mark",
     "searched",
     "widen_type",
 ]
@@ -81,11 +79,6 @@ def _first(db: Database) -> None:
     for statement in _TABLES.split(";"):  # executescript() would commit the transaction that is open
         db.execute(statement)
     db.table("_meta").insert({"key": "catalogue", "value": str(uuid4())})
-
-
-def reference_mark(value: str) -> bytes:
-    """Return how ``_references`` keeps a url or digest: BLAKE2b of 16 bytes, a quarter of the text; the row says the text."""
-    return hashlib.blake2b(value.encode(), digest_size=16).digest()
 
 
 def quoted(name: str) -> str:

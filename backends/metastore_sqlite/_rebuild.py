@@ -9,12 +9,11 @@ from sqlite_utils import Database
 
 from metastore._declare import default_from
 from metastore._values import to_column
-from metastore._version import sort_key
-from metastore.backend import Change, Column, Row, TypeSpec, fold
+from metastore.backend import Change, Column, Row, TypeSpec, derived_value
 from metastore_sqlite._layout import create_search, create_type, drop_type, look_ups, quoted, searched
 from metastore_sqlite._writer import TypeTable
 
-__all__ = ["derive_again", "derived_value", "refill"]
+__all__ = ["derive_again", "refill"]
 
 
 def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
@@ -39,15 +38,6 @@ def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
 
 def _rows(conn: Any, table: TypeTable) -> Iterator[Row]:
     yield from conn.execute(f"SELECT {table.columns} FROM {table.table}").fetchall()
-
-
-def derived_value(spec: TypeSpec, column: Column, row: Sequence[Any]) -> str | None:
-    """Return what a derived column of a field holds for a row: the folded text, or the version's sort key."""
-    name, _, what = column.name.rpartition("__")
-    value = row[spec.position[name]]
-    if value is None:
-        return None
-    return fold(value) if what == "folded" else sort_key(value, spec.by_name[name].scheme)
 
 
 def _derive_column(conn: Any, table: TypeTable, column: Column) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -23,13 +22,15 @@ from metastore.backend import (
     StoredSpec,
     TypeSpec,
     Usage,
+    by_depth,
+    duplicate,
+    merged_group,
     spec_from_json,
     spec_to_json,
 )
 from metastore.errors import (
     CatalogUrlError,
     ConflictError,
-    DuplicateError,
     IdTakenError,
     NotACatalogError,
     QueryError,
@@ -301,7 +302,7 @@ class SqliteStore:
                 f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one"
             )
         if held is not None:
-            raise DuplicateError(_holds(table.spec, held))
+            raise duplicate(table.spec, held)
         return last
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
@@ -309,7 +310,7 @@ class SqliteStore:
         local, table = self._local(), self._table(spec)
         try:
             if after[-2] != before[-2] and table.held(local.conn, after):
-                raise DuplicateError(_holds(spec, after))
+                raise duplicate(spec, after)
             return table.replace(local.conn, self._transaction(local), before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
@@ -382,7 +383,7 @@ class SqliteStore:
     ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
         rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
-        return [_merged(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
+        return [merged_group(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
     def closure(
         self, start: Sequence[bytes], depth: int | None, *, backwards: bool = False, field: str | None = None
@@ -393,10 +394,10 @@ class SqliteStore:
         only = [] if field is None else [field]
         if depth == 1:
             sql = statements.neighbours(backwards=backwards, field=field is not None)
-            return _by_depth(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
+            return _edges(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
         sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
         found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
-        return _by_depth(start, found, backwards=backwards)
+        return _edges(start, found, backwards=backwards)
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
@@ -469,35 +470,5 @@ class SqliteStore:
             return
 
 
-def _holds(spec: TypeSpec, row: Row) -> str:
-    scope = ", ".join(f"{name} {row[spec.position[name]]!r}" for name in spec.unique)
-    return f"another of {spec.name} already has {scope}; change one, or update the other"
-
-
-def _merged(by: Sequence[Path], row: Sequence[Any]) -> tuple[Any, ...]:
-    """Kind and value of a free JSON path come as one value."""
-    values, rest = [], list(row)
-    for path in by:
-        first = rest.pop(0)
-        if path.kind == "json":
-            value = rest.pop(0)
-            first = bool(value) if first == 1 else value
-        values.append(first)
-    return (*values, *rest)
-
-
-def _by_depth(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
-    """Breadth first over the links found: each at its least depth."""
-    ways: dict[bytes, list[Any]] = {}
-    for link in found:
-        ways.setdefault(link[2] if backwards else link[0], []).append(link)
-    edges, depths, queue = [], dict.fromkeys(start, 0), deque(dict.fromkeys(start))
-    while queue:
-        here = queue.popleft()
-        for source, field, target in ways.get(here, ()):
-            edges.append(Edge(source, field, target, depths[here] + 1))
-            there = source if backwards else target
-            if there not in depths:
-                depths[there] = depths[here] + 1
-                queue.append(there)
-    return sorted(edges, key=lambda edge: (edge.depth, edge.source, edge.field, edge.target))
+def _edges(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+    return [Edge(*each) for each in by_depth(start, found, backwards=backwards)]

@@ -10,8 +10,19 @@ from typing import Any
 
 from metastore._json import encode
 from metastore._text import WORD_LENGTH
-from metastore.backend import Change, FieldSpec, Row, TypeSpec, entries, items, references, search_words, targets
-from metastore_sqlite._layout import look_ups, quoted, reference_mark, searched
+from metastore.backend import (
+    Change,
+    FieldSpec,
+    Row,
+    TypeSpec,
+    entries,
+    items,
+    link_entries,
+    reference_entries,
+    repeated,
+    search_words,
+)
+from metastore_sqlite._layout import look_ups, quoted, searched
 
 __all__ = ["TypeTable"]
 
@@ -26,14 +37,6 @@ _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
 _ADD_REFERENCE = "INSERT INTO _references (mark, id, field) VALUES (?, ?, ?)"
 
 Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
-
-
-def _links(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
-    return [(ident, field.name, target) for target in targets(field, value)]
-
-
-def _references(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
-    return [(reference_mark(found), ident, field.name) for found in references(field, value)]
 
 
 def _items(field: FieldSpec, value: Any, ident: bytes) -> list[tuple[Any, ...]]:
@@ -70,13 +73,13 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
     for field in spec.fields:
         if field.links:
             yield _Derived(
-                spec, field, _links, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
+                spec, field, link_entries, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
             )
         elif field.kind in ("blob", "folder"):
             yield _Derived(
                 spec,
                 field,
-                _references,
+                reference_entries,
                 _ADD_REFERENCE,
                 "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?",
             )
@@ -140,9 +143,9 @@ class TypeTable:
             return used, rows[0] if held else None, last
         ids, keys = [row[0] for row in rows], [row[-2] for row in rows if row[-2] is not None]
         used, held, last = conn.execute(self._free, (encode(ids), encode(keys))).fetchone()
-        held = held or _repeated(keys)
+        held = held or repeated(keys)
         taken = None if held is None else next(row for row in reversed(rows) if row[-2] == held)
-        return used or _repeated(ids), taken, last
+        return used or repeated(ids), taken, last
 
     def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]], last: int) -> None:
         """Write rows after the ``last``, their identities, what is derived from them, and their history; nothing of it is taken."""
@@ -158,7 +161,7 @@ class TypeTable:
         many(_ADD_CHANGE, [_change(tx, change) for _, change in added])
 
     def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
-        if each.derive is _links:
+        if each.derive is link_entries:
             many(_FOREIGN, [(target,) for _, _, target in found])
         many(each.add, found)
 
@@ -225,10 +228,6 @@ def _indexed_text(field: FieldSpec, value: str | None) -> str:
     if value is not None and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
         return value
     return " ".join(search_words(field, value))
-
-
-def _repeated(keys: list[bytes]) -> bytes | None:
-    return None if len(set(keys)) == len(keys) else max(keys, key=keys.count)
 
 
 def _change(tx: int, change: Change) -> tuple[Any, ...]:
