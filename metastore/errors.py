@@ -37,6 +37,7 @@
         ├── DamagedError                     the file is truncated or corrupt
         ├── NotACatalogError                 the file is no catalogue
         ├── NewerRevisionError               the file or schema was written by a newer metastore
+        ├── MigrationError                   the tables wait for a step of a migration, or it is not the step that is next
         ├── UnreachableError (ConnectionError)   no server of the address answers, or the answer broke off
         ├── LoginError (PermissionError)     the server refuses the user, the password or the role
         ├── UnfitServerError                 a server too old, or set up so that answers would differ
@@ -67,6 +68,7 @@ __all__ = [
     "LinkedError",
     "LoginError",
     "MetastoreError",
+    "MigrationError",
     "MissingExtraError",
     "NewerRevisionError",
     "NotACatalogError",
@@ -284,6 +286,10 @@ class NotACatalogError(BackendError):
 
 class NewerRevisionError(BackendError):
     """The file was written by a newer metastore than this one."""
+
+
+class MigrationError(BackendError):
+    """The tables wait for a step of a migration before this program can use them, or the step asked for is not the next."""
 
 
 class UnreachableError(BackendError, ConnectionError):
