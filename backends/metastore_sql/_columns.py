@@ -74,6 +74,10 @@ class _Kept(TypeDecorator[Any]):
     to_pg: Callable[[Any], Any] | None = None
     to_my: Callable[[Any], Any] | None = None
 
+    def __init_subclass__(cls) -> None:
+        cls.cache_ok = True  # SQLAlchemy asks each class for its own
+        super().__init_subclass__()
+
     def load_dialect_impl(self, dialect: Compiling) -> TypeEngine[Any]:
         return self.pg if dialect.name == "postgresql" else self.my
 

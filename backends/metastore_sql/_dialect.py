@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Dialect as Compiling
@@ -40,6 +40,9 @@ class Dialect(Protocol):
     errors: tuple[type[Exception], ...]
     """What the driver raises."""
 
+    spoils: bool
+    """Whether a statement that fails spoils its transaction: nothing but an undo goes through any more."""
+
     @property
     def name(self) -> str:
         """The family: ``postgresql`` or ``mysql``."""
@@ -67,7 +70,7 @@ class Dialect(Protocol):
     def run(self, conn: Any, statements: Sequence[Statement]) -> None:
         """Run statements whose answers nobody needs, in as few trips as the driver can."""
 
-    def many(self, conn: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row, in as few trips as the driver can."""
 
     def close(self, conn: Any) -> None:

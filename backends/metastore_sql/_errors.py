@@ -115,7 +115,7 @@ CONNECTING: tuple[tuple[str, Sentence], ...] = (
     ('database "', _NO_DATABASE),
     ('role "', _PASSWORD),
 )
-"""By words of libpq's text after ``FATAL:``, the first that is in it."""
+"""By words of what libpq's text has after ``FATAL:`` (the server) or ``fe_sendauth:`` (itself), the first that is in it."""
 
 _NUMBERS: dict[Sentence, tuple[int, ...]] = {
     _UNDONE: (1213, 1020, 1637, 1613, 1614),
@@ -157,8 +157,8 @@ def said(sentence: Sentence | None, text: str, settings: Settings) -> MetastoreE
 
 def told_by_words(text: str) -> Sentence:
     """Return what libpq's text about a connection that was not made means."""
-    if "FATAL:" in text:
-        told = text.partition("FATAL:")[2]
+    told = text.partition("FATAL:")[2] or text.partition("fe_sendauth:")[2]
+    if told:
         return next((sentence for words, sentence in CONNECTING if words in told), _LOST)
     if any(word in text for word in ("SSL", "certificate", "TLS")):
         return _TLS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import select
+import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -81,7 +82,7 @@ _LOADERS: dict[Any, Callable[[str], Any]] = {
 _CONVERSIONS: dict[Any, Any] = {**encoders, **_LOADERS}
 
 
-class Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in the stubs only
+class Connection(pymysql.Connection):
     """A connection that does not wait for a server that is gone.
 
     A frozen server, or one behind a cut wire, says nothing for ever: after ``patience`` seconds of silence somebody
@@ -90,10 +91,11 @@ class Connection(pymysql.Connection):  # type: ignore[type-arg]  # generic in th
 
     patience = STALLED
     knock: Callable[[], bool] = staticmethod(lambda: True)
+    server: Host
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
         heard = select.poll()
-        heard.register(self._sock, select.POLLIN)  # type: ignore[attr-defined]  # the stubs leave it out
+        heard.register(self._sock, select.POLLIN)  # type: ignore[attr-defined]  # the stubs leave out what is private
         while not heard.poll(self.patience * 1000):
             if not self.knock():
                 self._force_close()  # type: ignore[attr-defined]  # see above
@@ -108,21 +110,23 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
+    spoils = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
         refused: MetastoreError
         conn = None
         try:
-            conn = Connection(**_place(settings, host))
+            conn = _connected(settings, host)
             self._check(conn, settings, host, writing=writing)
             self._set_up(conn, settings)
-            conn.patience, conn.knock = settings.connect_timeout, lambda: _answers(settings, host)
+            conn._read_timeout, conn.patience = STALLED, settings.connect_timeout
+            conn.knock = lambda: _answers(settings, host)
             return conn
+        except MetastoreError as error:  # before OSError, which some of ours are
+            refused = error
         except (pymysql.MySQLError, OSError) as error:
             refused = self.meaning(error, settings)
-        except MetastoreError as error:
-            refused = error
         if conn is not None:
             self.close(conn)
         raise refused  # out here, so that nothing of the driver's hangs on it
@@ -170,7 +174,7 @@ class MySQL:
         conn.query("BEGIN")
         conn.query(_TURN)
         found = self.read(conn, _TAKEN, ())
-        return Turn(*found[0]) if found else None
+        return Turn(*found[0][:3], bool(found[0][3])) if found else None
 
     def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return every row of an answer."""
@@ -189,7 +193,7 @@ class MySQL:
             for sql, bound in statements:
                 cursor.execute(sql, tuple(bound))
 
-    def many(self, conn: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row; an INSERT takes many rows at once."""
         with conn.cursor() as cursor:
             cursor.executemany(sql, list(rows))
@@ -222,11 +226,34 @@ def _number(error: BaseException) -> int:
     return found if isinstance(found, int) and isinstance(error, pymysql.MySQLError) else 2003
 
 
+def _connected(settings: Settings, host: Host) -> Connection:
+    """Return a connection over a socket made here: the driver leaves one open that could not be connected."""
+    made = Connection(**_place(settings, host), defer_connect=True)
+    made._secure = bool(host.socket)
+    made.connect(_dialled(host, settings.connect_timeout))
+    return made
+
+
+def _dialled(host: Host, timeout: float) -> socket.socket:
+    if not host.socket:
+        made = socket.create_connection((host.name or "localhost", host.port), timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return made
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.settimeout(timeout)
+        made.connect(host.socket)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def _place(settings: Settings, host: Host) -> dict[str, Any]:
     return {
         "host": host.name or "localhost",
         "port": host.port,
-        "unix_socket": host.socket or None,
         "user": settings.user,
         "password": (settings.password or "").encode(),
         "database": settings.database,
@@ -235,7 +262,7 @@ def _place(settings: Settings, host: Host) -> dict[str, Any]:
         "client_flag": CLIENT.FOUND_ROWS,
         "conv": _CONVERSIONS,
         "connect_timeout": settings.connect_timeout,
-        "read_timeout": STALLED,
+        "read_timeout": settings.connect_timeout,
         "write_timeout": STALLED,
         "program_name": "metastore",
         **_tls(settings, host),
@@ -257,7 +284,7 @@ def _tls(settings: Settings, host: Host) -> dict[str, Any]:
 def _answers(settings: Settings, host: Host) -> bool:
     """Whether a server says anything at all to somebody who knocks, be it that it will not let us in."""
     try:
-        pymysql.connect(**{**_place(settings, host), "read_timeout": settings.connect_timeout}).close()
-    except pymysql.MySQLError as refused:
-        return _number(refused) not in (2003, 2006, 2013)
-    return True
+        with _dialled(host, settings.connect_timeout) as line:
+            return bool(line.recv(1))
+    except OSError:
+        return False

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from metastore.errors import BusyError, ClosedError
+from metastore_sql._hosts import Hosts
 
 __all__ = ["Pool"]
 
@@ -19,8 +20,8 @@ __all__ = ["Pool"]
 class Pool:
     """Up to ``size`` connections; whoever finds none waits for ``timeout`` seconds at most."""
 
-    def __init__(self, make: Callable[[], Any], close: Callable[[Any], None], size: int, timeout: float) -> None:
-        self._make, self._close, self._size, self._timeout = make, close, size, timeout
+    def __init__(self, hosts: Hosts, close: Callable[[Any], None], size: int, timeout: float) -> None:
+        self.hosts, self._close, self._size, self._timeout = hosts, close, size, timeout
         self._room = threading.BoundedSemaphore(size)
         self._idle: deque[Any] = deque()
         self.open = True
@@ -44,7 +45,7 @@ class Pool:
 
     def _made(self) -> Any:
         try:
-            return self._make()
+            return self.hosts.connect()
         except BaseException:
             self._room.release()
             raise

@@ -7,8 +7,7 @@ serves whatever is absent. Bytes go as they are, in the server's binary form of 
 from __future__ import annotations
 
 import struct
-import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import psycopg
@@ -25,17 +24,18 @@ from metastore.errors import MetastoreError, ReadOnlyError, UnfitServerError
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._errors import POSTGRESQL, said, told_by_words
 from metastore_sql._settings import Host, Settings
+from metastore_sql._trips import Trips
 
 __all__ = ["OLDEST", "PostgreSQL"]
 
 OLDEST = 14
 
-STATEMENTS = 500
-"""Prepared statements that a connection keeps."""
+MANY = 1000
+"""Statements of one trip."""
 
-_TURN = (
-    "BEGIN; UPDATE _turn SET seq = seq + 1"
-    " RETURNING seq, (extract(epoch from time) * 1000000)::bigint, generation, tallied"
+_TURN: tuple[Statement, ...] = (
+    ("BEGIN", ()),
+    ("UPDATE _turn SET seq = seq + 1 RETURNING seq, time, generation, tallied", ()),
 )
 
 _EPOCH = 946_684_800_000_000
@@ -93,49 +93,20 @@ _ADAPTERS = _adapters()
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for a server that is gone.
+    """A connection of the driver, and the trips over it."""
 
-    A frozen server, or one behind a cut wire, says nothing for ever: after ``patience`` seconds of silence somebody
-    else's knock finds out whether it still answers, and again after as many.
-    """
-
-    patience = 5.0
-    knock: Any = None
-    plain: psycopg.Cursor[tuple[Any, ...]]
-    """The cursor of every single statement: making one takes as long as half a statement."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Consume a generator of the driver's. Raises OperationalError for a server that does not answer at all."""
-        return super().wait(self._watched(gen), interval)
-
-    def _watched(self, gen: Any) -> Generator[Any, Any, Any]:
-        since = 0.0
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                since = 0.0 if ready else self._heard(since)
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value
-
-    def _heard(self, since: float) -> float:
-        now = time.monotonic()
-        if not since or now - since < self.patience:
-            return since or now
-        if not self.knock():
-            self.pgconn.finish()
-            raise psycopg.OperationalError("the server does not answer any more")
-        return time.monotonic()
+    server: Host
+    trips: Trips
 
 
 class PostgreSQL:
     """PostgreSQL, version 14 or newer."""
 
     name = "postgresql"
-    sa: Compiling = PGDialect_psycopg(paramstyle="format")
+    sa: Compiling = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]  # its __init__ has no types
     collation = "C"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
+    spoils = True
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -159,10 +130,7 @@ class PostgreSQL:
         except psycopg.Error as error:
             text = str(error)
         else:
-            conn.patience = settings.connect_timeout
-            conn.knock = lambda: _answers(settings, host)
-            conn.prepare_threshold, conn.prepared_max = 1, STATEMENTS
-            conn.plain = conn.cursor(binary=True)
+            conn.trips = Trips(conn, settings.connect_timeout, lambda: _answers(settings, host))
             return conn
         # raised out here, as the driver's error carries the password within
         raise said(told_by_words(text), text, settings)
@@ -204,35 +172,27 @@ class PostgreSQL:
         self.read(conn, f"SELECT {asked}", [text for pair in wanted.items() for text in pair])
 
     def begin(self, conn: Connection) -> Turn | None:
-        """Begin a transaction and take the turn: one trip, as the server takes both in one message."""
-        with conn.cursor() as cursor:
-            cursor.execute(_TURN)
-            cursor.nextset()
-            found = cursor.fetchone()
-        return Turn(*found) if found else None
+        """Begin a transaction and take the turn, in one trip."""
+        found = conn.trips.rows(conn.trips.run(_TURN)[1])
+        return Turn(*found[0][:3], bool(found[0][3])) if found else None
 
     def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return every row of an answer."""
-        cursor = conn.plain.execute(sql, bound)  # type: ignore[arg-type]  # text that is no literal: names come from checked specs
-        return cursor.fetchall() if cursor.description else []
+        trips = conn.trips
+        return trips.rows(trips.run([(sql, bound)])[0])
 
     def execute(self, conn: Connection, sql: str, bound: Sequence[Any]) -> int:
         """Run a statement and return how many rows it changed."""
-        return conn.plain.execute(sql, bound).rowcount  # type: ignore[arg-type]  # see read
+        return conn.trips.run([(sql, bound)])[0].command_tuples or 0
 
     def run(self, conn: Connection, statements: Sequence[Statement]) -> None:
         """Run statements in one trip."""
-        if len(statements) == 1:
-            conn.plain.execute(*statements[0])  # type: ignore[arg-type]  # see read
-            return
-        with conn.pipeline():
-            for sql, bound in statements:
-                conn.execute(sql, bound)  # type: ignore[arg-type]  # see read
+        conn.trips.run(statements)
 
-    def many(self, conn: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement once per row, all in one trip."""
-        with conn.cursor() as cursor:
-            cursor.executemany(sql, rows)  # type: ignore[arg-type]  # see read
+    def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row, a thousand in a trip."""
+        for at in range(0, len(rows), MANY):
+            conn.trips.run([(sql, row) for row in rows[at : at + MANY]])
 
     def close(self, conn: Connection) -> None:
         """Close a connection."""
@@ -249,9 +209,9 @@ class PostgreSQL:
     def meaning(self, error: BaseException, settings: Settings) -> MetastoreError:
         """Return the error of ours that says what an error of the driver means."""
         state = getattr(error, "sqlstate", None)
-        if state is None or state.startswith(("57P", "08")):
+        if (state is None and isinstance(error, psycopg.OperationalError)) or (state or "").startswith(("57P", "08")):
             return said(told_by_words(str(error)), str(error), settings)
-        return said(POSTGRESQL.get(state), str(error).partition("\n")[0], settings)
+        return said(POSTGRESQL.get(state or ""), str(error).partition("\n")[0], settings)
 
 
 class _Context:

@@ -10,7 +10,7 @@ Indexes hold an absent value first (``NULLS FIRST`` in PostgreSQL, as MariaDB ha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -113,7 +113,7 @@ def _needed(name: str, kept: Any) -> Column[Any]:
 
 def _key(name: str, *columns: str) -> PrimaryKeyConstraint:
     # named, as PostgreSQL's own names for keys are ones that a type may have
-    return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#key"))
+    return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#"))
 
 
 class Inline(ColumnCollectionConstraint):
@@ -123,14 +123,18 @@ class Inline(ColumnCollectionConstraint):
         self.room = room
         super().__init__(*columns, name=name)
 
+    def text(self, quote: Callable[[str], str]) -> str:
+        """Return it as MariaDB writes it, in CREATE TABLE and after ADD."""
+        names = [
+            f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name)
+            for each in self
+        ]
+        return f"INDEX {quote(str(self.name))} ({', '.join(names)})"
+
 
 @compiles(Inline, "mysql")
 def _inline(key: Inline, compiler: Any, **_: Any) -> str:
-    quote = compiler.preparer.quote
-    parts = [
-        f"{quote(each.name)}({key.room[each.name]})" if each.name in key.room else quote(each.name) for each in key
-    ]
-    return f"INDEX {quote(key.name)} ({', '.join(parts)})"
+    return key.text(compiler.preparer.quote)
 
 
 def _index_on(dialect: Naming, table: Table, name: str, columns: list[Any], room: dict[str, int] | None = None) -> Any:
@@ -374,13 +378,11 @@ def _cut(spec: TypeSpec) -> list[str]:
     return [each.name for each in texts if not isinstance(column_type(spec, each), Bounded)]
 
 
-def creation(tables: Iterable[Table], dialect: Compiling) -> list[str]:
-    """Return the statements that make tables with their indexes, for the driver to run without parameters."""
+def creation(tables: Iterable[Table], dialect: Compiling, *, leniently: bool = False) -> list[str]:
+    """Return the statements that make tables with their indexes, for the driver to run without parameters; ``leniently`` where they are not there."""
     made: list[str] = []
     for table in tables:
-        made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        made += [
-            str(CreateIndex(index).compile(dialect=dialect))
-            for index in sorted(table.indexes, key=lambda each: str(each.name))
-        ]
+        made.append(str(CreateTable(table, if_not_exists=leniently).compile(dialect=dialect)).strip())
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     return made

@@ -1,0 +1,265 @@
+"""Session: what one thread has of the database, and its transaction while there is one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metastore.errors import (
+    BackendError,
+    BusyError,
+    ConflictError,
+    DamagedError,
+    MetastoreError,
+    ReadOnlyError,
+    RetryError,
+)
+from metastore_sql._dialect import Statement, Turn
+from metastore_sql._hosts import pauses
+from metastore_sql._known import Known
+
+if TYPE_CHECKING:
+    from metastore_sql._connection import Connections
+    from metastore_sql._pool import Pool
+
+__all__ = ["Mark", "Session"]
+
+
+class Mark(NamedTuple):
+    """Where a savepoint stands among the statements, and what was true there."""
+
+    sent: int
+    at: int
+    spoilt: MetastoreError | None
+    turn: Turn | None
+    stamped: bytes | None
+    changes: int
+
+
+class Session:
+    """What one thread of one process holds: its transaction, if there is one, and the connection of it.
+
+    Outside a transaction every read takes a connection of the pool for one statement. ``specs`` are those that
+    the open transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
+    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found; ``changes``
+    counts the changes recorded since. Write methods
+    raise ConflictError outside a transaction; once a transaction is undone by the database, everything in it raises RetryError.
+    """
+
+    def __init__(self, connections: Connections, pool: Pool, gate: threading.Lock) -> None:
+        self._connections, self._pool, self._gate = connections, pool, gate
+        self._dialect, self._settings = connections.dialect, connections.settings
+        self.pid = os.getpid()
+        self.depth = 0
+        self.specs: dict[str, Known | None] = {}
+        self._holds = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.conn: Any = None
+        self.turn: Turn | None = None
+        self.stamped: bytes | None = None
+        self._spoilt: MetastoreError | None = None
+        self._gone = False
+        self._waiting: list[Statement] = []
+        self._sent = 0
+        self.changes = 0
+
+    # asking and writing
+
+    def read(self, sql: str, bound: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement: in this thread's transaction if there is one, else at once and by itself."""
+        if self.depth == 0:
+            return self._connections.read(sql, bound)
+        self._send()
+        try:
+            return self._dialect.read(self.conn, sql, bound)
+        except self._dialect.errors as refused:
+            raise self._failed(refused) from refused
+
+    def execute(self, sql: str, bound: Sequence[Any] = ()) -> int:
+        """Run a statement of the open transaction; return how many rows it changed."""
+        self._check_inside()
+        self._send()
+        try:
+            return self._dialect.execute(self.conn, sql, bound)
+        except self._dialect.errors as refused:
+            raise self._failed(refused) from refused
+
+    def later(self, sql: str, bound: Sequence[Any] = ()) -> None:
+        """Run a statement of the open transaction whose answer nobody needs; it goes, and may fail, with the next that is asked, or with COMMIT."""
+        self._check_inside()
+        self._check_sound()
+        self._waiting.append((sql, bound))
+
+    def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement of the open transaction once per row."""
+        self._check_inside()
+        if len(rows) <= 1:
+            self._waiting.extend([(sql, row) for row in rows])
+            return
+        self._send()
+        try:
+            self._dialect.many(self.conn, sql, rows)
+        except self._dialect.errors as refused:
+            raise self._failed(refused) from refused
+
+    def _check_inside(self) -> None:
+        if self.depth == 0:
+            raise ConflictError("a write stands inside a transaction")
+
+    def _check_sound(self) -> None:
+        if self._spoilt is None:
+            return
+        if isinstance(self._spoilt, RetryError):
+            raise RetryError(*self._spoilt.args)
+        raise BackendError(f"an earlier error spoilt the transaction, undo it: {self._spoilt}")
+
+    def _send(self) -> None:
+        """Send what waits, and forget it."""
+        self._check_sound()
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        self._sent += 1
+        try:
+            self._dialect.run(self.conn, waiting)
+        except self._dialect.errors as refused:
+            raise self._failed(refused) from refused
+
+    def _failed(self, refused: BaseException) -> MetastoreError:
+        """Return our error for the driver's, and remember what it did to the transaction."""
+        meaning = self._dialect.meaning(refused, self._settings)
+        if self._dialect.lost(self.conn, refused):
+            self._gone = True
+            meaning = RetryError(
+                f"the connection broke off in mid-transaction, nothing of it is written; do all of it again ({meaning})"
+            )
+        if self._gone or self._dialect.spoils or isinstance(meaning, RetryError):
+            self._spoilt = meaning
+        return meaning
+
+    # transactions
+
+    def begin(self) -> None:
+        """Wait for the turn to write, boundedly, and take it. Raises BusyError, RetryError, and what connecting raises.
+
+        The threads of one process queue here, so that those who wait keep no connection from those who read.
+        """
+        began = time.monotonic()
+        if not self._gate.acquire(timeout=self._settings.timeout):
+            raise BusyError(
+                f"another thread of this process wrote for {self._settings.timeout:g} s; try again, or open with a longer timeout"
+            )
+        self._holds = True
+        self._take_turn()
+        self._connections.waited(time.monotonic() - began)
+
+    def _take_turn(self) -> None:
+        error: MetastoreError | None = None
+        for _ in pauses(self._settings.timeout):
+            self.conn = self._pool.take()
+            try:
+                self.turn = self._dialect.begin(self.conn)
+            except self._dialect.errors as refused:
+                error = self._without_turn(refused)
+                continue
+            if self.turn is None:
+                raise DamagedError(f"{self._settings.address} lacks the row that writers lock; restore it from a copy")
+            return
+        if error is not None:
+            raise error
+
+    def _without_turn(self, refused: BaseException) -> MetastoreError:
+        """Return the error of a turn that another server may give; nothing was written. Raises any other."""
+        meaning = self._dialect.meaning(refused, self._settings)
+        if not self._dialect.lost(self.conn, refused) and not isinstance(meaning, ReadOnlyError):
+            raise meaning from refused
+        self._connections.lost(self._pool, self.conn)
+        self.conn = None
+        return meaning
+
+    def commit(self) -> None:
+        """Commit, in one trip with what waits; when it returns, it is kept. Raises RetryError where it is certain that it is not."""
+        self._check_sound()
+        self._waiting.append(("COMMIT", ()))
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._dialect.run(self.conn, waiting)
+        except self._dialect.errors as refused:
+            if not self._dialect.lost(self.conn, refused) and not self._dialect.unsure(refused):
+                raise self._failed(refused) from refused
+            self._find_out(refused)
+
+    def _find_out(self, refused: BaseException) -> None:
+        self._gone = True
+        self._spoilt = RetryError(
+            f"the connection broke off at COMMIT, and nothing was written; do all of it again ({self._dialect.meaning(refused, self._settings)})"
+        )
+        if self.stamped is None or not self._connections.landed(self.stamped):
+            raise self._spoilt from refused
+
+    def undo(self) -> None:
+        """Roll the whole transaction back; whatever the server says, nothing of it is kept."""
+        if self.conn is None or self._gone:
+            return
+        self._gone = True
+        self._waiting = []
+        try:
+            self._dialect.run(self.conn, [("ROLLBACK", ())])
+            self._gone = False
+        except self._dialect.errors:
+            return  # the server undoes what it hears no more of
+
+    def leave(self) -> None:
+        """Give connection and gate back, whatever became of the transaction; a second time is fine."""
+        conn, gone = self.conn, self._gone
+        self._clear()
+        self.depth = 0
+        try:
+            if conn is not None and gone:
+                self._connections.lost(self._pool, conn)
+            elif conn is not None:
+                self._pool.give(conn)
+        finally:
+            if self._holds:
+                self._holds = False
+                self._gate.release()
+
+    def mark(self, level: int) -> Mark:
+        """Set a savepoint; it goes with the next statement."""
+        self._check_sound()
+        self._waiting.append((f"SAVEPOINT s{level}", ()))
+        return Mark(self._sent, len(self._waiting) - 1, self._spoilt, self.turn, self.stamped, self.changes)
+
+    def keep(self, level: int, mark: Mark) -> None:
+        """Let go of a savepoint, and keep what came after it."""
+        self._check_sound()
+        if mark.sent == self._sent and mark.at == len(self._waiting) - 1:
+            self._waiting.pop()
+        else:
+            self._waiting.append((f"RELEASE SAVEPOINT s{level}", ()))
+
+    def undo_to(self, level: int, mark: Mark) -> None:
+        """Undo what came after a savepoint. Where the database undid everything, that stays so."""
+        sent, at, spoilt, self.turn, self.stamped, self.changes = mark
+        if self._gone or isinstance(self._spoilt, RetryError):
+            return
+        if sent == self._sent:
+            del self._waiting[at:]
+            return
+        self._waiting = []
+        try:
+            self._dialect.run(self.conn, [(f"ROLLBACK TO SAVEPOINT s{level}", ()), (f"RELEASE SAVEPOINT s{level}", ())])
+            self._spoilt = spoilt
+        except self._dialect.errors as refused:
+            self._spoilt = self._failed(refused)
+
+    def __del__(self) -> None:
+        # a thread that ended in mid-transaction; what a parent process holds stays its own
+        if self.pid == os.getpid() and (self.conn is not None or self._holds):
+            self._gone = True
+            self.leave()
