@@ -81,15 +81,23 @@ class Ledger:
 
     def record(self, session: Session, changes: Iterable[Change]) -> None:
         """Add changes to the stamped transaction."""
-        seq, first = written(session).seq, session.changes
+        session.changes += self.changes(session, written(session).seq, session.changes, changes)
+
+    def changes(self, session: Session, seq: int, first: int, changes: Iterable[Change]) -> int:
+        """Add changes to a transaction, from number ``first`` on; return how many."""
         rows = [
             (
                 seq, at, each.kind, each.id, each.revision, each.spec, each.digest, each.parents, each.before, each.after, each.checkpoint,
             )
             for at, each in enumerate(changes, first)
         ]  # fmt: skip
-        session.changes = first + len(rows)
         self._change.many(session, rows)
+        return len(rows)
+
+    def transactions(self, session: Session, commits: Iterable[tuple[int, Commit]]) -> None:
+        """Add transactions as they were, with their numbers."""
+        rows = [(seq, each.id, each.time, each.actor, each.message) for seq, each in commits]
+        self._transaction.many(session, rows)
 
     def state(self, session: Session) -> tuple[int, bool]:
         """Return how many specs are stored in all, and whether a tally is kept."""

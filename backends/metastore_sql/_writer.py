@@ -204,12 +204,15 @@ class TypeTable:
 
     def insert(self, session: Session, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
-        rows = [row for row, _ in added]
+        self.put(session, [row for row, _ in added])
+        self.ledger.record(session, [change for _, change in added])
+
+    def put(self, session: Session, rows: Sequence[Row]) -> None:
+        """Write rows, their identities and what is derived from them; nothing of it is taken."""
         self.ledger.know.many(session, [(row[0], self.spec.name, "live") for row in rows])
         self._insert.many(session, [(*row, words_of(self.relation, row)) for row in rows] if self._has_words else rows)
         for each in self.derived:
             self.add(session, each, rows)
-        self.ledger.record(session, [change for _, change in added])
 
     def add(self, session: Session, each: Derived, rows: Iterable[Row]) -> None:
         """Add what follows from a column of rows."""
@@ -259,3 +262,9 @@ class TypeTable:
         self.ledger.move.later(session, "deleted", before[0])
         self.ledger.record(session, (change,))
         return True
+
+    def take(self, session: Session, rows: Sequence[Row]) -> None:
+        """Take stored rows and what is derived from them away; what their ids are from now on is for the caller to say."""
+        self._delete.many(session, [(row[0], row[self._revision]) for row in rows])
+        for each in self.derived:
+            each.drop.many(session, [entry[: each.key] for row in rows for entry in each.of(row)])
