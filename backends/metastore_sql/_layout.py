@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Column, Table
@@ -19,7 +20,7 @@ from metastore_sql._dialect import Dialect
 from metastore_sql._prepared import Reads
 from metastore_sql._tables import Relation, creation, fitted
 
-__all__ = ["create", "drop", "next_name", "stale", "widen"]
+__all__ = ["create", "drop", "free_name", "stale", "widen"]
 
 _COLUMNS = {
     "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -42,15 +43,9 @@ def _quoted(dialect: Dialect, table: Table) -> str:
     return dialect.sa.identifier_preparer.format_table(table)
 
 
-def create(session: Reads, relation: Relation, dialect: Dialect) -> list[str]:
-    """Return the statements that make every table of a type, in the place of leftovers. Raises SchemaConflictError for a table that is not ours."""
-    if dialect.name == "postgresql":
-        return creation(relation.tables, dialect.sa)
-    if session.read(_STRANGERS, (relation.name, fitted(f"{relation.name}#id")))[0][0]:
-        raise SchemaConflictError(
-            f"the database has a table {relation.name} that is not the catalogue's: give the catalogue a database of its own"
-        )
-    return [*drop(relation.tables, dialect), *creation(relation.tables, dialect.sa)]
+def create(relation: Relation, dialect: Dialect) -> list[str]:
+    """Return the statements that make every table of a type."""
+    return creation(relation.tables, dialect.sa)
 
 
 def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
@@ -58,16 +53,30 @@ def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
     return [f"DROP TABLE IF EXISTS {_quoted(dialect, table)}" for table in tables]
 
 
-def next_name(dialect: Dialect, type_name: str, held: str) -> str:
-    """Return the name for new tables of a type in the place of those that it has: in MariaDB the old ones stay until the commit."""
+def free_name(session: Reads, dialect: Dialect, type_name: str, held: str = "") -> str:
+    """Return the name for new tables of a type: in MariaDB one that is free, as the old ones stay until the commit.
+
+    What a transaction that was undone left behind keeps its name: to drop it would wait for locks that the open one holds.
+    Raises SchemaConflictError for a table of the type's name that is not ours.
+    """
     if dialect.name == "postgresql":
         return type_name
-    return f"{type_name}~{int(held.partition('~')[2] or 1) + 1}"
+    if session.read(_STRANGERS, (type_name, fitted(f"{type_name}#id")))[0][0]:
+        raise SchemaConflictError(
+            f"the database has a table {type_name} that is not the catalogue's: give the catalogue a database of its own"
+        )
+    there = {name.partition(":")[0] for (name,) in session.read(_BEGINNING, (type_name, type_name))}
+    first = _number(held) + 1 if held else 1
+    return next(name for n in count(first) if (name := type_name if n == 1 else f"{type_name}~{n}") not in there)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("~")[2] or 1)
 
 
 def stale(session: Reads, type_name: str, held: str) -> list[str]:
-    """Return the statements that drop the tables which migrations of a type left in MariaDB: those numbered below the ones that it has."""
-    number = int(held.partition("~")[2] or 1)
+    """Return the statements that drop what migrations and undone transactions left of a type in MariaDB: tables numbered below those that it has."""
+    number = _number(held)
     names = [name for (name,) in session.read(_BEGINNING, (type_name, type_name))]
     found = [(re.fullmatch(rf"{type_name}(?:~(\d+))?(?::.+)?", name), name) for name in names]
     return [f"DROP TABLE IF EXISTS `{name}`" for match, name in found if match and int(match[1] or 1) < number]

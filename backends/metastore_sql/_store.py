@@ -109,14 +109,11 @@ class SqlStore:
         """Store a spec and widen what keeps its rows."""
         with self.transaction():
             session, known = self._connections.local(), self._read_known(spec.name)
-            new = self._types.made(spec, known.relation if known else spec.name)
+            name = known.relation if known else layout.free_name(session, self._dialect, spec.name)
+            new = self._types.made(spec, name)
             old = self._types.latest(spec.name) if known else None
             with self._ddl(session) as run:
-                made = (
-                    layout.widen(session, old, new, self._dialect)
-                    if old
-                    else layout.create(session, new, self._dialect)
-                )
+                made = layout.widen(session, old, new, self._dialect) if old else layout.create(new, self._dialect)
                 for statement in made:
                     run(statement)
             if old is not None:
@@ -129,11 +126,11 @@ class SqlStore:
             session, known, rows = self._connections.local(), self._read_known(spec.name), list(rows)
             (written if rows else turn_of)(session)
             old = self._types.relation(known.spec if known else spec)
-            new = self._types.made(spec, layout.next_name(self._dialect, spec.name, old.name))
+            new = self._types.made(spec, layout.free_name(session, self._dialect, spec.name, old.name))
             live = leave(session, old, self._ledger)
             with self._ddl(session) as run:
                 gone = layout.drop(old.tables, self._dialect) if old.name == new.name else []
-                for statement in (*gone, *layout.create(session, new, self._dialect)):
+                for statement in (*gone, *layout.create(new, self._dialect)):
                     run(statement)
             refill(session, self._types.table_of(new), rows, number, set(live))
             self._stored(session, known, StoredSpec(number, spec, breaking=True), new)
@@ -165,7 +162,7 @@ class SqlStore:
         known = self._types.known(old.spec.name)
         try:
             with self._connections.apart() as apart:
-                apart.execute("SET SESSION lock_wait_timeout = 2")
+                apart.execute("SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2")
                 stale = layout.stale(apart, old.spec.name, known.relation) if known else []
                 for statement in (*layout.drop(old.tables, self._dialect), *stale):
                     apart.execute(statement)
