@@ -119,10 +119,16 @@ class Reading(Protocol):
     compares_rows: bool
     """Whether an index serves ``(a, b) > (x, y)``."""
 
+    sorts_narrow: bool
+    """Whether it pays to sort keys and ids alone, then to fetch the rows of the page."""
+
     def among(
         self, p: Parameters, value: Column, number: int, make: Making | None = None, spread: Spread | None = None
     ) -> Condition:
         """Return that a value is one of a bound list, however long, after each was made a plain value and they all were spread."""
+
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what a small sub-select finds, so that an index of the value serves."""
 
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key, absent smallest."""

@@ -34,6 +34,7 @@ class MySQLReading:
     """Expressions of MariaDB 10.6 or newer; ``collation`` is the one of every text column."""
 
     compares_rows = False
+    sorts_narrow = True
 
     def __init__(self, collation: str) -> None:
         self._collation = collation
@@ -44,6 +45,10 @@ class MySQLReading:
         """Return that a value is one of a list, which the driver writes out as ``(…, …)``."""
         each = p.each(value.type, make, spread)
         return value.op("IN", is_comparison=True)(p.many(number, lambda values: _nonempty(each(values))))
+
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what is found."""
+        return value.in_(found)
 
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key; here absent is smallest anyway."""

@@ -36,8 +36,6 @@ class Statements:
         self._sa, self.own, self._relations = dialect.sa, own, relations
         self.reading: Reading = reading_of(dialect.name, dialect.collation)
         self._compiled = lru_cache(SHAPES)(self._compile)
-        self.identify = lookups.identify(self._begun())
-        """Its value: the ids."""
         self.recorded = lookups.recorded(self._begun())
         """Its value: the ids of commits."""
         self.deleted = lookups.deleted(self._begun())
@@ -46,21 +44,25 @@ class Statements:
     def _begun(self) -> Conditions:
         return Conditions(self.own, self.reading, Parameters(self._sa))
 
-    def fetch(self, relation: Relation) -> Compiled:
-        """Return the statement of the rows with ids, in no order; its value is the ids."""
-        return self._compiled(("fetch", relation))
+    def fetch(self, relation: Relation, *, one: bool) -> Compiled:
+        """Return the statement of the rows with ids, in no order; its value: the ids, one or any number."""
+        return self._compiled(("fetch", relation, one))
+
+    def identify(self, *, one: bool) -> Compiled:
+        """Return the statement of what is known of ids; its value: the ids."""
+        return self._compiled(("identify", one))
 
     def named(self, relation: Relation, *, versioned: bool) -> Compiled:
         """Return the statement of the rows of a name, the highest version first; its values: the name, the limit, the version."""
         return self._compiled(("named", relation, versioned))
 
-    def closure(self, *, bounded: bool, backwards: bool, field: bool) -> Compiled:
+    def closure(self, *, bounded: bool, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of every link within reach; its values: the ids, the depth, the field."""
-        return self._compiled(("closure", bounded, backwards, field))
+        return self._compiled(("closure", bounded, backwards, field, one))
 
-    def neighbours(self, *, backwards: bool, field: bool) -> Compiled:
+    def neighbours(self, *, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of a closure of one hop; its values: the ids, the depth, the field."""
-        return self._compiled(("neighbours", backwards, field))
+        return self._compiled(("neighbours", backwards, field, one))
 
     def select(self, relation: Relation, query: Query) -> Asked:
         """Return the statement of a query's rows, and its values. Raises QueryError for what nests too deeply."""
@@ -106,7 +108,7 @@ class _Making:
         condition = self._where(_without(where, only) if any(each.inner for each in joins) else where, latest)
         if after is not None:
             condition = and_(condition, beyond(made, rows_compared=self.conditions.reading.compares_rows))
-        if limit is None or len(made) == 1:
+        if limit is None or len(made) == 1 or not self.conditions.reading.sorts_narrow:
             order = order_by(self.conditions, made, [term.key for term in made])
             return self._limited(
                 select(*self._columns(self.rows)).select_from(source).where(condition).order_by(*order), limit
@@ -174,6 +176,7 @@ def _without(where: Any, only: set[Any]) -> Shape:
 
 _SIMPLE: dict[str, Callable[..., Compiled]] = {
     "fetch": lookups.fetch,
+    "identify": lookups.identify,
     "named": lookups.named,
     "closure": lookups.closure,
     "neighbours": lookups.neighbours,

@@ -276,7 +276,7 @@ class SqlStore:
         known = [ident for ident in ids if len(ident) == 16]
 
         def ask(relation: Relation) -> tuple[str, Sequence[Any]]:
-            made = self._statements.fetch(relation)
+            made = self._statements.fetch(relation, one=len(known) == 1)
             return made.sql, made.bind((known,))
 
         rows = self._asked(spec, ask)
@@ -296,7 +296,8 @@ class SqlStore:
 
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
-        made, known = self._statements.identify, [ident for ident in ids if len(ident) == 16]
+        known = [ident for ident in ids if len(ident) == 16]
+        made = self._statements.identify(one=len(known) == 1)
         rows = self._connections.local().read(made.sql, made.bind((known,)))
         return {ident: Identity(name, state) for ident, name, state in rows}
 
@@ -347,10 +348,11 @@ class SqlStore:
         session, known = self._connections.local(), [ident for ident in start if len(ident) == 16]
         if depth == 0:
             return []
+        one, only = len(known) == 1, field is not None
         if depth == 1:
-            made = self._statements.neighbours(backwards=backwards, field=field is not None)
+            made = self._statements.neighbours(backwards=backwards, field=only, one=one)
         else:
-            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=field is not None)
+            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=only, one=one)
         rows = session.read(made.sql, made.bind((known, depth, field)))
         return [Edge(*each) for each in by_depth(known, rows, backwards=backwards)]
 
