@@ -564,8 +564,8 @@ def server(request):
     with ExitStack() as stack:
 
         def opened():
-            store = open_server(place(), mode="rw", durability="normal", timeout=60.0)
-            return stack.enter_context(Catalog(store, timeout=60.0))
+            store = open_server(place(), mode="rw", durability="normal", timeout=20.0)
+            return stack.enter_context(Catalog(store, timeout=20.0))
 
         yield opened
 
