@@ -1,7 +1,7 @@
 """Making, widening and dropping the tables of a type: what is to be said to the server, and in which order.
 
 In PostgreSQL this is part of the transaction. MariaDB commits at each of these statements, so they go over a connection of their own,
-and what a transaction that is undone has left behind there is nobody's: it is dropped by whoever needs its name next.
+and what a transaction that is undone has left behind there is nobody's: the next tables get another name, and a migration drops it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ _INDEXES = {
 }
 
 _BEGINNING = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND left(table_name, char_length(%s)) = %s"
+_OURS = (
+    "SELECT count(*) FROM information_schema.table_constraints"
+    " WHERE table_schema = database() AND table_name = %s AND constraint_name = %s"
+)
 _STRANGERS = (
     "SELECT count(*) FROM information_schema.tables AS t WHERE table_schema = database() AND table_name = %s AND NOT EXISTS"
     " (SELECT 1 FROM information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name"
@@ -58,11 +62,17 @@ def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
     return [f"DROP TABLE IF EXISTS {_quoted(dialect, table)}" for table in tables]
 
 
-def next_name(dialect: Dialect, type_name: str, held: str) -> str:
-    """Return the name for new tables of a type in the place of those that it has: in MariaDB the old ones stay until the commit."""
+def next_name(session: Reads, dialect: Dialect, type_name: str, held: str = "") -> str:
+    """Return the name for new tables of a type, in the place of those that it has: in MariaDB the old ones stay until the commit.
+
+    There it is the first that no leftover has: to drop one waits for whoever wrote identities, and that may be this transaction.
+    """
     if dialect.name == "postgresql":
         return type_name
-    return f"{type_name}~{int(held.partition('~')[2] or 1) + 1}"
+    number = int(held.partition("~")[2] or 1) + 1 if held else 1
+    name = f"{type_name}~{number}" if number > 1 else type_name
+    ours = session.read(_OURS, (name, fitted(f"{name}#id")))[0][0]
+    return next_name(session, dialect, type_name, name) if ours else name
 
 
 def stale(session: Reads, type_name: str, held: str) -> list[str]:

@@ -109,7 +109,8 @@ class SqlStore:
         """Store a spec and widen what keeps its rows."""
         with self.transaction():
             session, known = self._connections.local(), self._read_known(spec.name)
-            new = self._types.made(spec, known.relation if known else spec.name)
+            name = known.relation if known else layout.next_name(session, self._dialect, spec.name)
+            new = self._types.made(spec, name)
             old = self._types.latest(spec.name) if known else None
             with self._ddl(session) as run:
                 made = (
@@ -129,7 +130,7 @@ class SqlStore:
             session, known, rows = self._connections.local(), self._read_known(spec.name), list(rows)
             (written if rows else turn_of)(session)
             old = self._types.relation(known.spec if known else spec)
-            new = self._types.made(spec, layout.next_name(self._dialect, spec.name, old.name))
+            new = self._types.made(spec, layout.next_name(session, self._dialect, spec.name, old.name))
             live = leave(session, old, self._ledger)
             with self._ddl(session) as run:
                 gone = layout.drop(old.tables, self._dialect) if old.name == new.name else []
