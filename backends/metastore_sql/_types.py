@@ -51,15 +51,14 @@ class Types:
             self.specs()
 
     def settle(self, specs: dict[str, Known | None]) -> list[Relation]:
-        """Show every thread the specs of a transaction that is committed; return relations beside which nobody's tables may lie.
-
-        They are those that a migration left, and in MariaDB those whose name was not free when the type was made.
-        """
+        """Show every thread the specs of a transaction that is committed; return relations that no type has any more."""
         found = {name: known for name, known in specs.items() if known is not None}
         before = {name: self._latest.get(name) for name in found}
         self._keep(found)
-        left = {name: old.relation if old else name for name, old in before.items()}
-        return [self._relation(found[name].spec, old) for name, old in left.items() if old != found[name].relation]
+        moved = [
+            (name, old) for name, old in before.items() if old is not None and old.relation != found[name].relation
+        ]
+        return [self._relation(old.spec, old.relation) for _, old in moved]
 
     def known(self, name: str) -> Known | None:
         """Return what is known of a type; it is read where nothing is, ``None`` for one that is not stored."""
