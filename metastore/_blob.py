@@ -6,54 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
-
-from metastore._data import Data
-from metastore._json import decode
+from metastore._json import decode, encode
+from metastore._location import URL_LENGTH, Location, plain_locations
 from metastore.errors import ValidationError, nearest
 
-__all__ = ["DIGEST_LENGTHS", "Blob", "Location"]
+__all__ = ["DIGEST_LENGTHS", "PROOFS", "URL_LENGTH", "Blob", "Location", "combined"]
 
 DIGEST_LENGTHS = {"blake3": 64, "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
 """Known digest algorithms and the length of their hex text."""
 
+PROOFS = ("sha256", "sha512", "sha384", "blake3")
+"""The algorithms whose digests prove bytes, in the order they are preferred; the others are carried for old clients and never decide."""
+
 _HEX = re.compile(r"[0-9a-f]+")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20\x7f\ud800-\udfff]*")
-_SECRETS = {"signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "temp_url_sig",
-            "x-goog-signature", "awsaccesskeyid", "token", "access_token", "password"}  # fmt: skip
-URL_LENGTH = 2048
-
-
-@frozen(eq=False, repr=False)
-class Location(Data):
-    """One place where the bytes lie: an fsspec url without credentials; lower ``priority`` is tried first."""
-
-    url: str
-    priority: int = 0
-
-
-def _checked_url(url: Any) -> str:
-    if not isinstance(url, str):
-        raise ValidationError(f"expected a url as text for a blob, got {type(url).__name__}")
-    if len(url) > URL_LENGTH or not _URL.fullmatch(url):
-        raise ValidationError(
-            f"expected a blob's url like s3://bucket/key or file:///path, at most {URL_LENGTH} characters and without spaces or control characters"
-        )
-    return _without_secrets(url) if "@" in url or "?" in url else url
-
-
-def _without_secrets(url: str) -> str:
-    from urllib.parse import parse_qsl, urlsplit  # here, as only writing a new reference needs it
-
-    try:
-        parts = urlsplit(url)
-    except ValueError as broken:
-        raise ValidationError(f"a blob's url cannot be read: {broken}") from None
-    if "@" in parts.netloc:
-        raise ValidationError("a blob's url must not carry credentials (user@host); configure the store instead")
-    if any(name.lower() in _SECRETS for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        raise ValidationError("a blob's url must not be a signed one: store the plain url, sign it when it is used")
-    return url
 
 
 def _checked_digest(algorithm: str, digest: Any) -> tuple[str, str]:
@@ -91,28 +56,14 @@ def _plain_digests(sha256: str | None, others: Mapping[str, str]) -> dict[str, s
     )
 
 
-def _plain_locations(url: str | None, locations: Iterable[Location | str]) -> list[dict[str, Any]]:
-    if not locations:
-        return [{"url": _checked_url(url)}]
-    places = [] if url is None else [Location(url)]
-    places += [place if isinstance(place, Location) else Location(place) for place in locations]
-    for place in places:
-        _checked_url(place.url)
-        if type(place.priority) is not int:
-            raise ValidationError(f"expected a location's priority as an int, got {type(place.priority).__name__}")
-    ordered = sorted(dict.fromkeys(places), key=lambda place: place.priority)
-    return [
-        {"priority": place.priority, "url": place.url} if place.priority else {"url": place.url} for place in ordered
-    ]
-
-
 _new, _put = object.__new__, object.__setattr__
 
 
 class Blob:
     """A reference to bytes: their content (size, digests, media type) and where they lie (0 to n locations).
 
-    Immutable; equal by content and locations. ``size`` is in bytes, digests are lower-case hex.
+    Immutable; equal by content and locations. ``size`` is in bytes, digests are lower-case hex. Locations are a set by their
+    urls. Without a digest of `PROOFS` it is *unverified*, and nothing decides which bytes are its own.
     Raises ValidationError for a url with credentials, an unknown algorithm, a digest of the wrong length.
 
     >>> blob = Blob("s3://images/debian.qcow2", size=345, sha256="9f" * 32)
@@ -138,7 +89,7 @@ class Blob:
         if sha256 is not None or digests:
             plain["digests"] = _plain_digests(sha256, digests or {})
         if url is not None or locations:
-            plain["locations"] = _plain_locations(url, locations)
+            plain["locations"] = plain_locations([*([] if url is None else [url]), *locations])
         if media_type is not None:
             plain["media_type"] = _checked_media_type(media_type)
         if size is not None:
@@ -180,7 +131,7 @@ class Blob:
     @property
     def locations(self) -> tuple[Location, ...]:
         """Where the bytes lie, in the order they are tried."""
-        return tuple(Location(place["url"], place.get("priority", 0)) for place in self._plain.get("locations", ()))
+        return tuple(map(Location.from_plain, self._plain.get("locations", ())))
 
     @property
     def url(self) -> str | None:
@@ -204,6 +155,25 @@ class Blob:
         found: str | None = self._plain.get("digests", {}).get("sha256")
         return found
 
+    @property
+    def proof(self) -> tuple[str, str] | None:
+        """The algorithm and digest that prove the bytes, or ``None`` while it is unverified."""
+        digests = self._plain.get("digests", {})
+        return next(((name, digests[name]) for name in PROOFS if name in digests), None)
+
+    def evolve(self, **changes: Any) -> Blob:
+        """Return the same blob with other ``size``, ``media_type``, ``digests`` or ``locations``; ``None`` takes one away.
+
+        >>> Blob("s3://images/a", size=1).evolve(size=2).size
+        2
+        """
+        known = {"size": self.size, "media_type": self.media_type, "digests": self.digests, "locations": self.locations}
+        for name in changes:
+            if name not in known:
+                raise ValidationError(f"a blob has no {name!r}: {nearest(name, known)}")
+        given = {name: value for name, value in {**known, **changes}.items() if value is not None}
+        return Blob(**given)
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Blob cannot be changed ({name}); make a new one")
 
@@ -223,4 +193,30 @@ class Blob:
         known = [repr(url) for url in self.urls]
         known += [f"{name}={value!r}" for name in ("size", "media_type") if (value := getattr(self, name)) is not None]
         known += [f"{name}={digest[:12]}…" for name, digest in self.digests.items()]
+        known += [] if self.proof else ["unverified"]
         return f"Blob({', '.join(known)})"
+
+
+def combined(parts: Mapping[str, Blob]) -> str:
+    """Return the identity of named parts together, as ``sha256:…``: other bytes, other names or another set give another one.
+
+    It is SHA-256 over the canonical JSON of each name with its size and its proof, so that right parts in a wrong assembly differ.
+    Raises ValidationError for a part that is unverified, or whose size is not known.
+
+    >>> disk, boot = Blob(size=1, sha256="ab" * 32), Blob(size=2, sha256="cd" * 32)
+    >>> combined({"disk": disk, "boot": boot}) == combined({"boot": disk, "disk": boot})
+    False
+    """
+    import hashlib
+
+    named = [[name, *_identity(name, parts[name])] for name in sorted(parts)]
+    return "sha256:" + hashlib.sha256(encode(named).encode()).hexdigest()
+
+
+def _identity(name: str, part: Any) -> tuple[int, str, str]:
+    if not isinstance(part, Blob):
+        raise ValidationError(f"expected a Blob as the part {name!r}, got {type(part).__name__}")
+    proof, size = part.proof, part.size
+    if proof is None or size is None:
+        raise ValidationError(f"the part {name!r} is unverified, so nothing says which bytes it is: verify it first")
+    return size, *proof

@@ -13,7 +13,7 @@ from metastore._schema import FieldSpec
 from metastore._values import instant, iso, micros
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
-__all__ = ["dumped", "loaded"]
+__all__ = ["dumped", "loaded", "plain"]
 
 Row = tuple[Any, ...]
 
@@ -34,11 +34,12 @@ def dumped(codec: Codec, row: Row) -> dict[str, Any]:
     """Return a row as JSON values by field name, after ``type``."""
     return {
         "type": codec.spec.name,
-        **{each.name: _plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)},
+        **{each.name: plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)},
     }
 
 
-def _plain(spec: FieldSpec, value: Any) -> Any:
+def plain(spec: FieldSpec, value: Any) -> Any:
+    """Return a column's value as JSON types."""
     form = _BY_KIND.get(spec.kind)
     return value if value is None or form is None else form(value)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from metastore._blob import DIGEST_LENGTHS, URL_LENGTH
+from metastore._location import STATES
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._version import MAX_TEXT
 
@@ -129,7 +130,10 @@ def _blob(spec: FieldSpec) -> Schema:
     }
     place = {
         "url": {"type": "string", "maxLength": URL_LENGTH, "pattern": "^[a-z][a-z0-9+.-]*://"},
-        "priority": {"type": "integer"},
+        "priority": {"type": "integer", **_INT64},
+        "store": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"},
+        "state": {"enum": list(STATES)},
+        "metadata": {"type": "object"},
     }
     most = _INT64["maximum"] if spec.max_size is None else spec.max_size
     parts = {

@@ -6,16 +6,17 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from metastore.errors import CatalogUrlError, nearest
+from metastore.errors import CatalogUrlError, MigrationError, nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from metastore.backend import Backend
 
-__all__ = ["GROUP", "installed", "open_backend", "scheme_of", "without_password"]
+__all__ = ["GROUP", "installed", "open_backend", "open_schema", "scheme_of", "without_password"]
 
 GROUP = "metastore.backends"
+SCHEMAS = "metastore.schemas"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _PASSWORD = re.compile(r"(//[^/:@]*):.*@", re.DOTALL)
 
@@ -59,13 +60,29 @@ def _backends() -> dict[str, EntryPoint]:
 
 def open_backend(url: str, **options: Any) -> Backend:
     """Return the opened backend of an address. Raises CatalogUrlError where none can open it."""
+    opened: Backend = _known(url, _backends()).load()(url, **options)
+    return opened
+
+
+def open_schema(url: str) -> Any:
+    """Return the schema of the catalogue at an address, to migrate it: ``state``, ``take(step)``, ``down``.
+
+    Raises MigrationError for a backend whose tables go with the program, as a file's do; CatalogUrlError as `open_backend`.
+    """
+    backend = _known(url, _backends())
+    schemas = {each.name: each for each in installed(SCHEMAS)}
+    if backend.name not in schemas:
+        raise MigrationError(f"a catalogue of {backend.name} takes no steps: its tables are migrated as it is opened")
+    return schemas[backend.name].load()(url)
+
+
+def _known(url: str, known: dict[str, EntryPoint]) -> EntryPoint:
     shown = without_password(url) if isinstance(url, str) else url
     if not isinstance(url, str) or not url or "\0" in url or (shown != url and not _SCHEME.match(url)):
         raise CatalogUrlError(
             f"expected a catalogue's address like catalog.db, sqlite:///path or postgresql://user@host/database, got {shown!r:.60}"
         )
-    scheme, known = scheme_of(url), _backends()
+    scheme = scheme_of(url)
     if scheme not in known:
         raise CatalogUrlError(f"no backend is installed for {scheme}: {nearest(scheme, known)}")
-    opened: Backend = known[scheme].load()(url, **options)
-    return opened
+    return known[scheme]

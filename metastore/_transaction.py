@@ -17,7 +17,7 @@ from metastore.errors import RetryError
 if TYPE_CHECKING:
     from metastore._reading import Reading
 
-__all__ = ["Transaction", "atomic", "read_once"]
+__all__ = ["Transaction", "atomic", "patiently", "read_once"]
 
 PAUSE, LONGEST_PAUSE = 0.005, 0.5
 """The bound of the first wait before a replay, and of any, in seconds."""
@@ -104,14 +104,14 @@ def atomic(write: _F) -> _F:
                 whole = outer is None and landed == getattr(local, "landed", 0)
                 if not (isinstance(error, RetryError) and error.again and whole):
                     raise
-                pauses = pauses or _pauses(catalog._patience)
+                pauses = pauses or patiently(catalog._patience)
                 if next(pauses, None) is None:
                     raise
 
     return cast("_F", guarded)
 
 
-def _pauses(patience: float) -> Iterator[float]:
+def patiently(patience: float) -> Iterator[float]:
     """Wait before each turn, a random time below a bound that doubles, so that who collided does not collide again; end after ``patience`` seconds."""
     began, bound = time.monotonic(), PAUSE
     while (spent := time.monotonic() - began) < patience:

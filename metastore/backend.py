@@ -17,7 +17,7 @@ A blob as JSON
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -25,6 +25,7 @@ from attrs import frozen
 
 from metastore._data import Data
 from metastore._deriving import by_depth, derived_value, duplicate, merged_group, repeated
+from metastore._history import CHECKPOINT_EVERY, Change, Commit, Recorded, gathered
 from metastore._lookups import (
     entries,
     items,
@@ -53,6 +54,7 @@ __all__ = [
     "Explanation",
     "FieldSpec",
     "Identity",
+    "Recorded",
     "Row",
     "StoredSpec",
     "TypeSpec",
@@ -62,6 +64,7 @@ __all__ = [
     "duplicate",
     "entries",
     "fold",
+    "gathered",
     "items",
     "json_kind",
     "known_bytes",
@@ -79,9 +82,6 @@ __all__ = [
     "words",
 ]
 
-CHECKPOINT_EVERY = 16
-"""A change whose revision is a multiple of this carries the whole row."""
-
 Row = tuple[Any, ...]
 
 
@@ -96,40 +96,6 @@ class StoredSpec(Data):
     number: int
     spec: TypeSpec
     breaking: bool = False
-
-
-@frozen(eq=False, repr=False)
-class Commit(Data):
-    """One transaction of the history: ``id`` is a UUIDv7 made by the client and recognises a repeat.
-
-    ``time`` is in microseconds since 1970 UTC.
-    """
-
-    id: bytes
-    time: int
-    actor: str | None = None
-    message: str | None = None
-
-
-@frozen(eq=False, repr=False)
-class Change(Data):
-    """One artifact's part of a transaction.
-
-    ``before`` and ``after`` are canonical JSON objects of the changed columns only (bytes as hex);
-    an add stores neither, a delete the whole row in ``before``. ``checkpoint`` is the whole row after
-    the change, where one is due. ``digest`` is the SHA-256 of the content after the change (for a delete: of
-    the content that went), ``parents`` the digests it came from, concatenated.
-    """
-
-    kind: Literal["add", "update", "delete", "load", "migrate"]
-    id: bytes
-    revision: int
-    spec: int
-    digest: bytes
-    parents: bytes = b""
-    before: str | None = None
-    after: str | None = None
-    checkpoint: str | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -197,7 +163,7 @@ class Backend(Protocol):
     Writers
         ``transaction`` takes the write lock at its start, waits for it boundedly and fairly (`BusyError`),
         nests (an inner one that raises undoes itself only), sees its own writes, and is all or nothing.
-        Every write method is called inside one, after ``stamp``; else ConflictError.
+        Every write method is called inside one, after ``stamp``; else ConflictError. `adopt` needs no stamp, as it brings commits along.
     Failure
         Only errors of `metastore.errors` leave a method; after one, the transaction can be rolled back and the
         object used again. A transaction that the database undid because of others, or that was lost with its connection,
@@ -227,6 +193,7 @@ class Backend(Protocol):
         """Store ``spec`` as a breaking number and put ``rows`` in the place of all rows of the type.
 
         Each row gets a change of kind *migrate* in the stamped transaction; an id that has no row any more is deleted.
+        Without rows there is nothing to record, and no stamp is needed.
         """
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -255,6 +222,23 @@ class Backend(Protocol):
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
 
+    def adopt(
+        self,
+        told: Sequence[Recorded],
+        known: Mapping[bytes, Identity],
+        rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
+    ) -> None:
+        """Take over transactions of another catalogue as they were, and what it holds of some artifacts.
+
+        Commits (also their times) and changes go to the end of the history verbatim; their ``seq`` does not count, as the sequence is each
+        store's own. One with ``at`` above 0 goes on with the last transaction that is recorded here, which has that many changes.
+        ``known`` says what every artifact is that the changes name, and perhaps others: of a *live* one its row is among ``rows``, by the spec of
+        its type, and takes the place of whatever row there is; of a *deleted* one the row goes; a *foreign* one is known from now on,
+        if it was not. Look-ups, full text and tally follow the rows; what is stored already as it is given is not written again. Unique keys
+        may change hands among these artifacts. Raises DuplicateError where another one holds a key, ConflictError for a commit that was
+        recorded before, and for ``at`` where something else was recorded last.
+        """
+
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
         """Return the live rows of that type with these ids, in the order asked; missing ones are left out."""
 
@@ -272,6 +256,20 @@ class Backend(Protocol):
 
         The change is the one of kind *delete*, with the whole row in ``before``. What a migration dropped has none.
         """
+
+    def identities(self, after: bytes, limit: int, *, state: str = "") -> list[tuple[bytes, Identity]]:
+        """Return what is known of every id beyond ``after`` (empty: from the first), the first ``limit`` of them in order; of one state, where it is given."""
+
+    def history(self, after: int, limit: int, *, skip: int = 0) -> list[Recorded]:
+        """Return the next transactions recorded after the one of that sequence, in order, each with all its changes in order.
+
+        As many as have ``limit`` changes together, where one without changes counts as one; nothing when there is no more. One that has more
+        than ``limit`` comes alone, with its first ones, and says that there are ``more``: then ask for the same with ``skip``, which leaves
+        out so many changes of the first transaction. Whoever has seen n never sees one of n or less appear later. Numbers may be missing.
+        """
+
+    def recorded(self, commit: bytes | None = None) -> Recorded | None:
+        """Return the transaction with a commit's id, or the last one; without its changes, ``at`` says how many it has."""
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metastore import Blob, Location
-from metastore._blob import DIGEST_LENGTHS
+from metastore._blob import DIGEST_LENGTHS, combined
 from metastore.errors import ValidationError
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -19,6 +19,11 @@ SECRET_URLS = [
     "https://host/x?X-Amz-Signature=abc",
     "https://host/x?a=1&temp_url_sig=abc",
     "https://host/x?token=",
+    "https://key%3Asecret%40host/x",
+    "zip://a::https://key:secret@host/x",
+    "https://host/x#access_token=abc",
+    "https://host/x?a=1;sig=abc",
+    "https://host/x?X-Amz-Security-Token=abc",
 ]
 BAD_URLS = [
     "",
@@ -31,6 +36,8 @@ BAD_URLS = [
     "s3://a\0",
     "s3://\ud800",
     "s3://a\n",
+    "s3://a\x85",
+    "s3://a\u2028",
     "s3://" + "x" * 2044,
 ]
 BAD_DIGESTS = [
@@ -162,7 +169,7 @@ def test_a_blob_survives_copies_and_pickles():
 
 
 def test_its_repr_shows_what_is_known():
-    assert repr(Blob("s3://a/b", size=1)) == "Blob('s3://a/b', size=1)"
+    assert repr(Blob("s3://a/b", size=1)) == "Blob('s3://a/b', size=1, unverified)"
 
 
 @given(st.sampled_from(sorted(DIGEST_LENGTHS)), st.data())
@@ -176,3 +183,80 @@ def test_a_digest_has_exactly_its_length_of_hex_digits(algorithm, data):
         assert (Blob(digests={algorithm: text}).digests == {algorithm: text}) is fits
     except ValidationError:
         assert not fits
+
+
+PLACE = Location("s3://a/b", 3, "images-1", "disabled", {"zone": "a", "n": [1, None]})
+BAD_PLACES = [
+    {"store": ""},
+    {"store": "a/b"},
+    {"store": 1},
+    {"state": "actve"},
+    {"state": None},
+    {"priority": 2**63},
+    {"metadata": None},
+    {"metadata": {1: "a"}},
+    {"metadata": {"a": float("nan")}},
+    {"metadata": {"a": b"raw"}},
+    {"metadata": {"a": "\0"}},
+    {"metadata": {"a": "\ud800"}},
+    {"metadata": {"a": "x" * 5000}},
+    {"metadata": {"Secret-Key": "abc"}},
+]
+
+
+def test_a_location_comes_back_as_it_was_stored():
+    blob = Blob(locations=[PLACE, "s3://c/d"])
+    assert Blob.from_plain(blob.to_plain()).locations == (Location("s3://c/d"), PLACE)
+    assert len({PLACE, Location("s3://a/b")}) == 2
+
+
+def test_what_is_usual_of_a_location_is_not_stored():
+    assert Blob("s3://a/b").to_plain() == {"locations": [{"url": "s3://a/b"}]}
+
+
+@pytest.mark.parametrize("wrong", BAD_PLACES)
+def test_what_no_location_may_be_is_refused_and_not_repeated(wrong):
+    with pytest.raises(ValidationError) as caught:
+        Blob(locations=[Location("s3://a/b", **wrong)])
+    assert "abc" not in str(caught.value)
+
+
+def test_locations_are_a_set_by_their_urls():
+    again = Location("s3://a/b", 9)
+    assert Blob(locations=[PLACE, again]).locations == (PLACE,)
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha384", "blake3"])
+def test_a_strong_digest_is_proof(algorithm):
+    text = "ab" * (DIGEST_LENGTHS[algorithm] // 2)
+    assert Blob(digests={algorithm: text, "md5": "0" * 32}).proof == (algorithm, text)
+
+
+@pytest.mark.parametrize("digests", [{}, {"md5": "0" * 32}, {"sha1": "0" * 40, "sha224": "0" * 56}])
+def test_weak_digests_leave_a_blob_unverified(digests):
+    blob = Blob("s3://a/b", digests=digests)
+    assert blob.proof is None
+    assert "unverified" in repr(blob)
+
+
+def test_a_blob_evolves_into_another():
+    blob = Blob("s3://a/b", size=1, media_type="a/b", digests={"md5": "0" * 32})
+    assert blob.evolve(digests={"sha256": SHA}, media_type=None) == Blob("s3://a/b", size=1, sha256=SHA)
+    with pytest.raises(ValidationError, match="did you mean 'size'"):
+        blob.evolve(sise=1)
+
+
+PART = st.builds(lambda size, text: Blob(size=size, sha256=text * 64), st.integers(0, 3), st.sampled_from("ab"))
+PARTS = st.dictionaries(st.text(max_size=3), PART, max_size=3)
+
+
+@given(PARTS, PARTS)
+def test_parts_have_one_identity_exactly_when_names_and_bytes_are_the_same(one, other):
+    facts = [{name: (part.size, part.sha256) for name, part in each.items()} for each in (one, other)]
+    assert (combined(one) == combined(other)) is (facts[0] == facts[1])
+
+
+@pytest.mark.parametrize("part", [Blob(size=1), Blob(size=1, digests={"md5": "0" * 32}), Blob(sha256=SHA), "x"])
+def test_parts_that_are_unverified_have_no_identity(part):
+    with pytest.raises(ValidationError):
+        combined({"disk": part})

@@ -23,13 +23,14 @@ MENTIONED = [
     "metastore.errors",
     "metastore.query",
     "metastore.quotas",
+    "metastore.moving",
     "metastore.backend",
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
     "metastore.testing",
 ]
-PACKAGES = ["metastore", "metastore_memory", "metastore_sqlite"]
+PACKAGES = ["metastore", "metastore_memory", "metastore_sqlite", "metastore_swift"]
 MODULES = sorted(
     {*PACKAGES}
     | {each.name for name in PACKAGES for each in pkgutil.walk_packages(import_module(name).__path__, f"{name}.")}

@@ -16,6 +16,7 @@ PUBLIC = [
     "metastore.errors",
     "metastore.query",
     "metastore.quotas",
+    "metastore.moving",
     "metastore.backend",
     "metastore.builtin",
     "metastore.builtin.metadefs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any
@@ -10,24 +10,32 @@ from uuid import UUID
 
 from attrs import evolve
 
-from metastore.backend import Change, Commit, Edge, Identity, Row, StoredSpec, TypeSpec, Usage
+from metastore.backend import Change, Commit, Edge, Identity, Recorded, Row, StoredSpec, TypeSpec, Usage
 from metastore.errors import (
     BackendError,
     CatalogUrlError,
     ClosedError,
     ConflictError,
-    DuplicateError,
-    IdTakenError,
     ReadOnlyError,
-    UnknownTypeError,
-    nearest,
 )
 from metastore.query import And, Compare, Measure, Order, Path, Query
-from metastore_memory._answers import aggregated, closed, held, links_of, selected
+from metastore_memory._answers import aggregated, closed, held, selected
 from metastore_memory._check import disagreements
+from metastore_memory._history import adopt, known_after, told_after, told_of
+from metastore_memory._rows import (
+    check_known,
+    claim,
+    free,
+    keep,
+    mapping,
+    record,
+    remove,
+    row_of,
+    still,
+    store_spec,
+    widen,
+)
 from metastore_memory._store import Store
-from metastore_memory._values import RowMap
-from metastore_memory._widen import widening
 
 __all__ = ["MemoryBackend", "open_backend"]
 
@@ -129,22 +137,23 @@ class MemoryBackend:
         """Store a spec and give existing rows its new columns."""
         with self._writing() as store:
             known = store.specs.get(spec.name)
-            _store_spec(store, StoredSpec(number, spec))
+            store_spec(store, StoredSpec(number, spec))
             if known is not None:
-                _widen(store, known[-1].spec, spec)
+                widen(store, known[-1].spec, spec)
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of its type."""
         with self._writing() as store:
-            fresh = [_mapping(spec, row) for row in rows]
-            _store_spec(store, StoredSpec(number, spec, breaking=True))
-            free = dict(store.rows[spec.name])
-            for row in free.values():
-                _remove(store, spec, row)
+            fresh = [mapping(spec, row) for row in rows]
+            store_spec(store, StoredSpec(number, spec, breaking=True))
+            old = dict(store.rows[spec.name])
+            for row in old.values():
+                remove(store, spec, row)
             for row in fresh:
-                if free.pop(row["id"], None) is None:
-                    _claim(store, row["id"])
-                _keep(store, spec, row)
+                if old.pop(row["id"], None) is None:
+                    claim(store, row["id"])
+                keep(store, spec, row)
+                record(store, Change("migrate", row["id"], row["revision"], number, row["digest"]))
 
     def stamp(self, commit: Commit) -> int:
         """Record the transaction that is under way and return its time."""
@@ -166,32 +175,32 @@ class MemoryBackend:
     def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:
         """Add rows; all or none."""
         with self._writing() as store:
-            _known(store, spec.name)
+            check_known(store, spec.name)
             for row, change in entries:
-                mapping = _mapping(spec, row)
-                _claim(store, mapping["id"])
-                _keep(store, spec, mapping)
-                _record(store, change)
+                made = mapping(spec, row)
+                claim(store, made["id"])
+                keep(store, spec, made)
+                record(store, change)
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before``, if that is still the stored revision."""
         with self._writing() as store:
-            stored = _still(store, spec, before)
+            stored = still(store, spec, before)
             if stored is None:
                 return False
-            _free(store, spec, stored)
-            _keep(store, spec, {**stored, **_mapping(spec, after)})
-            _record(store, change)
+            free(store, spec, stored)
+            keep(store, spec, {**stored, **mapping(spec, after)})
+            record(store, change)
             return True
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away, if that is still the stored revision; its id is never free again."""
         with self._writing() as store:
-            stored = _still(store, spec, before)
+            stored = still(store, spec, before)
             if stored is None:
                 return False
-            _remove(store, spec, stored)
-            _record(store, change)
+            remove(store, spec, stored)
+            record(store, change)
             if (commit := store.under_way.get("commit")) is not None:
                 store.put(store.tombstones, stored["id"], (store.commits[commit], change))
             return True
@@ -200,7 +209,7 @@ class MemoryBackend:
         """Return the live rows with these ids, in the order asked."""
         with self._reading() as store:
             rows = store.rows.get(spec.name, {})
-            return [_row(spec, rows[id]) for id in ids if id in rows]
+            return [row_of(spec, rows[id]) for id in ids if id in rows]
 
     def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
         """Return the live rows of a name (and of a canonical version), the highest version first."""
@@ -220,10 +229,35 @@ class MemoryBackend:
         with self._reading() as store:
             return store.tombstones.get(id)
 
+    def identities(self, after: bytes, limit: int, *, state: str = "") -> list[tuple[bytes, Identity]]:
+        """Return what is known of the ids beyond ``after``, in order."""
+        with self._reading() as store:
+            return known_after(store, after, limit, state)
+
+    def history(self, after: int, limit: int, *, skip: int = 0) -> list[Recorded]:
+        """Return the next transactions recorded after the one of that sequence."""
+        with self._reading() as store:
+            return told_after(store, after, limit, skip)
+
+    def recorded(self, commit: bytes | None = None) -> Recorded | None:
+        """Return the transaction with a commit's id, or the last one, without its changes."""
+        with self._reading() as store:
+            return told_of(store, commit)
+
+    def adopt(
+        self,
+        told: Sequence[Recorded],
+        known: Mapping[bytes, Identity],
+        rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
+    ) -> None:
+        """Take over transactions of another catalogue, and what it holds of some artifacts."""
+        with self._writing() as store:
+            adopt(store, told, known, rows)
+
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         with self._reading() as store:
-            return [_row(spec, row) for row in selected(store, spec, query)]
+            return [row_of(spec, row) for row in selected(store, spec, query)]
 
     def aggregate(
         self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]
@@ -259,81 +293,3 @@ class MemoryBackend:
         with self._reading() as store:
             artifacts = {name: len(store.rows[name]) for name in sorted(store.rows) if store.rows[name]}
             return {"artifacts": artifacts, "changes": len(store.changes)}
-
-
-def _mapping(spec: TypeSpec, row: Row) -> dict[str, Any]:
-    return dict(zip((column.name for column in spec.columns), row, strict=True))
-
-
-def _row(spec: TypeSpec, row: RowMap) -> Row:
-    return tuple([row.get(column.name) for column in spec.columns])
-
-
-def _known(store: Store, name: str) -> None:
-    if name not in store.specs:
-        raise UnknownTypeError(f"The catalogue holds no type {name!r}: {nearest(name, store.specs)}")
-
-
-def _widen(store: Store, old: TypeSpec, new: TypeSpec) -> None:
-    rows, widen = store.rows[new.name], widening(old, new)
-    for id, row in list(rows.items()):
-        store.put(rows, id, widen(row))
-
-
-def _store_spec(store: Store, entry: StoredSpec) -> None:
-    name, stored = entry.spec.name, store.specs.get(entry.spec.name, ())
-    if entry.number != len(stored) + 1:
-        raise ConflictError(
-            f"Expected spec {len(stored) + 1} of type {name!r}, found {entry.number}; read specs() again"
-        )
-    store.put(store.specs, name, (*stored, entry))
-    if not stored:
-        store.put(store.rows, name, {})
-        store.put(store.unique, name, {})
-
-
-def _still(store: Store, spec: TypeSpec, before: Row) -> dict[str, Any] | None:
-    _known(store, spec.name)
-    id, revision = before[spec.position["id"]], before[spec.position["revision"]]
-    stored = store.rows[spec.name].get(id)
-    return stored if stored is not None and stored["revision"] == revision else None
-
-
-def _claim(store: Store, id: bytes) -> None:
-    known = store.identities.get(id)
-    if known is not None and known.state != "foreign":
-        raise IdTakenError(
-            f"The id {UUID(bytes=id)} was used before ({known.state}, of type {known.type!r}); make another"
-        )
-
-
-def _keep(store: Store, spec: TypeSpec, row: dict[str, Any]) -> None:
-    """Store a row with everything derived from it."""
-    id, key, taken = row["id"], row["unique_key"], store.unique[spec.name]
-    if key is not None:
-        if key in taken:
-            other = UUID(bytes=taken[key])
-            raise DuplicateError(
-                f"Another {spec.name!r} has the same {', '.join(spec.unique)}: {other}; change one of them"
-            )
-        store.put(taken, key, id)
-    store.put(store.rows[spec.name], id, row)
-    store.put(store.identities, id, Identity(spec.name, "live"))
-    for _, target in links_of(spec, row):
-        if target not in store.identities:
-            store.put(store.identities, target, Identity("", "foreign"))
-
-
-def _free(store: Store, spec: TypeSpec, row: RowMap) -> None:
-    if row["unique_key"] is not None:
-        store.drop(store.unique[spec.name], row["unique_key"])
-
-
-def _remove(store: Store, spec: TypeSpec, row: RowMap) -> None:
-    _free(store, spec, row)
-    store.drop(store.rows[spec.name], row["id"])
-    store.put(store.identities, row["id"], Identity(spec.name, "deleted"))
-
-
-def _record(store: Store, change: Change) -> None:
-    store.put(store.changes, len(store.changes) + 1, (store.under_way.get("commit"), change))

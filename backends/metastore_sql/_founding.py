@@ -9,17 +9,16 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from metastore.errors import DamagedError, NewerRevisionError, NotACatalogError, RetryError
+from metastore.errors import DamagedError, NotACatalogError, RetryError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import TEXT
 from metastore_sql._connection import Apart, Connections
 from metastore_sql._hosts import pauses
-from metastore_sql._prepared import Prepared, adding, slot
+from metastore_sql._prepared import Prepared, slot
+from metastore_sql._revisions import REVISION, check_revision
 from metastore_sql._tables import Own, creation, own_tables
 
-__all__ = ["REVISION", "opened"]
-
-REVISION = 1
-"""Of the catalogue's own tables; kept in ``_turn``."""
+__all__ = ["opened"]
 
 _THERE = {
     "postgresql": "SELECT to_regclass('_turn') IS NOT NULL AND to_regclass('_meta') IS NOT NULL",
@@ -32,7 +31,7 @@ _FOUNDING = 0x6D746131
 def opened(connections: Connections) -> tuple[Own, str]:
     """Return the own tables and the identity of a catalogue; a database that has none becomes one.
 
-    Raises NotACatalogError for one that has none and is open read-only, NewerRevisionError for one of a newer metastore.
+    Raises NotACatalogError for one that has none and is open read-only, and what `check_revision` raises.
     """
     with connections.apart() as apart:
         own = own_tables(connections.dialect, connections.settings.schema)
@@ -40,15 +39,12 @@ def opened(connections: Connections) -> tuple[Own, str]:
     address = connections.settings.address
     if found is None:
         raise DamagedError(f"{address} has tables of a catalogue, but not all; restore it from a copy, or give another")
-    revision, catalogue = found
-    if revision > REVISION:
-        raise NewerRevisionError(
-            f"{address} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore"
-        )
+    revision, least, catalogue = found
+    check_revision(revision, least, address)
     return own, catalogue
 
 
-def _made(apart: Apart, connections: Connections, own: Own) -> tuple[int, str] | None:
+def _made(apart: Apart, connections: Connections, own: Own) -> tuple[int, int, str] | None:
     """Make a catalogue, or wait for the one that somebody makes on another node of a cluster, and return what `_identity` does."""
     for _ in pauses(connections.settings.timeout):
         try:
@@ -59,13 +55,13 @@ def _made(apart: Apart, connections: Connections, own: Own) -> tuple[int, str] |
     return _identity(apart, connections, own)
 
 
-def _identity(apart: Apart, connections: Connections, own: Own) -> tuple[int, str] | None:
-    """Return the revision and the identity of the catalogue, ``None`` where there is none."""
+def _identity(apart: Apart, connections: Connections, own: Own) -> tuple[int, int, str] | None:
+    """Return the revision, the least that a program must know, and the identity of the catalogue, ``None`` where there is none."""
     if not apart.read(_THERE[connections.dialect.name])[0][0]:
         return None
-    asked = select(own.turn.c.revision, own.meta.c.value).where(own.meta.c.key == slot(0, TEXT))
+    asked = select(own.turn.c.revision, own.turn.c.least, own.meta.c.value).where(own.meta.c.key == slot(0, TEXT))
     rows = Prepared(asked, connections.dialect.sa).read(apart, "catalogue")
-    return (rows[0][0], rows[0][1]) if rows else None
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
 def _make(apart: Apart, connections: Connections, own: Own) -> None:
@@ -92,7 +88,7 @@ def _fill(apart: Apart, connections: Connections, own: Own) -> None:
     sa = connections.dialect.sa
     for statement in creation(own.every, sa, leniently=connections.dialect.name == "mysql"):
         apart.execute(statement)
-    rows = ((own.meta, ("catalogue", str(uuid4()))), (own.turn, (1, 0, 0, 0, False, REVISION)))
+    rows = ((own.meta, ("catalogue", str(uuid4()))), (own.turn, (1, 0, 0, 0, False, REVISION, REVISION)))
     for table, values in rows:
-        first = Prepared(adding(table, sa), sa)
+        first = Adding(table, sa, leniently=True)
         apart.execute(first.sql, first.bind(values))

@@ -36,6 +36,8 @@ class Statements:
         self._sa, self.own, self._relations = dialect.sa, own, relations
         self.reading: Reading = reading_of(dialect.name, dialect.collation)
         self._compiled = lru_cache(SHAPES)(self._compile)
+        self.recorded = lookups.recorded(self._begun())
+        """Its value: the ids of commits."""
         self.deleted = lookups.deleted(self._begun())
         """Its value: the id."""
 

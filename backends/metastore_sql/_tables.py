@@ -206,6 +206,7 @@ def own_tables(dialect: Naming, schema: str | None = None) -> Own:
             _needed("generation", NUMBER),
             _needed("tallied", FLAG),
             _needed("revision", COUNT),
+            _needed("least", COUNT),
             _key("_turn", "only"),
         ),
         specs=table(

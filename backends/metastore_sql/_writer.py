@@ -24,10 +24,11 @@ from metastore.backend import (
     search_words,
 )
 from metastore.errors import IdTakenError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import BYTES, IDENT
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
-from metastore_sql._prepared import Prepared, dropping, inserting, setting, slot
+from metastore_sql._prepared import Prepared, dropping, setting, slot
 from metastore_sql._sortform import dict_entries, element_mark
 from metastore_sql._tables import Relation, searched
 
@@ -96,10 +97,10 @@ def _derived(relation: Relation, ledger: Ledger) -> Iterable[Derived]:
             )
         if field.name in relation.sides:
             table = relation.sides[field.name]
-            add, drop = Prepared(inserting(table), sa), Prepared(dropping(table, *_key(table)), sa)
+            add, drop = Adding(table, sa), Prepared(dropping(table, *_key(table)), sa)
             yield Derived(relation, field, _items if field.kind == "list" else _entries, table, add, drop)
     if relation.text is not None:
-        add, drop = Prepared(inserting(relation.text), sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
+        add, drop = Adding(relation.text, sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
         for field in searched(relation.spec):
             yield Derived(relation, field, _words, relation.text, add, drop)
 
@@ -117,7 +118,7 @@ class TypeTable:
         self.derived = tuple(_derived(relation, ledger))
         self._has_words = "row__words" in table.c and bool(searched(self.spec))
         names = [each.name for each in self.spec.columns]
-        self._insert = Prepared(inserting(table, [*names, "row__words"] if self._has_words else names), self._sa)
+        self._insert = Adding(table, self._sa, [*names, "row__words"] if self._has_words else names)
         self._delete = Prepared(dropping(table, "id", "revision"), self._sa)
         self._by_id = Prepared(select(*relation.columns).where(table.c.id == slot(0, IDENT)), self._sa)
         self._updates: dict[tuple[str, ...], Prepared] = {}
@@ -203,12 +204,15 @@ class TypeTable:
 
     def insert(self, session: Session, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
-        rows = [row for row, _ in added]
+        self.put(session, [row for row, _ in added])
+        self.ledger.record(session, [change for _, change in added])
+
+    def put(self, session: Session, rows: Sequence[Row]) -> None:
+        """Write rows, their identities and what is derived from them; nothing of it is taken."""
         self.ledger.know.many(session, [(row[0], self.spec.name, "live") for row in rows])
         self._insert.many(session, [(*row, words_of(self.relation, row)) for row in rows] if self._has_words else rows)
         for each in self.derived:
             self.add(session, each, rows)
-        self.ledger.record(session, [change for _, change in added])
 
     def add(self, session: Session, each: Derived, rows: Iterable[Row]) -> None:
         """Add what follows from a column of rows."""
@@ -258,3 +262,9 @@ class TypeTable:
         self.ledger.move.later(session, "deleted", before[0])
         self.ledger.record(session, (change,))
         return True
+
+    def take(self, session: Session, rows: Sequence[Row]) -> None:
+        """Take stored rows and what is derived from them away; what their ids are from now on is for the caller to say."""
+        self._delete.many(session, [(row[0], row[self._revision]) for row in rows])
+        for each in self.derived:
+            each.drop.many(session, [entry[: each.key] for row in rows for entry in each.of(row)])

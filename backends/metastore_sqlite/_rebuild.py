@@ -67,5 +67,6 @@ def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int
             conn.executemany(each.drop, list(each.derive(each.field, row[each.at], row[0])))
     drop_type(Database(conn), old)
     create_type(Database(conn), new)
+    conn.execute("UPDATE _identity SET state = 'deleted' WHERE type = ? AND state = 'live'", (new.name,))
     changes = [Change("migrate", row[0], row[new.position["revision"]], number, row[-1]) for row in rows]
-    TypeTable(new).insert(conn, tx, list(zip(rows, changes, strict=True)), 0)
+    TypeTable(new).insert(conn, rows, 0, tx, changes)

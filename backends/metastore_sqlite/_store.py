@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from metastore.backend import (
     Edge,
     Explanation,
     Identity,
+    Recorded,
     Row,
     StoredSpec,
     TypeSpec,
@@ -37,9 +38,11 @@ from metastore.errors import (
     ReadOnlyError,
 )
 from metastore.query import Measure, Path, Query
+from metastore_sqlite import _history as history
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _statements as statements
 from metastore_sqlite import _tally as tally
+from metastore_sqlite._adopting import hold
 from metastore_sqlite._audit import audit
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
@@ -229,7 +232,9 @@ class SqliteStore:
         with _Scope(self):
             local = self._local()
             try:
-                refill(local.conn, self.specs(spec.name)[-1].spec, spec, list(rows), self._transaction(local), number)
+                fresh = list(rows)
+                tx = self._transaction(local) if fresh else 0
+                refill(local.conn, self.specs(spec.name)[-1].spec, spec, fresh, tx, number)
                 self._store_spec(local, spec, number, breaking=True)
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
@@ -289,8 +294,9 @@ class SqliteStore:
             return
         local, table = self._local(), self._table(spec)
         try:
-            last = self._check_free(local.conn, table, [row for row, _ in entries])
-            table.insert(local.conn, self._transaction(local), entries, last)
+            rows, changes = zip(*entries, strict=True)
+            last = self._check_free(local.conn, table, rows)
+            table.insert(local.conn, rows, last, self._transaction(local), changes)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
@@ -322,6 +328,25 @@ class SqliteStore:
             return self._table(spec).delete(local.conn, self._transaction(local), before, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
+
+    def adopt(
+        self,
+        told: Sequence[Recorded],
+        known: Mapping[bytes, Identity],
+        rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
+    ) -> None:
+        """Take over transactions of another catalogue, and what it holds of some artifacts."""
+        local = self._local()
+        with _Scope(self):
+            try:
+                hold(local.conn, known, [(self._table(spec), those) for spec, those in rows], self._stored_table)
+                history.record(local.conn, told)
+            except driver.Error as refused:
+                raise translated(refused, self.path) from refused
+
+    def _stored_table(self, name: str) -> TypeTable | None:
+        spec = self._spec(name)
+        return None if spec is None else self._table(spec)
 
     # reading
 
@@ -360,6 +385,18 @@ class SqliteStore:
         """Return the transaction in which an artifact was deleted, and its part of it."""
         rows = self._read(statements.DELETED, (id,))
         return (Commit(*rows[0][:4]), Change(*rows[0][4:])) if rows else None
+
+    def identities(self, after: bytes, limit: int, *, state: str = "") -> list[tuple[bytes, Identity]]:
+        """Return what is known of the ids beyond ``after``, in order."""
+        return history.known_after(self._read, after, limit, state)
+
+    def history(self, after: int, limit: int, *, skip: int = 0) -> list[Recorded]:
+        """Return the next transactions recorded after the one of that sequence."""
+        return history.told_after(self._read, after, limit, skip)
+
+    def recorded(self, commit: bytes | None = None) -> Recorded | None:
+        """Return the transaction with a commit's id, or the last one, without its changes."""
+        return history.told_of(self._read, commit)
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""

@@ -24,7 +24,7 @@ from metastore.backend import (
 )
 from metastore_sqlite._layout import look_ups, quoted, searched
 
-__all__ = ["TypeTable"]
+__all__ = ["TypeTable", "add_changes"]
 
 Execute = Callable[..., Any]
 
@@ -117,6 +117,7 @@ class TypeTable:
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
         last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
         self._free = f"SELECT ({_USED}), ({self._held}), ({last})"
+        self._holder = f"SELECT ({self._held}), ({last})"
         self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
@@ -141,15 +142,18 @@ class TypeTable:
         if len(rows) == 1:
             used, held, last = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
             return used, rows[0] if held else None, last
-        ids, keys = [row[0] for row in rows], [row[-2] for row in rows if row[-2] is not None]
-        used, held, last = conn.execute(self._free, (encode(ids), encode(keys))).fetchone()
-        held = held or repeated(keys)
-        taken = None if held is None else next(row for row in reversed(rows) if row[-2] == held)
-        return used or repeated(ids), taken, last
+        ids = [row[0] for row in rows]
+        used, held, last = conn.execute(self._free, (encode(ids), _keys(rows))).fetchone()
+        return used or repeated(ids), _holding(rows, held), last
 
-    def insert(self, conn: Any, tx: int, added: Sequence[tuple[Row, Change]], last: int) -> None:
-        """Write rows after the ``last``, their identities, what is derived from them, and their history; nothing of it is taken."""
-        many, rows = conn.executemany, [row for row, _ in added]
+    def holder(self, conn: Any, rows: Sequence[Row]) -> tuple[Row | None, int]:
+        """Return a row whose unique key is held, by a stored one or another of these, and the number of the last row."""
+        held, last = conn.execute(self._holder, (_keys(rows),)).fetchone()
+        return _holding(rows, held), last
+
+    def insert(self, conn: Any, rows: Sequence[Row], last: int, tx: int = 0, changes: Iterable[Change] = ()) -> None:
+        """Write rows after the ``last``, their identities, what is derived from them, and what the history tells of them; nothing of it is taken."""
+        many = conn.executemany
         many(_KNOW, [(row[0], self.spec.name) for row in rows])
         many(self._insert, [(*row, number) for number, row in enumerate(rows, last + 1)])
         for each in self.derived:
@@ -158,7 +162,7 @@ class TypeTable:
                 self._add(many, each, found)
         if self._searched:
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, last + 1)])
-        many(_ADD_CHANGE, [_change(tx, change) for _, change in added])
+        many(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
     def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
         if each.derive is link_entries:
@@ -202,6 +206,13 @@ class TypeTable:
 
     def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
+        if not self.take(conn, before):
+            return False
+        conn.execute(_ADD_CHANGE, _change(tx, change))
+        return True
+
+    def take(self, conn: Any, before: Row) -> bool:
+        """Take a row and what is derived from it away; its id is deleted."""
         number = conn.execute(self._number_of, (before[0],)).fetchone() if self._searched else None
         if conn.execute(self.delete_row, (before[0], before[self._revision])).rowcount != 1:
             return False
@@ -210,7 +221,6 @@ class TypeTable:
         if number is not None:
             conn.execute(self._drop_text, (number[0], *self._texts(before)))
         conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
-        conn.execute(_ADD_CHANGE, _change(tx, change))
         return True
 
     def search_again(self, conn: Any) -> None:
@@ -228,6 +238,21 @@ def _indexed_text(field: FieldSpec, value: str | None) -> str:
     if value is not None and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
         return value
     return " ".join(search_words(field, value))
+
+
+def _keys(rows: Sequence[Row]) -> str:
+    return encode([row[-2] for row in rows if row[-2] is not None])
+
+
+def _holding(rows: Sequence[Row], held: bytes | None) -> Row | None:
+    """The row whose unique key is held, or comes twice."""
+    held = held or repeated([row[-2] for row in rows if row[-2] is not None])
+    return None if held is None else next(row for row in reversed(rows) if row[-2] == held)
+
+
+def add_changes(conn: Any, tx: int, changes: Iterable[Change]) -> None:
+    """Write changes of a transaction into the history, in order."""
+    conn.executemany(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
 
 def _change(tx: int, change: Change) -> tuple[Any, ...]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from metastore.cli import _closure, _exchange, _govern, _metadefs, _policy, _quota, _read, _scan, _write
+from metastore.cli import (
+    _closure,
+    _exchange,
+    _govern,
+    _metadefs,
+    _migrate,
+    _moving,
+    _policy,
+    _quota,
+    _read,
+    _scan,
+    _write,
+)
 from metastore.cli._session import Command, Program
 
 __all__ = ["program"]
@@ -41,7 +53,7 @@ program.sections = {
     "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
     "Decide over artifacts": _govern.COMMANDS,
     "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
-    "Carry elsewhere, and the shell": [*_exchange.COMMANDS, completion],
+    "Carry elsewhere, and the shell": [*_exchange.COMMANDS, *_moving.COMMANDS, *_migrate.COMMANDS, completion],
 }
 for _commands in program.sections.values():
     for _command in _commands:

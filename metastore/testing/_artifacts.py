@@ -67,7 +67,7 @@ def _user(spec: FieldSpec, value: Any) -> Any:
 
 
 def _blob(plain: dict[str, Any]) -> Blob:
-    places = [Location(each["url"], each.get("priority", 0)) for each in plain.get("locations", [])]
+    places = [Location.from_plain(each) for each in plain.get("locations", [])]
     return Blob(
         size=plain.get("size"), media_type=plain.get("media_type"), digests=plain.get("digests"), locations=places
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from metastore.backend import Backend
 from metastore.testing._machine import run_machine
 from metastore.testing._suite_explain import ExplainSuite
+from metastore.testing._suite_history import HistorySuite
 from metastore.testing._suite_links import LinksSuite
 from metastore.testing._suite_order import OrderSuite
 from metastore.testing._suite_threads import ThreadsSuite
@@ -19,7 +20,7 @@ __all__ = ["BackendSuite"]
 
 
 class BackendSuite(
-    ValuesSuite, TruthSuite, OrderSuite, LinksSuite, WritesSuite, UsageSuite, ThreadsSuite, ExplainSuite
+    ValuesSuite, TruthSuite, OrderSuite, LinksSuite, WritesSuite, HistorySuite, UsageSuite, ThreadsSuite, ExplainSuite
 ):
     """Every duty of `metastore.backend.Backend`, as tests.
 

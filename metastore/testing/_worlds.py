@@ -70,6 +70,15 @@ datetimes = st.one_of(
 )
 
 
+PLACES: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"store": "images-1"},
+    {"metadata": {"é": [1, None], "zone": "a"}, "state": "disabled"},
+)
+"""What a location may say beside its url."""
+
+
 def _versions(scheme: str) -> st.SearchStrategy[str]:
     return st.sampled_from(VERSIONS[scheme or "semver"])
 
@@ -81,7 +90,7 @@ def blobs(draw: Draw) -> dict[str, Any]:
     proofs = draw(st.sets(st.sampled_from(sorted(DIGESTS)), max_size=2))
     whole = {
         "digests": {name: draw(st.sampled_from(DIGESTS[name])) for name in sorted(proofs)},
-        "locations": [{"url": url} for url in urls],
+        "locations": [{**draw(st.sampled_from(PLACES)), "url": url} for url in urls],
         "media_type": draw(st.none() | st.sampled_from(MEDIA_TYPES)),
         "size": draw(st.none() | st.sampled_from((0, 1, 5, MAX_INT))),
     }

@@ -165,7 +165,7 @@ def test_a_path_that_is_no_plain_file(tmp_path, name, mode):
         ":memory:",
         "sqlite::memory:",
         "file:c.db",
-        "postgres://h/d",
+        "oracle://h/d",
         "c\0.db",
         "no-such-scheme:x",
         None,

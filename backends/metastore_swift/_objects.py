@@ -1,0 +1,169 @@
+"""What can be done with containers and objects of one account, in Swift's own verbs."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from metastore_swift import _faults
+from metastore_swift._account import Account
+from metastore_swift._crowd import each
+from metastore_swift._entries import Entry, of_headers
+from metastore_swift._names import joined, quoted
+from metastore_swift._wire import Body, Reply
+
+__all__ = ["CREATE", "Objects"]
+
+CREATE = {"If-None-Match": "*"}
+PAGE = 10_000
+BULK = 1000
+
+
+class Objects:
+    """Containers and objects of an account. Names are exact; every answer is Swift's at this moment, nothing is kept."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def head(self, container: str, name: str) -> Entry:
+        """Return an object's entry. Raises: FileNotFoundError."""
+        entry = of_headers(container, name, self.account.ask("HEAD", container, name))
+        if entry["size"] is None and entry["kind"] == "dlo":
+            entry["size"] = sum(row["bytes"] for row in self.segments(container, name))
+        return entry
+
+    def holds(self, container: str) -> Reply:
+        """Return the answer to a HEAD of a container. Raises: FileNotFoundError."""
+        return self.account.ask("HEAD", container)
+
+    def rows(self, container: str = "", prefix: str = "", delimiter: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the rows of a listing, by name; of the account's containers where no container is named.
+
+        Pages are fetched as they are needed, as long as they are full.
+        """
+        kind = "container_listing_limit" if container else "account_listing_limit"
+        most = min(PAGE, self.account.limit("swift", kind, PAGE))
+        asked = {"format": "json", "limit": str(most), "prefix": prefix, "delimiter": delimiter}
+        marker = ""
+        while True:
+            page = self._page(container, asked | {"marker": marker})
+            yield from page
+            if len(page) < most:
+                return
+            marker = str(page[-1].get("subdir") or page[-1]["name"])
+
+    def first(self, container: str, prefix: str) -> dict[str, Any] | None:
+        """Return the first row whose name begins with ``prefix``; None if there is none, or no such container."""
+        try:
+            page = self._page(container, {"format": "json", "limit": "1", "prefix": prefix})
+        except FileNotFoundError:
+            return None
+        return page[0] if page else None
+
+    def _page(self, container: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        reply = self.account.ask("GET", container, query={key: value for key, value in query.items() if value})
+        if reply.status == 204:
+            return []
+        found: list[dict[str, Any]] = _read_json(reply, container)
+        return found
+
+    def make(self, container: str, headers: Mapping[str, str] | None = None) -> bool:
+        """Make a container; return whether it is new."""
+        return self.account.ask("PUT", container, headers={**(headers or {}), "Content-Length": "0"}).status == 201
+
+    def drop(self, container: str) -> None:
+        """Remove an empty container. Raises: OSError (ENOTEMPTY) for one that is not; FileNotFoundError."""
+        reply = self.account.ask("DELETE", container, accept=(404, 409))
+        if reply.status == 409:
+            raise OSError(errno.ENOTEMPTY, "The container is not empty", container)
+        if reply.status == 404 and reply.tries == 1:
+            raise _faults.refused(404, container, "DELETE", reply.headers)
+
+    def put(
+        self, container: str, name: str, body: Body, *, headers: Mapping[str, str], md5: str = "", create: bool = False,
+        query: Mapping[str, str] | None = None, ours: Callable[[], bool] = bool,
+    ) -> str:  # fmt: skip
+        """Store an object; return the ETag. With ``md5`` Swift compares, and stores nothing if it differs.
+
+        Raises: FileExistsError if ``create`` and there is one already, unless an earlier try made it whose answer was lost:
+        ``ours()`` tells that.
+        """
+        sent = {**headers, **(CREATE if create else {}), **({"ETag": md5} if md5 else {})}
+        reply = self.account.ask("PUT", container, name, query=query, headers=sent, body=body, accept=(412,))
+        if reply.status != 412 or (create and reply.tries > 1 and ours()):
+            return reply.header("ETag").strip('"')
+        if create:
+            raise FileExistsError(errno.EEXIST, "The object exists already", joined(container, name))
+        raise _faults.refused(412, joined(container, name), "PUT", reply.headers)
+
+    def copy(self, source: tuple[str, str], target: tuple[str, str], headers: Mapping[str, str] | None = None) -> None:
+        """Copy an object within the cluster, a large one into one plain object."""
+        sent = {**(headers or {}), "X-Copy-From": quoted(*source), "Content-Length": "0"}
+        self.account.ask("PUT", *target, headers=sent)
+
+    def delete(self, container: str, name: str, *, large: bool = False) -> None:
+        """Remove an object; of a static large one (``large``) the segments too. Raises: FileNotFoundError."""
+        if large:
+            told = self.account.ask("DELETE", container, name, query=_DELETE_ALL, headers=_JSON)
+            _bulk_errors(told, joined(container, name))
+            return
+        reply = self.account.ask("DELETE", container, name, accept=(404,))
+        if reply.status == 404 and reply.tries == 1:
+            raise _faults.refused(404, joined(container, name), "DELETE", reply.headers)
+
+    def delete_many(self, container: str, names: Sequence[str]) -> None:
+        """Remove plain objects, in few requests where the cluster can; one that is gone already is no error."""
+        if len(names) > 1 and "bulk_delete" in self.account.abilities:
+            size = min(BULK, self.account.limit("bulk_delete", "max_deletes_per_request", BULK))
+            for at in range(0, len(names), size):
+                self._delete_bulk(container, names[at : at + size])
+        else:
+            each(lambda name: self.delete_if_there(container, name), names, self.account.settings.concurrency)
+
+    def _delete_bulk(self, container: str, names: Sequence[str]) -> None:
+        body = "\n".join(quoted(container, name) for name in names).encode()
+        headers = {**_JSON, "Content-Type": "text/plain", "Content-Length": str(len(body))}
+        _bulk_errors(self.account.ask("POST", query={"bulk-delete": "true"}, headers=headers, body=body), container)
+
+    def delete_if_there(self, container: str, name: str) -> None:
+        """Remove a plain object, if there is one."""
+        self.account.ask("DELETE", container, name, accept=(404,))
+
+    def manifest(self, container: str, name: str) -> list[dict[str, Any]]:
+        """Return the segments that a static large object's manifest names, as Swift stores them: name, bytes, hash, …"""
+        reply = self.account.ask("GET", container, name, query={"multipart-manifest": "get"})
+        found: list[dict[str, Any]] = _read_json(reply, joined(container, name))
+        return found
+
+    def segments(self, container: str, name: str) -> list[dict[str, Any]]:
+        """Return the segments that a dynamic large object consists of now: rows of their listing."""
+        from urllib.parse import unquote
+
+        named = self.account.ask("HEAD", container, name).header("X-Object-Manifest")
+        within, _, prefix = unquote(named).partition("/")
+        return [{**row, "container": within} for row in self.rows(within, prefix)] if within else []
+
+
+_DELETE_ALL = {"multipart-manifest": "delete"}
+_JSON = {"Accept": "application/json"}
+
+
+def _read_json(reply: Reply, path: str) -> Any:
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        said = "Swift's answer was to be JSON and is not; is this the address of a Swift account?"
+    raise OSError(errno.EPROTO, said, path or "/")
+
+
+def _bulk_errors(reply: Reply, path: str) -> None:
+    """Raise the first failure of a bulk operation, whose own status is 200 whatever happens inside."""
+    told = _read_json(reply, path)
+    status = str(told.get("Response Status", ""))
+    failed = [(str(name), str(said)) for name, said in told.get("Errors", []) if not str(said).startswith("404")]
+    if failed or not status.startswith(("200", "404")):
+        name, said = failed[0] if failed else (path, status)
+        number = int(said[:3]) if said[:3].isdigit() else 500
+        raise _faults.refused(number, name, "bulk delete", reply.headers, said)

@@ -1,0 +1,220 @@
+"""Large objects: segments on their way, a few at a time, and the manifest that makes one object of them at once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any, TypeVar
+
+from metastore_swift import _faults
+from metastore_swift._headers import for_segments
+from metastore_swift._names import joined
+from metastore_swift._objects import Objects
+from metastore_swift._wire import Body
+
+__all__ = ["OWN", "Parts", "Slice", "md5_of", "segments_of"]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+LONGEST_NAME = 900
+OWN = re.compile(r"/slo/[0-9a-f]{32}/[0-9]{8}\Z")
+MANIFEST = {"multipart-manifest": "put"}
+
+
+def md5_of(data: bytes | bytearray | memoryview) -> str:
+    """Return the MD5 that Swift calls an object's ETag."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def segments_of(objects: Objects, container: str) -> str:
+    """Return the name of the container for the segments of another one's objects."""
+    return objects.account.settings.segments.format(container=container)
+
+
+class Slice(io.RawIOBase):
+    """A part of a file on the disk, hashed as it is read."""
+
+    def __init__(self, path: str, start: int, size: int) -> None:
+        self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed with this
+        self._file.seek(start)
+        self._left, self.md5 = size, hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to ``size`` bytes of the part."""
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        data = self._file.read(wanted)
+        self._left -= len(data)
+        self.md5.update(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+class Parts:
+    """The segments of one upload. Nobody sees an object before `publish`; `discard` removes what was sent.
+
+    One thread adds, `concurrency` threads send; so many parts and one more are in memory at a time.
+    """
+
+    def __init__(self, objects: Objects, container: str, name: str, headers: Mapping[str, str]) -> None:
+        self._objects, self._container, self._name = objects, container, name
+        self._headers = headers
+        self._within = segments_of(objects, container)
+        own = f"slo/{uuid.uuid4().hex}"
+        self._prefix = f"{name}/{own}" if len(name.encode()) < LONGEST_NAME else own
+        self._workers = objects.account.settings.concurrency
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="swift")
+        self._under_way: deque[Future[Row]] = deque()
+        self._rows: list[Row] = []
+        self._sent = 0
+        self._making, self._made = threading.Lock(), False
+
+    def add(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a part from memory, which from now on must not change; wait while too many are under way."""
+        self._started(lambda name: self._from_memory(name, data))
+
+    def add_slice(self, path: str, start: int, size: int) -> None:
+        """Send a part of a file on the disk."""
+        self._started(lambda name: self._from_disk(name, path, start, size))
+
+    def add_copy(self, source: tuple[str, str], md5: str, size: int) -> None:
+        """Let the cluster copy an object of ``size`` bytes to be a part."""
+        self._started(lambda name: self._from_object(name, source, md5, size))
+
+    def _started(self, send: Callable[[str], Row]) -> None:
+        while len(self._under_way) >= self._workers:
+            self._rows.append(self._under_way.popleft().result())
+        name = f"{self._prefix}/{self._sent:08d}"
+        self._sent += 1
+        self._under_way.append(self._pool.submit(send, name))
+
+    def _from_memory(self, name: str, data: bytes | bytearray | memoryview) -> Row:
+        md5 = md5_of(data)
+        self._put(name, data, len(data), md5)
+        return _row(self._within, name, md5, len(data))
+
+    def _from_disk(self, name: str, path: str, start: int, size: int) -> Row:
+        opened: list[Slice] = []
+
+        def body() -> Slice:
+            opened.append(Slice(path, start, size))
+            return opened[-1]
+
+        try:
+            etag = self._put(name, body, size)
+            if etag != (md5 := opened[-1].md5.hexdigest()):
+                raise _faults.refused(422, joined(self._within, name), "PUT", {})
+        finally:
+            for each in opened:
+                each.close()
+        return _row(self._within, name, md5, size)
+
+    def _from_object(self, name: str, source: tuple[str, str], md5: str, size: int) -> Row:
+        headers = for_segments(self._headers)
+        self._in_container(lambda: self._objects.copy(source, (self._within, name), headers))
+        return _row(self._within, name, md5, size)
+
+    def _put(self, name: str, body: Body, size: int, md5: str = "") -> str:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+            **for_segments(self._headers),
+        }
+        return self._in_container(lambda: self._objects.put(self._within, name, body, headers=headers, md5=md5))
+
+    def _in_container(self, store: Callable[[], T]) -> T:
+        """Store a part; where the container for it is missing, make it, by the policy of the object's own."""
+        try:
+            return store()
+        except FileNotFoundError:
+            self._make_container()
+            return store()
+
+    def _make_container(self) -> None:
+        with self._making:
+            if not self._made:
+                policy = self._objects.holds(self._container).header("X-Storage-Policy")
+                self._objects.make(self._within, {"X-Storage-Policy": policy} if policy else {})
+                self._made = True
+
+    def publish(self, *, create: bool) -> None:
+        """Make the object of its segments, at once. Raises: FileExistsError if ``create`` and there is one; the segments
+        are gone then.
+        """
+        try:
+            rows = self._arrived()
+            while len(rows) > self._most:
+                rows = self._grouped(rows)
+            self._manifest(self._container, self._name, rows, self._headers, create=create)
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    def _arrived(self) -> list[Row]:
+        self._rows += [future.result() for future in self._under_way]
+        self._under_way.clear()
+        self._pool.shutdown()
+        return self._rows
+
+    @property
+    def _most(self) -> int:
+        return max(2, self._objects.account.limit("slo", "max_manifest_segments", 1000))
+
+    def _grouped(self, rows: Sequence[Row]) -> list[Row]:
+        """Make objects of as many segments as a manifest takes; they are the segments of the next one."""
+        groups = [rows[at : at + self._most] for at in range(0, len(rows), self._most)]
+        return [self._manifest(self._within, self._next_name(), group, for_segments(self._headers)) for group in groups]
+
+    def _next_name(self) -> str:
+        self._sent += 1
+        return f"{self._prefix}/{self._sent - 1:08d}"
+
+    def _manifest(
+        self, container: str, name: str, rows: Sequence[Row], headers: Mapping[str, str], *, create: bool = False
+    ) -> Row:
+        body, etag = json.dumps(rows).encode(), md5_of("".join(row["etag"] for row in rows).encode())
+        sent = {**headers, "Content-Length": str(len(body))}
+        self._objects.put(
+            container, name, body, headers=sent, md5=etag, create=create, query=MANIFEST, ours=self._published
+        )
+        return _row(container, name, etag, sum(row["size_bytes"] for row in rows))
+
+    def _published(self) -> bool:
+        """Return whether what lies at the object's name consists of these segments."""
+        try:
+            if self._objects.head(self._container, self._name)["kind"] != "slo":
+                return False
+            rows = self._objects.manifest(self._container, self._name)
+        except FileNotFoundError:
+            return False
+        return bool(rows) and str(rows[0].get("name", "")).startswith(f"/{self._within}/{self._prefix}/")
+
+    def _give_up(self, error: BaseException) -> None:
+        """Remove the segments, but not where it is unknown whether the manifest has arrived: better they are swept."""
+        with suppress(OSError):
+            if isinstance(error, FileExistsError) or not self._published():
+                self.discard()
+
+    def discard(self) -> None:
+        """Remove what was sent; what cannot be removed now is left to be swept."""
+        for future in self._under_way:
+            future.cancel()
+        self._pool.shutdown()
+        names = [f"{self._prefix}/{number:08d}" for number in range(self._sent)]
+        with suppress(OSError):
+            self._objects.delete_many(self._within, names)
+
+
+def _row(container: str, name: str, etag: str, size: int) -> Row:
+    return {"path": f"/{container}/{name}", "etag": etag, "size_bytes": size}

@@ -1,0 +1,144 @@
+"""Location: one place where the bytes of a blob lie, as a url that carries no secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import Factory, frozen
+
+from metastore._data import Data
+from metastore._json import decode, encode
+from metastore.errors import ValidationError, nearest
+
+__all__ = ["STATES", "URL_LENGTH", "Location", "check_url", "plain_locations"]
+
+URL_LENGTH = 2048
+METADATA_LENGTH = 4096
+STATES = ("active", "disabled", "pending_delete")
+"""Bytes are read from active locations only; of the others it is known that they are, or were, there."""
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]*")
+_STORE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_SECRETS = {
+    "signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "temp_url_sig",
+    "temp_url_expires", "x-goog-signature", "x-goog-credential", "x-oss-signature", "x-cos-security-token", "awsaccesskeyid",
+    "googleaccessid", "key-pair-id", "token", "access_token", "refresh_token", "id_token", "auth_token", "private_token",
+    "password", "passwd", "secret", "client_secret", "secret_key", "api_key", "apikey", "access_key", "authorization",
+    "credential", "credentials",
+}  # fmt: skip
+
+
+@frozen(eq=False, repr=False)
+class Location(Data):
+    """One place where the bytes lie: a url without credentials; lower ``priority`` is tried first.
+
+    ``store`` names the store that put it there, ``state`` is one of active, disabled and pending_delete, ``metadata`` are JSON
+    values by name (at most 4096 characters of JSON); do not change it.
+    """
+
+    url: str
+    priority: int = 0
+    store: str | None = None
+    state: str = "active"
+    metadata: Mapping[str, Any] = Factory(dict)
+
+    def __hash__(self) -> int:
+        return hash((self.url, self.priority, self.store, self.state))
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Location:
+        """Return the location of a plain mapping that was checked when it was written."""
+        return cls(
+            plain["url"],
+            plain.get("priority", 0),
+            plain.get("store"),
+            plain.get("state", "active"),
+            plain.get("metadata", {}),
+        )
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return it as JSON types, what is usual left out. Raises ValidationError for what no location may be."""
+        check_url(self.url)
+        _check(self)
+        plain = {"metadata": self.metadata, "priority": self.priority, "state": self.state, "store": self.store}
+        said = {name: value for name, value in plain.items() if value not in (None, 0, "active", {})}
+        return {**said, "url": self.url}
+
+
+def _check(place: Location) -> None:
+    if type(place.priority) is not int or not -(2**63) <= place.priority < 2**63:
+        raise ValidationError(
+            f"expected a location's priority as an int of 64 bits, got {type(place.priority).__name__}"
+        )
+    if place.store is not None and not (isinstance(place.store, str) and _STORE.fullmatch(place.store)):
+        raise ValidationError(f"expected the name of a location's store like images-1, got {place.store!r:.60}")
+    if place.state not in STATES:
+        raise ValidationError(f"unknown state of a location {place.state!r:.40}: {nearest(str(place.state), STATES)}")
+    _check_metadata(place.metadata)
+
+
+def _check_metadata(metadata: Any) -> None:
+    if not metadata and isinstance(metadata, dict):
+        return
+    if not isinstance(metadata, dict) or not all(isinstance(name, str) for name in metadata):
+        raise ValidationError(f"expected a location's metadata as a dict of names to JSON values, got {metadata!r:.60}")
+    for name in metadata:
+        if name.lower().replace("-", "_") in _SECRETS:
+            raise ValidationError(f"a location's metadata must not carry credentials ({name}); configure the store")
+    try:
+        text = encode(metadata)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        raise ValidationError(
+            "expected a location's metadata as JSON values of finite numbers and whole text"
+        ) from None
+    if len(text) > METADATA_LENGTH or "\\u0000" in text or decode(text) != metadata:
+        raise ValidationError(
+            f"expected a location's metadata as plain JSON without NUL, of at most {METADATA_LENGTH} characters"
+        )
+
+
+def plain_locations(places: Iterable[Location | str]) -> list[dict[str, Any]]:
+    """Return locations as JSON types in the order they are tried; a url that is said twice counts once, first as given.
+
+    Raises ValidationError.
+    """
+    known: dict[str, Location] = {}
+    for each in places:
+        place = each if isinstance(each, Location) else Location(each)
+        plain = place.to_plain()
+        known.setdefault(plain["url"], place)
+    return [place.to_plain() for place in sorted(known.values(), key=lambda place: place.priority)]
+
+
+# --- urls ---------------------------------------------------------------------------------------------------------
+
+
+def check_url(url: Any) -> str:
+    """Return the url of a blob if it is one, and carries no secret. Raises ValidationError, which does not repeat it."""
+    if not isinstance(url, str):
+        raise ValidationError(f"expected a url as text for a blob, got {type(url).__name__}")
+    if len(url) > URL_LENGTH or not _URL.fullmatch(url):
+        raise ValidationError(
+            f"expected a blob's url like s3://bucket/key or file:///path, at most {URL_LENGTH} characters and without spaces or control characters"
+        )
+    if "@" in url or "?" in url or "%40" in url or "#" in url:
+        for part in url.split("::"):
+            _check_secrets(part)
+    return url
+
+
+def _check_secrets(url: str) -> None:
+    from urllib.parse import parse_qsl, urlsplit  # here, as only writing a new reference needs it
+
+    try:
+        parts = urlsplit(url)
+    except ValueError as broken:
+        raise ValidationError(f"a blob's url cannot be read: {broken}") from None
+    if "@" in parts.netloc or "%40" in parts.netloc:
+        raise ValidationError("a blob's url must not carry credentials (user@host); configure the store instead")
+    for text in (parts.query, parts.fragment):
+        if any(name.lower() in _SECRETS for name, _ in parse_qsl(text.replace(";", "&"), keep_blank_values=True)):
+            raise ValidationError("a blob's url must not be a signed one: store the plain url, sign it when it is used")
