@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import select
 
@@ -57,10 +58,19 @@ class Ledger:
         self._recorded = Prepared(seq, sa)
 
     def stamp(self, session: Session, commit: Commit) -> int:
-        """Record the transaction that is under way and return its time. Raises ConflictError."""
+        """Record the transaction that is under way and return its time.
+
+        Raises ConflictError for one that was recorded before, with the next statement that is asked: to wait for the answer now would
+        be a trip more for every write.
+        """
         turn = turn_of(session)
-        if session.stamped is not None or self._recorded.read(session, commit.id):
-            raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        def check(found: Sequence[object]) -> None:
+            if found:
+                raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        check([session.stamped] if session.stamped else [])
+        session.later(self._recorded.sql, self._recorded.bind((commit.id,)), check)
         time = max(commit.time, turn.time)
         self._transaction.later(session, turn.seq, commit.id, time, commit.actor, commit.message)
         if time > turn.time:
@@ -70,15 +80,23 @@ class Ledger:
 
     def record(self, session: Session, changes: Iterable[Change]) -> None:
         """Add changes to the stamped transaction."""
-        seq, first = written(session).seq, session.changes
+        session.changes += self.changes(session, written(session).seq, session.changes, changes)
+
+    def changes(self, session: Session, seq: int, first: int, changes: Iterable[Change]) -> int:
+        """Add changes to a transaction, from number ``first`` on; return how many."""
         rows = [
             (
                 seq, at, each.kind, each.id, each.revision, each.spec, each.digest, each.parents, each.before, each.after, each.checkpoint,
             )
             for at, each in enumerate(changes, first)
         ]  # fmt: skip
-        session.changes = first + len(rows)
         self._change.many(session, rows)
+        return len(rows)
+
+    def transactions(self, session: Session, commits: Iterable[tuple[int, Commit]]) -> None:
+        """Add transactions as they were, with their numbers."""
+        rows = [(seq, each.id, each.time, each.actor, each.message) for seq, each in commits]
+        self._transaction.many(session, rows)
 
     def state(self, session: Session) -> tuple[int, bool]:
         """Return how many specs are stored in all, and whether a tally is kept."""
@@ -114,6 +132,6 @@ class Ledger:
             self._set(session, "tallied", True)
         return begun
 
-    def _set(self, session: Session, what: str, value: object) -> None:
+    def _set(self, session: Session, what: str, value: Any) -> None:
         self._turn[what].run(session, value)
         session.turn = turn_of(session)._replace(**{what: value})

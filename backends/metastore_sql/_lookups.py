@@ -12,7 +12,7 @@ from metastore_sql._compiled import Compiled
 from metastore_sql._reading import Rows
 from metastore_sql._tables import Relation
 
-__all__ = ["closure", "deleted", "fetch", "identify", "named", "neighbours"]
+__all__ = ["closure", "deleted", "fetch", "identify", "named", "neighbours", "recorded"]
 
 
 def fetch(conditions: Conditions, relation: Relation) -> Compiled:
@@ -37,6 +37,12 @@ def identify(conditions: Conditions) -> Compiled:
     known = conditions.own.identity
     found = select(known.c.id, known.c.type, known.c.state)
     return conditions.p.compiled(found.where(conditions.reading.among(conditions.p, known.c.id, 0)))
+
+
+def recorded(conditions: Conditions) -> Compiled:
+    """Return the statement of the transactions with ids of commits."""
+    ident = conditions.own.transactions.c.id
+    return conditions.p.compiled(select(ident).where(conditions.reading.among(conditions.p, ident, 0)))
 
 
 def deleted(conditions: Conditions) -> Compiled:

@@ -38,6 +38,8 @@ class Statements:
         self._compiled = lru_cache(SHAPES)(self._compile)
         self.identify = lookups.identify(self._begun())
         """Its value: the ids."""
+        self.recorded = lookups.recorded(self._begun())
+        """Its value: the ids of commits."""
         self.deleted = lookups.deleted(self._begun())
         """Its value: the id."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from metastore.backend import (
     Edge,
     Explanation,
     Identity,
+    Recorded,
     Row,
     StoredSpec,
     TypeSpec,
@@ -21,13 +22,15 @@ from metastore.backend import (
 from metastore.errors import DamagedError, MetastoreError, SchemaConflictError
 from metastore.query import Measure, Path, Query
 from metastore_sql import _layout as layout
+from metastore_sql._adopting import hold
 from metastore_sql._audit import audit
 from metastore_sql._connection import Apart, Connections, Scope
 from metastore_sql._dialect import Dialect
 from metastore_sql._figures import plain
 from metastore_sql._founding import opened
+from metastore_sql._history import History
 from metastore_sql._known import Known
-from metastore_sql._ledger import Ledger, written
+from metastore_sql._ledger import Ledger, turn_of, written
 from metastore_sql._rebuild import derive_again, leave, refill
 from metastore_sql._session import Session
 from metastore_sql._settings import Settings
@@ -35,6 +38,7 @@ from metastore_sql._statements import Statements
 from metastore_sql._tables import Relation
 from metastore_sql._tally import Tally
 from metastore_sql._types import Types, fitted_row
+from metastore_sql._writer import TypeTable
 
 __all__ = ["SqlStore"]
 
@@ -84,6 +88,7 @@ class SqlStore:
             self._tally = Tally(self._ledger)
             self._types = Types(self._connections, self._ledger)
             self._statements = Statements(dialect, own, self._types.latest)
+            self._history = History(self._ledger, self._statements)
             self._connections.settle = self._settle
             self.specs()
         except BaseException:
@@ -122,7 +127,7 @@ class SqlStore:
         """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
         with self.transaction():
             session, known, rows = self._connections.local(), self._read_known(spec.name), list(rows)
-            written(session)
+            (written if rows else turn_of)(session)
             old = self._types.relation(known.spec if known else spec)
             new = self._types.made(spec, layout.next_name(self._dialect, spec.name, old.name))
             live = leave(session, old, self._ledger)
@@ -152,14 +157,17 @@ class SqlStore:
                 yield apart.execute
 
     def _settle(self, specs: dict[str, Known | None]) -> None:
-        for each in self._types.settle(specs):
-            self._drop(each)
+        for old in self._types.settle(specs):
+            self._drop(old)
 
-    def _drop(self, relation: Relation) -> None:
-        """Drop the tables that a migration left; where that fails they are nobody's, and whoever needs the name drops them."""
+    def _drop(self, old: Relation) -> None:
+        """Drop the tables that a migration left in MariaDB, and those of former ones where that failed; it may fail again: they are nobody's."""
+        known = self._types.known(old.spec.name)
         try:
             with self._connections.apart() as apart:
-                for statement in layout.drop(relation.tables, self._dialect):
+                apart.execute("SET SESSION lock_wait_timeout = 2")
+                stale = layout.stale(apart, old.spec.name, known.relation) if known else []
+                for statement in (*layout.drop(old.tables, self._dialect), *stale):
                     apart.execute(statement)
         except MetastoreError:
             return
@@ -214,6 +222,33 @@ class SqlStore:
             return False
         self._tally.follow(session, table.spec, (held,), ())
         return True
+
+    def adopt(
+        self,
+        told: Sequence[Recorded],
+        known: Mapping[bytes, Identity],
+        rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
+    ) -> None:
+        """Take over transactions of another catalogue, and what it holds of some artifacts."""
+        session = self._connections.local()
+        turn_of(session)
+        with self.transaction():
+            given = {self._types.table(spec): those for spec, those in rows}
+            hold(session, self._ledger, self._tally, known, given, self._there(known))
+            self._history.take_over(session, told)
+
+    def _there(self, known: Mapping[bytes, Identity]) -> dict[TypeTable, list[Row]]:
+        """Return the stored rows of artifacts."""
+        ids: dict[str, list[bytes]] = {}
+        for ident, each in known.items():
+            if each.state != "foreign":
+                ids.setdefault(each.type, []).append(ident)
+        tables = {name: self._types.latest(name) for name in ids}
+        return {
+            self._types.table_of(each): self.fetch(each.spec, ids[name])
+            for name, each in tables.items()
+            if each is not None
+        }
 
     def _as_stored(self, session: Session, spec: TypeSpec, before: Row) -> Row | None:
         """Return a row as the latest spec has it: one of an older spec does not say all, so it is read."""
@@ -270,6 +305,18 @@ class SqlStore:
         session, made = self._connections.local(), self._statements.deleted
         rows = session.read(made.sql, made.bind((id,))) if len(id) == 16 else []
         return (Commit(*rows[0][:4]), Change(*rows[0][4:])) if rows else None
+
+    def identities(self, after: bytes, limit: int, *, state: str = "") -> list[tuple[bytes, Identity]]:
+        """Return what is known of the ids beyond ``after``, in order."""
+        return self._history.known_after(self._connections.local(), after, limit, state)
+
+    def history(self, after: int, limit: int, *, skip: int = 0) -> list[Recorded]:
+        """Return the next transactions recorded after the one of that sequence."""
+        return self._history.told_after(self._connections.local(), after, limit, skip)
+
+    def recorded(self, commit: bytes | None = None) -> Recorded | None:
+        """Return the transaction with a commit's id, or the last one, without its changes."""
+        return self._history.told_of(self._connections.local(), commit)
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""

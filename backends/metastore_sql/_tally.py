@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnClause, func, literal_column, select
 
 from metastore.backend import Row, TypeSpec, Usage, known_bytes
 from metastore_sql._connection import Session
@@ -93,7 +94,7 @@ class Tally:
             for each in relation.spec.fields
             if each.kind in ("blob", "folder")
         ]
-        size = literal_column(f"coalesce(sum({' + '.join(parts) or 0}), 0)")
+        size: ColumnClause[Any] = literal_column(f"coalesce(sum({' + '.join(parts) or 0}), 0)")
         asked = select(owner, func.count(), size).select_from(relation.table).group_by(owner)
         rows = Prepared(asked, self._sa).read(session)
         return [(whose, count, int(total)) for whose, count, total in rows]

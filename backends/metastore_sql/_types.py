@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from metastore.backend import Row, StoredSpec, TypeSpec, derived_value
 from metastore.errors import SchemaConflictError, UnknownTypeError, nearest
@@ -127,7 +128,7 @@ def fitted_row(spec: TypeSpec, row: Row, latest: TypeSpec, stored: Sequence[obje
     """Return a row of an older spec as one of the latest: what the older one does not know is as stored, or absent."""
     if spec is latest or spec.digest == latest.digest:
         return row
-    values = [None] * len(latest.columns) if stored is None else list(stored)
+    values: list[Any] = [None] * len(latest.columns) if stored is None else list(stored)
     for name, at in spec.position.items():
         values[latest.position[name]] = row[at]
     for at, column in enumerate(latest.columns):

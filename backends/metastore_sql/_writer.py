@@ -181,11 +181,8 @@ class TypeTable:
         """Return the first of the values that a statement finds in a column."""
         for start in range(0, len(values), AT_ONCE):
             some = [*values[start : start + AT_ONCE]]
-            size = AT_ONCE if len(some) > 10 else 10  # two texts for all lengths; the last value stands for the rest
-            among = column.in_([slot(at, column.type) for at in range(size)])
-            rows = Prepared(asked.where(among).limit(literal_column("1")), self._sa).read(
-                session, *some, *some[-1:] * (size - len(some))
-            )
+            size = AT_ONCE if len(some) > FEW else FEW  # two texts for all lengths; the last value stands for the rest
+            rows = self._among(asked, column, size).read(session, *some, *some[-1:] * (size - len(some)))
             if rows:
                 found: bytes = rows[0][0]
                 return found
@@ -206,12 +203,15 @@ class TypeTable:
 
     def insert(self, session: Session, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
-        rows = [row for row, _ in added]
+        self.put(session, [row for row, _ in added])
+        self.ledger.record(session, [change for _, change in added])
+
+    def put(self, session: Session, rows: Sequence[Row]) -> None:
+        """Write rows, their identities and what is derived from them; nothing of it is taken."""
         self.ledger.know.many(session, [(row[0], self.spec.name, "live") for row in rows])
         self._insert.many(session, [(*row, words_of(self.relation, row)) for row in rows] if self._has_words else rows)
         for each in self.derived:
             self.add(session, each, rows)
-        self.ledger.record(session, [change for _, change in added])
 
     def add(self, session: Session, each: Derived, rows: Iterable[Row]) -> None:
         """Add what follows from a column of rows."""
@@ -261,3 +261,9 @@ class TypeTable:
         self.ledger.move.later(session, "deleted", before[0])
         self.ledger.record(session, (change,))
         return True
+
+    def take(self, session: Session, rows: Sequence[Row]) -> None:
+        """Take stored rows and what is derived from them away; what their ids are from now on is for the caller to say."""
+        self._delete.many(session, [(row[0], row[self._revision]) for row in rows])
+        for each in self.derived:
+            each.drop.many(session, [entry[: each.key] for row in rows for entry in each.of(row)])

@@ -1,0 +1,342 @@
+"""Delivering: where the bytes of an artifact lie, and the ways by which they come there and from there.
+
+Bytes come first, the reference to them second: what breaks off leaves an object that nobody refers to, and never a reference to
+nothing. Stores are asked outside of transactions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from metastore._artifact import Record
+from metastore._blob import Blob
+from metastore._blobs import blob_field, joined, most_of, replaced, some_blob
+from metastore._blobs import blob_of as blob_at
+from metastore._fetching import Fetching, seconds_of
+from metastore._ids import make_id
+from metastore._location import Location, check_url
+from metastore._steps import Put
+from metastore._transaction import atomic
+from metastore.errors import (
+    NotFoundError,
+    StoreError,
+    StoreUnableError,
+    TooLargeError,
+    UnverifiedError,
+    ValidationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metastore._schema import FieldSpec
+    from metastore._types import Shelf
+    from metastore.stores import Signed
+    from metastore.stores._drive import Drive
+    from metastore.stores._proof import Hasher
+    from metastore.stores._sending import Resume, Source
+
+    Progress = Callable[[int], object]
+
+__all__ = ["Delivering"]
+
+A = TypeVar("A", bound=Record)
+LONGEST = 7 * 86_400
+"""Seconds for which a url may be signed at most: S3 takes no more."""
+
+
+class Delivering(Fetching):
+    """What refers to bytes and moves them. ``field`` names a blob or a folder, ``key`` the blob in the folder.
+
+    Methods that change an artifact are compare-and-set on its revision and return the new one. For a principal each is asked of
+    the policy; the quotas, the life cycle and the sizes that fields allow bind everybody. Errors of stores are
+    `metastore.errors.StoreError` and what is below it.
+    """
+
+    # references
+
+    def attach(
+        self,
+        artifact: A,
+        field: str,
+        url: str,
+        *,
+        key: str | None = None,
+        size: int | None = None,
+        digests: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        priority: int = 0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> A:
+        """Refer to bytes that lie at a url, and return the new revision; no byte is read.
+
+        A store that covers the url is asked that they are there, for their size and digests; what it cannot tell and is not given
+        stays unknown, and the blob unverified. A url that no store covers is kept as it is given. A blob that is there gets one
+        more place. Raises MissingBytesError, WrongBytesError where what is known of the blob says otherwise, ValidationError for a
+        url with a secret; for a principal also ForbiddenError: what a store of ours gives out is an administrator's to refer to,
+        by ``artifact:set_internal_location``, unless it was uploaded for this artifact (`upload_url`).
+
+        >>> from metastore import Artifact, Blob, Catalog, Field, field
+        >>> class Disk(Artifact, type_name="disks"):
+        ...     data: Field[Blob | None] = field(default=None)
+        >>> with Catalog.open("memory:") as catalog:
+        ...     disk = catalog.attach(catalog.add(Disk(name="root")), "data", "https://mirror.example/root.qcow2", size=5)
+        ...     disk.data.url, disk.data.size, disk.data.proof
+        ('https://mirror.example/root.qcow2', 5, None)
+        """
+        shelf, spec, stored = self._writable(artifact, field, key)
+        check_url(url)
+        store = self._configured.covering(url)
+        action = self._placing(shelf, stored, field, url, store)
+        place = Location(url, priority, store, metadata=dict(metadata or {}))
+        made = joined(blob_at(stored, spec, key), place, size=size, digests=digests, media_type=media_type)
+        self._check_may(artifact, shelf, spec, key, made, action)
+        if store is not None:
+            told = self._told(url)
+            made = joined(made, None, size=told.size, digests=told.digests, media_type=told.media_type)
+        return self._refer(artifact, shelf, spec, key, made, action)
+
+    def _told(self, url: str) -> Any:
+        drive, key, _ = self._configured.reach(url)
+        return drive.stat(key)
+
+    def _placing(self, shelf: Shelf, artifact: Record, field: str, url: str, store: str | None) -> str:
+        """Return the action that referring to a url is."""
+        if store is None:
+            return "set_location"
+        if url.startswith(self._configured.url(store, self._prefix(shelf, artifact, field)) + "/"):
+            return "upload"
+        return "set_internal_location" if self._configured[store].internal else "set_location"
+
+    def _check_may(
+        self, artifact: Any, shelf: Shelf, spec: FieldSpec, key: str | None, blob: Blob | None, action: str
+    ) -> None:
+        """Raise what writing the blob would raise, before a store is asked for anything."""
+        self._preview(artifact, (Put(action, replaced(self._stored(shelf, artifact), spec, key, blob)),))
+
+    def _prefix(self, shelf: Shelf, artifact: Record, field: str) -> str:
+        """Return where the objects of one field lie in a store: nobody else's can, as ids are never used again."""
+        return f"{self.id}/{shelf.spec.name}/{artifact.id}/{field}"
+
+    def detach(self, artifact: A, field: str, url: str | None = None, *, key: str | None = None) -> A:
+        """Refer to bytes at a url no more; without a url take the whole blob out. The bytes stay where they are.
+
+        Raises NotFoundError where nothing refers to it, FrozenFieldError for the content of what was active.
+        """
+        shelf, spec, stored = self._writable(artifact, field, key)
+        blob = some_blob(stored, spec, key)
+        if url is not None and url not in blob.urls:
+            raise NotFoundError(f"{field} of {artifact.id} does not lie at that url; it has {len(blob.urls)} others")
+        kept = None if url is None else blob.evolve(locations=[each for each in blob.locations if each.url != url])
+        return self._refer(artifact, shelf, spec, key, kept, "delete_blob")
+
+    @atomic
+    def _refer(self, artifact: A, shelf: Shelf, spec: FieldSpec, key: str | None, blob: Blob | None, action: str) -> A:
+        """Write a blob into an artifact, by an action of its own. Nothing is written where nothing changes."""
+        change = replaced(self._stored(shelf, artifact), spec, key, blob)
+        return self._change(artifact, (Put(action, change),))  # type: ignore[no-any-return]
+
+    def _writable(self, artifact: Any, field: str, key: str | None) -> tuple[Shelf, FieldSpec, Any]:
+        """Return shelf, field and what is stored, for a caller who may change that field."""
+        shelf = self._shelf_of(artifact)
+        spec = blob_field(shelf.spec, field, key)
+        stored = self._stored(shelf, artifact)
+        if self._access is not None:
+            self._access.check_protected(stored.__dict__, {field: object()})
+        return shelf, spec, stored
+
+    # bringing bytes
+
+    def upload(
+        self,
+        artifact: A,
+        field: str,
+        source: Source,
+        store: str | None = None,
+        *,
+        key: str | None = None,
+        size: int | None = None,
+        digests: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        priority: int = 0,
+        resume: Resume | None = None,
+        progress: Progress | None = None,
+    ) -> A:
+        """Send bytes to a store, then refer to them, and return the new revision.
+
+        ``source`` is bytes, a path, an open binary file or chunks of bytes; ``store`` may be left out where one alone can be
+        written. SHA-256, and the algorithms of ``digests``, are computed as the bytes pass; where they, or ``size``, differ
+        from what is given it is WrongBytesError. Nothing is overwritten: each upload has a key of its own. What fails leaves
+        nothing referenced; UploadBrokenError carries a ``resume`` by which the next call, with the same source, goes on.
+        Raises TooLargeError as soon as there are more bytes than the field, or what is left of a quota, allows.
+        """
+        from metastore.stores._proof import Hasher, at_most
+        from metastore.stores._sending import chunks_of, send, size_of
+
+        shelf, spec, stored = self._writable(artifact, field, key)
+        expected = Blob(size=size_of(source) if size is None else size, digests=digests, media_type=media_type)
+        self._check_may(artifact, shelf, spec, key, self._hoped(stored, spec, key, expected), "upload")
+        most = self._most(shelf, stored, spec, key)
+        _check_room(field, expected.size, most)
+        name = self._target(store) if resume is None else self._resumed(resume, self._prefix(shelf, stored, field))
+        drive, hasher = self._configured.drive(name), Hasher({"sha256", *(digests or {})})
+        at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
+        told = at_most(chunks_of(source), most, f"{field} of {stored.id}")
+        at = send(
+            drive, name, at, told, hasher, size=expected.size, media_type=media_type, resume=resume, progress=progress
+        )
+        with self._kept_or_gone(drive, at):
+            made = self._arrived(stored, spec, key, expected, hasher, name, at, priority)
+            return self._refer(artifact, shelf, spec, key, made, "upload")
+
+    def _resumed(self, resume: Resume, prefix: str) -> str:
+        """Return the store of an upload that goes on, which can only be one of this field of this artifact."""
+        if not resume.key.startswith(f"{prefix}/"):
+            raise ValidationError(
+                "the upload to go on with is of another artifact or field: begin anew, without resume"
+            )
+        return self._configured.writable(resume.store).name
+
+    def _hoped(self, stored: Any, spec: FieldSpec, key: str | None, expected: Blob) -> Blob:
+        """Return the blob that an upload may make of the one that is there, to be judged before it is sent."""
+        old = blob_at(stored, spec, key) or Blob()
+        return Blob(
+            size=expected.size or old.size, digests={**old.digests, **expected.digests}, media_type=old.media_type
+        )
+
+    def _most(self, shelf: Shelf, stored: Record, spec: FieldSpec, key: str | None) -> int | None:
+        """Return how many bytes an upload may have: what the field allows, and what is left of quotas."""
+        from metastore._quotas import room
+
+        old = blob_at(stored, spec, key)
+        left = room(self._engine(), stored.owner, shelf.spec.name)
+        mine = None if left is None else left + ((old.size or 0) if old is not None else 0)
+        return min((each for each in (most_of(stored, spec, key), mine) if each is not None), default=None)
+
+    def _target(self, store: str | None) -> str:
+        if store is not None:
+            return self._configured.writable(store).name
+        able = []
+        for name in self._configured:
+            with contextlib.suppress(StoreUnableError):
+                able.append(self._configured.writable(name).name)
+        if len(able) != 1:
+            raise ValidationError(f"say to which store: {', '.join(able) or 'none that can be written is configured'}")
+        return able[0]
+
+    def _arrived(
+        self,
+        stored: Any,
+        spec: FieldSpec,
+        key: str | None,
+        expected: Blob,
+        hasher: Hasher,
+        store: str,
+        at: str,
+        priority: int,
+    ) -> Blob:
+        """Return the blob of bytes that were sent: one more place of the same bytes, or another blob."""
+        from metastore.stores._proof import check
+
+        check(expected, hasher, store, at)
+        place, old = Location(self._configured.url(store, at), priority, store), blob_at(stored, spec, key)
+        told = hasher.digests()
+        if old is not None and old.proof is not None and told.items() >= {old.proof}:
+            return joined(old, place, size=hasher.size, digests=told)
+        kind = expected.media_type or (None if old is None else old.media_type)
+        return Blob(size=hasher.size, digests=told, media_type=kind, locations=[place])
+
+    @contextlib.contextmanager
+    def _kept_or_gone(self, drive: Drive, at: str) -> Iterator[None]:
+        """Take away what was sent where it is not referred to after all."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                drive.remove(at)
+            raise
+
+    def upload_url(
+        self,
+        artifact: Record,
+        field: str,
+        store: str | None = None,
+        *,
+        size: int,
+        sha256: str,
+        key: str | None = None,
+        seconds: int = 600,
+    ) -> Signed:
+        """Return a request by which a client sends bytes to a store itself; then `attach` its ``location``.
+
+        The request is bound to size and digest where the store enforces it, which ``binds`` says: each store is probed once, with
+        a deliberately wrong checksum (`probe`). Where it does not, verify what was attached. Raises StoreUnableError for a store
+        that does not sign.
+        """
+        from metastore.stores import Signed, Signs
+
+        shelf, spec, stored = self._writable(artifact, field, key)
+        wanted = Blob(size=size, sha256=sha256)
+        self._check_may(artifact, shelf, spec, key, self._hoped(stored, spec, key, wanted), "upload")
+        _check_room(field, size, self._most(shelf, stored, spec, key))
+        name = self._target(store)
+        drive, probed = self._configured.drive(name), self._probed(name)
+        if not isinstance(drive, Signs) or not probed.signs:
+            raise StoreUnableError(f"the store {name} signs no urls: use upload()", store=name)
+        at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
+        url, headers = drive.sign_put(at, seconds_of(seconds), size=size, sha256=str(wanted.sha256))
+        bound = {"size": probed.binds_size, "sha256": probed.binds_sha256, "create": probed.binds_create}
+        binds = tuple(word for word, held in bound.items() if held)
+        return Signed("PUT", url, headers, seconds, self._configured.url(name, at), binds)
+
+    def _probed(self, store: str) -> Any:
+        raise NotImplementedError
+
+    def copy_blob(
+        self,
+        artifact: A,
+        field: str,
+        store: str,
+        *,
+        key: str | None = None,
+        priority: int = 0,
+        progress: Progress | None = None,
+    ) -> A:
+        """Copy a blob to one more store, proving it on the way, and return the new revision; one that is there already stays.
+
+        Raises UnverifiedError for a blob without a strong digest; else as `open_blob` and `upload` do.
+        """
+        from metastore.stores._proof import Hasher
+        from metastore.stores._reading import opened
+        from metastore.stores._sending import send
+
+        shelf, spec, stored = self._writable(artifact, field, key)
+        blob, name = some_blob(stored, spec, key), self._configured.writable(store).name
+        self._check_may(artifact, shelf, spec, key, blob, "copy_blob")
+        if any(self._configured.covering(url) == name for url in blob.urls):
+            return self._refer(artifact, shelf, spec, key, blob, "copy_blob")
+        if blob.proof is None:
+            raise UnverifiedError(
+                f"{field} of {stored.id} is unverified, so a copy would prove nothing: verify it first"
+            )
+        drive, hasher = self._configured.drive(name), Hasher([blob.proof[0]])
+        at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
+        with opened(self._configured, blob, marks=self._marks(stored, field, key)) as source:
+            at = send(
+                drive, name, at, source.chunks(), hasher, size=blob.size, media_type=blob.media_type, progress=progress
+            )
+        with self._kept_or_gone(drive, at):
+            made = joined(
+                blob,
+                Location(self._configured.url(name, at), priority, name),
+                size=hasher.size,
+                digests=hasher.digests(),
+            )
+            return self._refer(artifact, shelf, spec, key, made, "copy_blob")
+
+
+def _check_room(field: str, size: int | None, most: int | None) -> None:
+    if size is not None and most is not None and size > most:
+        raise TooLargeError(f"{field} may have {most} bytes, and {size} were to be sent: nothing is referenced")
