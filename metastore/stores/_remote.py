@@ -136,12 +136,12 @@ def ahead(get: Callable[[T], bytes], steps: Iterable[T]) -> Iterator[bytes]:
 def file_system(store: Store, options: dict[str, Any]) -> Any:
     """Return a new file system of fsspec for a store; it is in no cache of fsspec's."""
     try:
-        import fsspec  # type: ignore[import-untyped]  # it has no stubs
+        import fsspec
     except ImportError:
         raise MissingExtraError("stores need the package fsspec: pip install fsspec") from None
-    protocol = store.place.protocol
+    protocol, found = store.place.protocol, cast("Any", fsspec)  # it has no types
     try:
-        kind = fsspec.get_filesystem_class(protocol)
+        kind = found.get_filesystem_class(protocol)
     except (ImportError, ValueError) as missing:
         why = str(missing).replace("\n", " ")
         raise StoresFileError(
