@@ -203,7 +203,7 @@ class Backend(Protocol):
         """Record the transaction that is under way, once, and return its time.
 
         The time is the commit's or the latest one recorded, whichever is later.
-        Raises ConflictError if the commit's id was recorded before.
+        Raises ConflictError if the commit's id was recorded before, at the latest when the transaction is left.
         """
 
     def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:

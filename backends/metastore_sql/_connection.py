@@ -80,7 +80,8 @@ class Connections:
         pool = self._readers
         conn = pool.take()
         try:
-            found = self.dialect.read(conn, sql, bound)
+            answer = self.dialect.run(conn, [(sql, bound)])[0]
+            found = self.dialect.rows(conn, answer)
         except self.dialect.errors as refused:
             meaning = self._given_back(pool, conn, refused)
         except BaseException:
@@ -105,7 +106,8 @@ class Connections:
     def _read_again(self, pool: Pool, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         conn = pool.take()
         try:
-            found = self.dialect.read(conn, sql, bound)
+            answer = self.dialect.run(conn, [(sql, bound)])[0]
+            found = self.dialect.rows(conn, answer)
         except self.dialect.errors as refused:
             self.lost(pool, conn)
             raise self.dialect.meaning(refused, self.settings) from None
@@ -139,14 +141,13 @@ class Connections:
         conn = self._hosts.connect()
         try:
             self.dialect.begin(conn)
-            found = self.dialect.read(conn, LANDED, (commit,))
-            self.dialect.run(conn, [("COMMIT", ())])
+            found, _ = self.dialect.run(conn, [(LANDED, (commit,)), ("COMMIT", ())])
+            return bool(self.dialect.rows(conn, found))
         except self.dialect.errors:
             self._hosts.avoid(conn.server)
             raise
         finally:
             self.dialect.close(conn)
-        return bool(found)
 
     @contextmanager
     def apart(self) -> Iterator[Apart]:
@@ -180,15 +181,15 @@ class Apart:
 
     def read(self, sql: str, bound: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
-        try:
-            return self._dialect.read(self.conn, sql, bound)
-        except self._dialect.errors as refused:
-            raise self._dialect.meaning(refused, self._settings) from refused
+        return self._dialect.rows(self.conn, self._answer(sql, bound))
 
     def execute(self, sql: str, bound: Sequence[Any] = ()) -> int:
         """Run a statement and return how many rows it changed."""
+        return self._dialect.count(self._answer(sql, bound))
+
+    def _answer(self, sql: str, bound: Sequence[Any]) -> Any:
         try:
-            return self._dialect.execute(self.conn, sql, bound)
+            return self._dialect.run(self.conn, [(sql, bound)])[0]
         except self._dialect.errors as refused:
             raise self._dialect.meaning(refused, self._settings) from refused
 

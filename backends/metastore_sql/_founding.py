@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from metastore.errors import DamagedError, NotACatalogError
+from metastore.errors import DamagedError, NotACatalogError, RetryError
 from metastore_sql._columns import TEXT
 from metastore_sql._connection import Apart, Connections
+from metastore_sql._hosts import pauses
 from metastore_sql._prepared import Prepared, adding, slot
 from metastore_sql._revisions import REVISION, check_revision
 from metastore_sql._tables import Own, creation, own_tables
@@ -33,16 +34,24 @@ def opened(connections: Connections) -> tuple[Own, str]:
     """
     with connections.apart() as apart:
         own = own_tables(connections.dialect, connections.settings.schema)
-        found = _identity(apart, connections, own)
-        if found is None:
-            _make(apart, connections, own)
-            found = _identity(apart, connections, own)
+        found = _identity(apart, connections, own) or _made(apart, connections, own)
     address = connections.settings.address
     if found is None:
         raise DamagedError(f"{address} has tables of a catalogue, but not all; restore it from a copy, or give another")
     revision, least, catalogue = found
     check_revision(revision, least, address)
     return own, catalogue
+
+
+def _made(apart: Apart, connections: Connections, own: Own) -> tuple[int, int, str] | None:
+    """Make a catalogue, or wait for the one that somebody makes on another node of a cluster, and return what `_identity` does."""
+    for _ in pauses(connections.settings.timeout):
+        try:
+            _make(apart, connections, own)
+        except RetryError:
+            continue
+        break
+    return _identity(apart, connections, own)
 
 
 def _identity(apart: Apart, connections: Connections, own: Own) -> tuple[int, int, str] | None:

@@ -30,7 +30,7 @@ class History:
         self._told = Prepared(told.where(x.seq > slot(0, NUMBER)).order_by(x.seq).limit(slot(1, COUNT)), sa)
         self._last = Prepared(told.order_by(x.seq.desc()).limit(slot(0, COUNT)), sa)
         self._one = Prepared(told.where(x.id == slot(0, IDENT)), sa)
-        self._count = Prepared(select(func.coalesce(func.max(c.at) + 1, 0)).where(c.tx == slot(0, NUMBER)), sa)
+        self._ends = Prepared(select(func.max(c.at)).where(c.tx == slot(0, NUMBER)), sa)
         part = (c.kind, c.artifact, c.revision, c.spec, c.digest, c.parents, c.before, c.after, c.checkpoint)
         changes = select(c.tx, *part)
         rest = changes.where(c.tx == slot(0, NUMBER), c.at >= slot(1, COUNT)).order_by(c.at).limit(slot(2, COUNT))
@@ -38,21 +38,16 @@ class History:
         further = changes.where(*between).order_by(c.tx, c.at).limit(slot(2, COUNT))
         self._rest, self._further = Prepared(rest, sa), Prepared(further, sa)
         every = select(known.id, known.type, known.state).order_by(known.id).limit(slot(0, COUNT))
-        beyond, of = known.id > slot(1, IDENT), known.state == slot(2, known.state.type)
-        self._known = {
-            (bool(after), bool(state)): Prepared(
-                every.where(*[each for each in (after, state) if each is not None]), sa
-            )
-            for after in (None, beyond)
-            for state in (None, of)
-        }
+        narrowed = every, every.where(known.id > slot(1, IDENT))
+        of = known.state == slot(2, known.state.type)
+        self._known = [[Prepared(asked, sa), Prepared(asked.where(of), sa)] for asked in narrowed]
         self._number = Prepared(setting(own.turn, ["seq", "time"], []), sa)
 
     # reading
 
     def known_after(self, session: Reads, after: bytes, limit: int, state: str) -> list[tuple[bytes, Identity]]:
         """Return the first identities beyond an id, of one state where it is given."""
-        rows = self._known[bool(after), bool(state)].read(session, limit, after, state)
+        rows = self._known[bool(after)][bool(state)].read(session, limit, after, state)
         return [(ident, Identity(name, is_)) for ident, name, is_ in rows]
 
     def told_after(self, session: Reads, after: int, limit: int, skip: int) -> list[Recorded]:
@@ -77,26 +72,27 @@ class History:
         if commit is not None and len(commit) != 16:
             return None
         for seq, *values in self._last.read(session, 1) if commit is None else self._one.read(session, commit):
-            return Recorded(seq, Commit(*values), at=int(self._count.read(session, seq)[0][0]))
+            ((end,),) = self._ends.read(session, seq)
+            return Recorded(seq, Commit(*values), at=0 if end is None else int(end) + 1)
         return None
 
     # taking over
 
     def take_over(self, session: Session, told: Sequence[Recorded]) -> None:
         """Put transactions at the end of the history, the first perhaps as more of the last one. Raises ConflictError."""
-        turn, fresh = turn_of(session), [each for each in told if not each.at]
-        self._check_new(session, [each.commit.id for each in fresh])
-        first = turn.seq + (session.stamped is not None)
-        numbers = {each.commit.id: seq for seq, each in enumerate(fresh, first)}
-        self._ledger.transactions(session, [(numbers[each.commit.id], each.commit) for each in fresh])
+        turn, fresh = turn_of(session), [each.commit for each in told if not each.at]
+        self._check_new(session, [each.id for each in fresh])
+        last = self.told_of(session, None) if told and told[0].at else None
+        numbers = dict(enumerate(fresh, turn.seq + (session.stamped is not None)))
+        self._ledger.transactions(session, numbers.items())
+        ahead = iter(numbers)
         for each in told:
-            if each.at:
-                numbers[each.commit.id] = self._going_on(session, each)
-            self._ledger.changes(session, numbers[each.commit.id], each.at, each.changes)
-        if fresh:
-            last = fresh[-1]
-            session.turn = turn._replace(seq=numbers[last.commit.id], time=max(turn.time, last.commit.time))
-            session.stamped, session.changes = last.commit.id, len(last.changes)
+            seq = _going_on(last, each) if each.at else next(ahead)
+            end = each.at + self._ledger.changes(session, seq, each.at, each.changes)
+            last = Recorded(seq, each.commit, at=end)
+        if fresh and last is not None:
+            session.turn = turn._replace(seq=last.seq, time=max(turn.time, last.commit.time))
+            session.stamped, session.changes = last.commit.id, last.at
             self._number.run(session, session.turn.seq, session.turn.time)
 
     def _check_new(self, session: Session, commits: list[bytes]) -> None:
@@ -106,10 +102,9 @@ class History:
         if found is not None:
             raise ConflictError(f"transaction {UUID(bytes=found)} was recorded before; it is not done twice")
 
-    def _going_on(self, session: Session, each: Recorded) -> int:
-        last = self.told_of(session, None)
-        if last is None or (last.commit, last.at) != (each.commit, each.at):
-            raise ConflictError(
-                f"transaction {UUID(bytes=each.commit.id)} is not the last one here with {each.at} changes"
-            )
-        return last.seq
+
+def _going_on(last: Recorded | None, each: Recorded) -> int:
+    """Return the number of the last transaction, which ``each`` continues."""
+    if last is None or (last.commit, last.at) != (each.commit, each.at):
+        raise ConflictError(f"transaction {UUID(bytes=each.commit.id)} is not the last one here with {each.at} changes")
+    return last.seq

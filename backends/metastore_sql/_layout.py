@@ -6,6 +6,7 @@ and what a transaction that is undone has left behind there is nobody's: it is d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +19,7 @@ from metastore_sql._dialect import Dialect
 from metastore_sql._prepared import Reads
 from metastore_sql._tables import Relation, creation, fitted
 
-__all__ = ["create", "drop", "next_name", "widen"]
+__all__ = ["create", "drop", "next_name", "stale", "widen"]
 
 _COLUMNS = {
     "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -29,6 +30,7 @@ _INDEXES = {
     "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = database() AND table_name = %s",
 }
 
+_BEGINNING = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND left(table_name, char_length(%s)) = %s"
 _STRANGERS = (
     "SELECT count(*) FROM information_schema.tables AS t WHERE table_schema = database() AND table_name = %s AND NOT EXISTS"
     " (SELECT 1 FROM information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name"
@@ -61,6 +63,14 @@ def next_name(dialect: Dialect, type_name: str, held: str) -> str:
     if dialect.name == "postgresql":
         return type_name
     return f"{type_name}~{int(held.partition('~')[2] or 1) + 1}"
+
+
+def stale(session: Reads, type_name: str, held: str) -> list[str]:
+    """Return the statements that drop the tables which migrations of a type left in MariaDB: those numbered below the ones that it has."""
+    number = int(held.partition("~")[2] or 1)
+    names = [name for (name,) in session.read(_BEGINNING, (type_name, type_name))]
+    found = [(re.fullmatch(rf"{type_name}(?:~(\d+))?(?::.+)?", name), name) for name in names]
+    return [f"DROP TABLE IF EXISTS `{name}`" for match, name in found if match and int(match[1] or 1) < number]
 
 
 def _there(session: Reads, asked: dict[str, str], relation: Relation, dialect: Dialect) -> set[str]:

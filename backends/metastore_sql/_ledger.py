@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -58,10 +58,19 @@ class Ledger:
         self._recorded = Prepared(seq, sa)
 
     def stamp(self, session: Session, commit: Commit) -> int:
-        """Record the transaction that is under way and return its time. Raises ConflictError."""
+        """Record the transaction that is under way and return its time.
+
+        Raises ConflictError for one that was recorded before, with the next statement that is asked: to wait for the answer now would
+        be a trip more for every write.
+        """
         turn = turn_of(session)
-        if session.stamped is not None or self._recorded.read(session, commit.id):
-            raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        def check(found: Sequence[object]) -> None:
+            if found:
+                raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        check([session.stamped] if session.stamped else [])
+        session.later(self._recorded.sql, self._recorded.bind((commit.id,)), check)
         time = max(commit.time, turn.time)
         self._transaction.later(session, turn.seq, commit.id, time, commit.actor, commit.message)
         if time > turn.time:

@@ -33,8 +33,11 @@ STALLED = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_TURN = "UPDATE `_turn` SET seq = seq + 1"
-_TAKEN = "SELECT seq, time, generation, tallied FROM `_turn`"
+_TURN: tuple[Statement, ...] = (
+    ("BEGIN", ()),
+    ("UPDATE _turn SET seq = seq + 1", ()),
+    ("SELECT seq, time, generation, tallied FROM _turn", ()),
+)
 
 _ALL = {
     "autocommit": "1",
@@ -110,7 +113,7 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
-    spoils = False
+    spoils = gathers = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -120,7 +123,8 @@ class MySQL:
             conn = _connected(settings, host)
             self._check(conn, settings, host, writing=writing)
             self._set_up(conn, settings)
-            conn._read_timeout, conn.patience = STALLED, settings.connect_timeout
+            conn._read_timeout = STALLED  # type: ignore[attr-defined]  # the stubs leave it out
+            conn.patience = settings.connect_timeout
             conn.knock = lambda: _answers(settings, host)
             return conn
         except MetastoreError as error:  # before OSError, which some of ours are
@@ -132,9 +136,8 @@ class MySQL:
         raise refused  # out here, so that nothing of the driver's hangs on it
 
     def _check(self, conn: Connection, settings: Settings, host: Host, *, writing: bool) -> None:
-        [(version, encoding, read_only)] = self.read(
-            conn, "SELECT version(), @@character_set_database, @@global.read_only", ()
-        )
+        [told] = self.run(conn, [("SELECT version(), @@character_set_database, @@global.read_only", ())])
+        [(version, encoding, read_only)] = self.rows(conn, told)
         self._recognise(version, host)
         if encoding != "utf8mb4":
             raise UnfitServerError(
@@ -171,27 +174,21 @@ class MySQL:
 
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn."""
-        conn.query("BEGIN")
-        conn.query(_TURN)
-        found = self.read(conn, _TAKEN, ())
-        return Turn(*found[0][:3], bool(found[0][3])) if found else None
+        found = self.rows(conn, self.run(conn, _TURN)[-1])
+        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
 
-    def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer."""
+    def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
+        """Return the answer to each statement, one after the other: this protocol knows no other way."""
         with conn.cursor() as cursor:
-            cursor.execute(sql, tuple(bound))
-            return list(cursor.fetchall())
+            return [(cursor.execute(sql, tuple(bound)), cursor.fetchall()) for sql, bound in statements]
 
-    def execute(self, conn: Connection, sql: str, bound: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed."""
-        with conn.cursor() as cursor:
-            return cursor.execute(sql, tuple(bound))
+    def rows(self, conn: Connection, answer: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+        return list(answer[1])
 
-    def run(self, conn: Connection, statements: Sequence[Statement]) -> None:
-        """Run statements one after the other: this protocol knows no other way."""
-        with conn.cursor() as cursor:
-            for sql, bound in statements:
-                cursor.execute(sql, tuple(bound))
+    def count(self, answer: Any) -> int:
+        """Return how many rows a statement changed."""
+        return int(answer[0])
 
     def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row; an INSERT takes many rows at once."""
@@ -229,7 +226,7 @@ def _number(error: BaseException) -> int:
 def _connected(settings: Settings, host: Host) -> Connection:
     """Return a connection over a socket made here: the driver leaves one open that could not be connected."""
     made = Connection(**_place(settings, host), defer_connect=True)
-    made._secure = bool(host.socket)
+    made._secure = bool(host.socket)  # type: ignore[attr-defined]  # see above
     made.connect(_dialled(host, settings.connect_timeout))
     return made
 

@@ -30,9 +30,6 @@ __all__ = ["OLDEST", "PostgreSQL"]
 
 OLDEST = 14
 
-MANY = 1000
-"""Statements of one trip."""
-
 _TURN: tuple[Statement, ...] = (
     ("BEGIN", ()),
     ("UPDATE _turn SET seq = seq + 1 RETURNING seq, time, generation, tallied", ()),
@@ -106,7 +103,7 @@ class PostgreSQL:
     sa: Compiling = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]  # its __init__ has no types
     collation = "C"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
-    spoils = True
+    spoils = gathers = True
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -166,33 +163,31 @@ class PostgreSQL:
             "jit": "off",
         }
         if settings.durability == "full":
-            [(kept,)] = self.read(conn, "SELECT current_setting('synchronous_commit')", ())
-            wanted |= {"synchronous_commit": "on"} if kept == "off" else {}
+            [kept] = conn.trips.run([("SELECT current_setting('synchronous_commit')", ())])
+            wanted |= {"synchronous_commit": "on"} if conn.trips.rows(kept)[0][0] == "off" else {}
         asked = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
-        self.read(conn, f"SELECT {asked}", [text for pair in wanted.items() for text in pair])
+        conn.trips.run([(f"SELECT {asked}", [text for pair in wanted.items() for text in pair])])
 
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn, in one trip."""
         found = conn.trips.rows(conn.trips.run(_TURN)[1])
-        return Turn(*found[0][:3], bool(found[0][3])) if found else None
+        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
 
-    def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer."""
-        trips = conn.trips
-        return trips.rows(trips.run([(sql, bound)])[0])
+    def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
+        """Return the answer to each statement, all in one trip."""
+        return conn.trips.run(statements)
 
-    def execute(self, conn: Connection, sql: str, bound: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed."""
-        return conn.trips.run([(sql, bound)])[0].command_tuples or 0
+    def rows(self, conn: Connection, answer: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+        return conn.trips.rows(answer)
 
-    def run(self, conn: Connection, statements: Sequence[Statement]) -> None:
-        """Run statements in one trip."""
-        conn.trips.run(statements)
+    def count(self, answer: Any) -> int:
+        """Return how many rows a statement changed."""
+        return answer.command_tuples or 0
 
     def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement once per row, a thousand in a trip."""
-        for at in range(0, len(rows), MANY):
-            conn.trips.run([(sql, row) for row in rows[at : at + MANY]])
+        """Run a statement once per row, in one trip."""
+        conn.trips.run([(sql, row) for row in rows])
 
     def close(self, conn: Connection) -> None:
         """Close a connection."""

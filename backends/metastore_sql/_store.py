@@ -157,14 +157,17 @@ class SqlStore:
                 yield apart.execute
 
     def _settle(self, specs: dict[str, Known | None]) -> None:
-        for each in self._types.settle(specs):
-            self._drop(each)
+        for old in self._types.settle(specs):
+            self._drop(old)
 
-    def _drop(self, relation: Relation) -> None:
-        """Drop the tables that a migration left; where that fails they are nobody's, and whoever needs the name drops them."""
+    def _drop(self, old: Relation) -> None:
+        """Drop the tables that a migration left in MariaDB, and those of former ones where that failed; it may fail again: they are nobody's."""
+        known = self._types.known(old.spec.name)
         try:
             with self._connections.apart() as apart:
-                for statement in layout.drop(relation.tables, self._dialect):
+                apart.execute("SET SESSION lock_wait_timeout = 2")
+                stale = layout.stale(apart, old.spec.name, known.relation) if known else []
+                for statement in (*layout.drop(old.tables, self._dialect), *stale):
                     apart.execute(statement)
         except MetastoreError:
             return

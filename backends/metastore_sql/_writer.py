@@ -181,11 +181,8 @@ class TypeTable:
         """Return the first of the values that a statement finds in a column."""
         for start in range(0, len(values), AT_ONCE):
             some = [*values[start : start + AT_ONCE]]
-            size = AT_ONCE if len(some) > 10 else 10  # two texts for all lengths; the last value stands for the rest
-            among = column.in_([slot(at, column.type) for at in range(size)])
-            rows = Prepared(asked.where(among).limit(literal_column("1")), self._sa).read(
-                session, *some, *some[-1:] * (size - len(some))
-            )
+            size = AT_ONCE if len(some) > FEW else FEW  # two texts for all lengths; the last value stands for the rest
+            rows = self._among(asked, column, size).read(session, *some, *some[-1:] * (size - len(some)))
             if rows:
                 found: bytes = rows[0][0]
                 return found

