@@ -1,21 +1,22 @@
 """Shaping: how the tables of a type come to be, grow, and are put in the place of others.
 
 In PostgreSQL that is part of the transaction. MariaDB commits at each such statement, so there they go over a connection of their own:
-tables that a transaction makes get a name that none has, and `_specs` says in the transaction which are the type's. Of one that is undone
-tables are left that nobody refers to; old ones go after the commit.
+tables that a transaction makes get a name that none has, and `_specs` says in the transaction which are the type's. Those of one that
+is undone, and those that others took the place of, are dropped afterwards; a program that dies before leaves tables that nobody refers to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 
 from sqlalchemy import Table, insert, select
 
 from metastore.backend import Row, StoredSpec, TypeSpec
-from metastore.errors import MetastoreError
+from metastore.errors import MetastoreError, RetryError
 from metastore_sql import _layout as layout
-from metastore_sql._connection import Connections
+from metastore_sql._connection import Connections, Scope
 from metastore_sql._known import Known
 from metastore_sql._ledger import Ledger, turn_of, written
 from metastore_sql._prepared import Prepared
@@ -25,7 +26,7 @@ from metastore_sql._tables import Relation
 from metastore_sql._tally import Tally
 from metastore_sql._types import Types
 
-__all__ = ["Shaping"]
+__all__ = ["Shaped", "Shaping"]
 
 Run = Callable[[str], object]
 
@@ -71,6 +72,7 @@ class Shaping:
         """Make new and empty tables of a type."""
         made = self._types.made(spec, layout.free_name(session, self._dialect, spec.name))
         self._run(session, layout.create(made, self._dialect))
+        session.made.append(made)
         return made
 
     def _widened(self, session: Session, old: Relation, spec: TypeSpec) -> Relation:
@@ -119,10 +121,15 @@ class Shaping:
         for old in self._types.settle(specs):
             self._tidy(old)
 
+    def forget(self, made: Sequence[Relation]) -> None:
+        """Drop tables that were made beside a transaction that is undone."""
+        for each in made if self._dialect.name == "mysql" else ():
+            self._tidy(each)
+
     def _tidy(self, old: Relation) -> None:
         """Drop tables that a type has no more, and former ones where that failed; it may fail again: they are nobody's."""
-        known = self._types.known(old.spec.name)
         try:
+            known = self._types.known(old.spec.name)
             with self._connections.apart() as apart:
                 apart.execute(f"SET SESSION lock_wait_timeout = {TIDYING}")
                 former = layout.stale(apart, old.spec.name, known.relation) if known else []
@@ -130,3 +137,34 @@ class Shaping:
                     apart.execute(statement)
         except MetastoreError:
             return
+
+
+class Shaped(Scope):
+    """A scope that at its start takes in what others did to the types, and leaves no tables behind when it is undone."""
+
+    __slots__ = ("_shaping", "_types")
+
+    def __init__(self, connections: Connections, types: Types, shaping: Shaping) -> None:
+        super().__init__(connections)
+        self._types, self._shaping = types, shaping
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if self._level == 0:
+            try:
+                self._types.renew(self._session)
+            except BaseException:
+                self._undo()
+                raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        made = self._session.made if self._level == 0 else []
+        try:
+            super().__exit__(kind, error, trace)
+        except RetryError:
+            self._shaping.forget(made)
+            raise
+        if kind is not None:
+            self._shaping.forget(made)

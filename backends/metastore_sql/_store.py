@@ -23,7 +23,7 @@ from metastore.errors import DamagedError, SchemaConflictError
 from metastore.query import Measure, Path, Query
 from metastore_sql._adopting import hold
 from metastore_sql._audit import audit
-from metastore_sql._connection import Apart, Connections, Scope
+from metastore_sql._connection import Apart, Connections
 from metastore_sql._dialect import Dialect
 from metastore_sql._figures import plain
 from metastore_sql._founding import opened
@@ -31,7 +31,7 @@ from metastore_sql._history import History
 from metastore_sql._ledger import Ledger, turn_of, written
 from metastore_sql._session import Session
 from metastore_sql._settings import Settings
-from metastore_sql._shaping import Shaping
+from metastore_sql._shaping import Shaped, Shaping
 from metastore_sql._statements import Statements
 from metastore_sql._tables import Relation
 from metastore_sql._tally import Tally
@@ -50,25 +50,6 @@ _SNAPSHOT = {
     "postgresql": ["BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"],
     "mysql": ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT"],
 }
-
-
-class _Turn(Scope):
-    """A scope that at its start takes in what others did to the types."""
-
-    __slots__ = ("_types",)
-
-    def __init__(self, connections: Connections, types: Types) -> None:
-        super().__init__(connections)
-        self._types = types
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        if self._level == 0:
-            try:
-                self._types.renew(self._session)
-            except BaseException:
-                self._undo()
-                raise
 
 
 class SqlStore:
@@ -118,7 +99,7 @@ class SqlStore:
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which writes are one; it waits for the turn on entering."""
-        return _Turn(self._connections, self._types)
+        return Shaped(self._connections, self._types, self._shaping)
 
     def stamp(self, commit: Commit) -> int:
         """Record the transaction that is under way, once, and return its time."""

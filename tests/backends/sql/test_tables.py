@@ -12,7 +12,7 @@ from metastore.testing._hostile import FIELD_NAMES
 from metastore.testing._model import change, commit, delete, insert, replace, row, thing, type_spec
 from metastore_sql import open_backend
 from metastore_sql._dialect import dialect_of
-from metastore_sql._tables import NAME_LENGTH, Relation, fitted, own_tables
+from metastore_sql._tables import NAME_LENGTH, Relation, creation, fitted, own_tables
 
 LONGEST = "x" * 63
 KEPT = ("ctid", "xmin", "tableoid", "db_row_id", "fts_doc_id")
@@ -185,16 +185,24 @@ def test_an_index_comes_with_a_wider_spec(store):
     assert "images:items" in tables(store)
 
 
-def test_leftovers_of_a_type_that_was_rolled_back_are_replaced(mysql):
-    one, other = (type_spec("images", FieldSpec(name="size", kind=kind, optional=True)) for kind in ("int", "dict"))
+def test_a_transaction_that_is_undone_leaves_no_tables(store):
+    before = tables(store)
+    with pytest.raises(KeyError), store.transaction():
+        store.ensure(type_spec("images"), 1)
+        raise KeyError
+    assert tables(store) == before
+
+
+def test_tables_that_a_program_left_when_it_died_are_nobody_s(mysql):
+    spec = type_spec("images", FieldSpec(name="size", kind="dict", optional=True))
     with closing(opened(mysql())) as store:
-        with pytest.raises(KeyError), store.transaction():
-            store.ensure(one, 1)
-            raise KeyError
-        assert "images" in tables(store)
-        store.ensure(other, 1)
-        insert(store, made := thing(other, size={"a": 1}))
-        assert store.fetch(other, [made.id]) == [row(made)]
+        for statement in creation(store._types.made(type_spec("images"), "images").tables, store._dialect.sa):
+            with store._connections.apart() as apart:
+                apart.execute(statement)
+        store.ensure(spec, 1)
+        insert(store, made := thing(spec, size={"a": 1}))
+        assert store.fetch(spec, [made.id]) == [row(made)]
+        assert list(store.check()) == []
 
 
 def test_leftovers_of_a_wider_spec_that_was_rolled_back_are_replaced(mysql):
