@@ -123,7 +123,8 @@ class MySQL:
             conn = _connected(settings, host)
             self._check(conn, settings, host, writing=writing)
             self._set_up(conn, settings)
-            conn._read_timeout, conn.patience = STALLED, settings.connect_timeout
+            conn._read_timeout = STALLED  # type: ignore[attr-defined]  # the stubs leave it out
+            conn.patience = settings.connect_timeout
             conn.knock = lambda: _answers(settings, host)
             return conn
         except MetastoreError as error:  # before OSError, which some of ours are
@@ -174,7 +175,7 @@ class MySQL:
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn."""
         found = self.rows(conn, self.run(conn, _TURN)[-1])
-        return Turn(*found[0][:3], bool(found[0][3])) if found else None
+        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
 
     def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
         """Return the answer to each statement, one after the other: this protocol knows no other way."""
@@ -225,7 +226,7 @@ def _number(error: BaseException) -> int:
 def _connected(settings: Settings, host: Host) -> Connection:
     """Return a connection over a socket made here: the driver leaves one open that could not be connected."""
     made = Connection(**_place(settings, host), defer_connect=True)
-    made._secure = bool(host.socket)
+    made._secure = bool(host.socket)  # type: ignore[attr-defined]  # see above
     made.connect(_dialled(host, settings.connect_timeout))
     return made
 

@@ -124,6 +124,9 @@ class Reading(Protocol):
     ) -> Condition:
         """Return that a value is one of a bound list, however long, after each was made a plain value and they all were spread."""
 
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what a small sub-select finds, so that an index of the value serves."""
+
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key, absent smallest."""
 

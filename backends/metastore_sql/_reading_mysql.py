@@ -45,6 +45,10 @@ class MySQLReading:
         each = p.each(value.type, make, spread)
         return value.op("IN", is_comparison=True)(p.many(number, lambda values: _nonempty(each(values))))
 
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what is found."""
+        return value.in_(found)
+
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key; here absent is smallest anyway."""
         return key.desc() if descending else key.asc()

@@ -55,6 +55,9 @@ class PostgreSQLReading:
     """Expressions of PostgreSQL 14 or newer."""
 
     compares_rows = True
+    sorts_narrow = (
+        False  # only where tens of thousands were sorted it was a third faster, else up to twice as slow (measured)
+    )
 
     def among(
         self, p: Parameters, value: Column, number: int, make: Making | None = None, spread: Spread | None = None
@@ -63,6 +66,10 @@ class PostgreSQLReading:
         each = p.each(value.type, make, spread)
         array = cast(p.many(number, lambda values: array_text(each(values))), ARRAY(_ELEMENTS.get(value.type, Text())))
         return value == func.any(array)
+
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is in the array of what is found: the planner takes an array for short, a recursion for long."""
+        return value == func.any(func.array(found.scalar_subquery()))
 
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key; the indexes hold what is absent first, too."""

@@ -122,7 +122,10 @@ class Trips:
 
     def _several(self, asked: list[_Asked]) -> list[Any]:
         self._pg.enter_pipeline_mode()
-        prepared = [(self._prepare(each), self._send(each))[0] for each in asked]
+        prepared = []
+        for each in asked:
+            prepared.append(self._prepare(each))
+            self._send(each)
         self._pg.pipeline_sync()
         self._flush()
         found = self._until_sync()
@@ -166,7 +169,7 @@ class Trips:
             pg.consume_input()  # a server that cannot get rid of its answers takes no more questions
 
     def _until_sync(self) -> list[Any]:
-        found = []
+        found: list[Any] = []
         while True:
             answer = self._answer()
             if answer is None:

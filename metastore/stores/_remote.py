@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from metastore.errors import KeyTakenError, MissingExtraError, StoreError, StoresFileError, StoreUnreachableError
@@ -136,7 +137,7 @@ def ahead(get: Callable[[T], bytes], steps: Iterable[T]) -> Iterator[bytes]:
 def file_system(store: Store, options: dict[str, Any]) -> Any:
     """Return a new file system of fsspec for a store; it is in no cache of fsspec's."""
     try:
-        import fsspec  # type: ignore[import-untyped]  # it has no stubs
+        fsspec: Any = import_module("fsspec")  # by name: it says that it is typed, and is not
     except ImportError:
         raise MissingExtraError("stores need the package fsspec: pip install fsspec") from None
     protocol = store.place.protocol
