@@ -12,7 +12,7 @@ from metastore.errors import NotFoundError, UnknownFieldError, ValidationError, 
 if TYPE_CHECKING:
     from metastore._schema import FieldSpec, TypeSpec
 
-__all__ = ["blob_field", "blob_of", "blobs_of", "joined", "most_of", "replaced"]
+__all__ = ["blob_field", "blob_of", "blobs_of", "image_format", "joined", "most_of", "replaced", "some_blob"]
 
 
 def blob_field(spec: TypeSpec, field: str, key: str | None) -> FieldSpec:
@@ -72,6 +72,14 @@ def most_of(artifact: Any, field: FieldSpec, key: str | None) -> int | None:
         others = sum(each.size or 0 for name, each in getattr(artifact, field.name).items() if name != key)
         bounds.append(max(0, field.max_total_size - others))
     return min((each for each in bounds if each is not None), default=None)
+
+
+def image_format(artifact: Any, field: FieldSpec) -> str | None:
+    """Return the format that the bytes of a field are said to have: of a disk image that is in no container."""
+    if field.kind != "blob" or getattr(artifact, "container_format", None) not in (None, "bare"):
+        return None
+    said = getattr(artifact, "disk_format", None)
+    return said if isinstance(said, str) else None
 
 
 def joined(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from metastore._artifact import Record
 from metastore._blob import Blob
-from metastore._blobs import blob_field, joined, most_of, replaced, some_blob
+from metastore._blobs import blob_field, image_format, joined, most_of, replaced, some_blob
 from metastore._blobs import blob_of as blob_at
 from metastore._fetching import Fetching, seconds_of
 from metastore._ids import make_id
@@ -20,13 +20,14 @@ from metastore._location import Location, check_url
 from metastore._steps import Put
 from metastore._transaction import atomic
 from metastore.errors import (
+    MetastoreError,
     NotFoundError,
-    StoreError,
     StoreUnableError,
     TooLargeError,
     UnverifiedError,
     ValidationError,
 )
+from metastore.query import References
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Delivering"]
 
 A = TypeVar("A", bound=Record)
+NOTHING: Mapping[str, Any] = {}
 LONGEST = 7 * 86_400
 """Seconds for which a url may be signed at most: S3 takes no more."""
 
@@ -133,9 +135,18 @@ class Delivering(Fetching):
         return self._refer(artifact, shelf, spec, key, kept, "delete_blob")
 
     @atomic
-    def _refer(self, artifact: A, shelf: Shelf, spec: FieldSpec, key: str | None, blob: Blob | None, action: str) -> A:
+    def _refer(
+        self,
+        artifact: A,
+        shelf: Shelf,
+        spec: FieldSpec,
+        key: str | None,
+        blob: Blob | None,
+        action: str,
+        more: Mapping[str, Any] = NOTHING,
+    ) -> A:
         """Write a blob into an artifact, by an action of its own. Nothing is written where nothing changes."""
-        change = replaced(self._stored(shelf, artifact), spec, key, blob)
+        change = {**replaced(self._stored(shelf, artifact), spec, key, blob), **more}
         return self._change(artifact, (Put(action, change),))  # type: ignore[no-any-return]
 
     def _writable(self, artifact: Any, field: str, key: str | None) -> tuple[Shelf, FieldSpec, Any]:
@@ -172,6 +183,7 @@ class Delivering(Fetching):
         nothing referenced; UploadBrokenError carries a ``resume`` by which the next call, with the same source, goes on.
         Raises TooLargeError as soon as there are more bytes than the field, or what is left of a quota, allows.
         """
+        from metastore.stores._formats import Inspector, inspected
         from metastore.stores._proof import Hasher, at_most
         from metastore.stores._sending import chunks_of, send, size_of
 
@@ -183,13 +195,17 @@ class Delivering(Fetching):
         name = self._target(store) if resume is None else self._resumed(resume, self._prefix(shelf, stored, field))
         drive, hasher = self._configured.drive(name), Hasher({"sha256", *(digests or {})})
         at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
-        told = at_most(chunks_of(source), most, f"{field} of {stored.id}")
+        told, inspector = at_most(chunks_of(source), most, f"{field} of {stored.id}"), None
+        if (said := image_format(stored, spec)) is not None:
+            inspector = Inspector(said)
+            told = inspected(told, inspector)
         at = send(
             drive, name, at, told, hasher, size=expected.size, media_type=media_type, resume=resume, progress=progress
         )
-        with self._kept_or_gone(drive, at):
+        with self._kept_or_gone(stored, drive, name, at):
             made = self._arrived(stored, spec, key, expected, hasher, name, at, priority)
-            return self._refer(artifact, shelf, spec, key, made, "upload")
+            more = NOTHING if inspector is None else _seen_size(shelf, stored, inspector.virtual_size)
+            return self._refer(artifact, shelf, spec, key, made, "upload", more)
 
     def _resumed(self, resume: Resume, prefix: str) -> str:
         """Return the store of an upload that goes on, which can only be one of this field of this artifact."""
@@ -249,13 +265,15 @@ class Delivering(Fetching):
         return Blob(size=hasher.size, digests=told, media_type=kind, locations=[place])
 
     @contextlib.contextmanager
-    def _kept_or_gone(self, drive: Drive, at: str) -> Iterator[None]:
-        """Take away what was sent where it is not referred to after all."""
+    def _kept_or_gone(self, artifact: Record, drive: Drive, store: str, at: str) -> Iterator[None]:
+        """Take away what was sent where it is not referred to after all; what a hook after the commit broke off is kept."""
         try:
             yield
         except BaseException:
-            with contextlib.suppress(StoreError):
-                drive.remove(at)
+            with contextlib.suppress(MetastoreError):
+                url = References(self._configured.url(store, at))
+                if not self._engine().count(type(artifact), url):
+                    drive.remove(at)
             raise
 
     def upload_url(
@@ -327,7 +345,7 @@ class Delivering(Fetching):
             at = send(
                 drive, name, at, source.chunks(), hasher, size=blob.size, media_type=blob.media_type, progress=progress
             )
-        with self._kept_or_gone(drive, at):
+        with self._kept_or_gone(stored, drive, name, at):
             made = joined(
                 blob,
                 Location(self._configured.url(name, at), priority, name),
@@ -335,6 +353,13 @@ class Delivering(Fetching):
                 digests=hasher.digests(),
             )
             return self._refer(artifact, shelf, spec, key, made, "copy_blob")
+
+
+def _seen_size(shelf: Shelf, artifact: Record, size: int | None) -> dict[str, Any]:
+    """Return the change that tells the size a guest sees, where the type has a place for it that is empty."""
+    known = shelf.spec.by_name.get("virtual_size")
+    empty = known is not None and known.kind == "int" and getattr(artifact, "virtual_size", 0) is None
+    return {"virtual_size": size} if empty and size is not None else {}
 
 
 def _check_room(field: str, size: int | None, most: int | None) -> None:

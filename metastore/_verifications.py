@@ -14,7 +14,7 @@ from metastore._link import Link
 
 __all__ = ["KEPT", "Probe", "Result", "Verification"]
 
-Result = Literal["ok", "wrong", "missing", "denied", "unreachable", "uncovered", "unable"]
+Result = Literal["ok", "wrong", "hostile", "missing", "denied", "unreachable", "uncovered", "unable"]
 
 
 class Verification(Record, type_name="metastore_verifications", unique=("artifact", "blob", "part", "url")):

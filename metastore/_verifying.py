@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._artifact import Record
 from metastore._blob import PROOFS, Blob
-from metastore._blobs import blob_field, blobs_of, replaced, some_blob
+from metastore._blobs import blob_field, blobs_of, image_format, replaced, some_blob
 from metastore._delivering import Delivering
 from metastore._fetching import VERIFICATIONS
 from metastore._link import Link
@@ -18,6 +18,7 @@ from metastore._steps import Put
 from metastore._transaction import atomic
 from metastore.errors import (
     ConflictError,
+    HostileFormatError,
     MetastoreError,
     MissingBytesError,
     NotFoundError,
@@ -46,6 +47,7 @@ Progress = Callable[[int], object]
 
 _RESULTS: tuple[tuple[type[StoreError], Result], ...] = (
     (WrongBytesError, "wrong"),
+    (HostileFormatError, "hostile"),
     (MissingBytesError, "missing"),
     (StoreDeniedError, "denied"),
     (StoreUnreachableError, "unreachable"),
@@ -83,7 +85,7 @@ class Verifying(Delivering):
     ) -> list[Verification]:
         """Read every place of a blob (without ``field``, of all blobs) to the end; return and keep what came of each.
 
-        ``result`` is ok, wrong (other bytes), missing, denied, unreachable, uncovered (no store covers the url) or unable. A blob without a
+        ``result`` is ok, wrong (other bytes), hostile (a disk image that is not what it says), missing, denied, unreachable, uncovered (no store covers the url) or unable. A blob without a
         strong digest gets the SHA-256, and the size, of the bytes found, where all that was known of it holds, as a new revision
         of the artifact; one whose state keeps it as it is stays unverified, and the ``reason`` says so. ``progress`` gets the count of bytes.
         """
@@ -260,7 +262,7 @@ def _verified(stores: Stores, job: _Job, progress: Progress | None) -> list[_Fou
     before = 0
     for place in job.blob.locations:
         told = None if progress is None else _after(progress, before)
-        found.append(_read(stores, job.blob, place.url, told))
+        found.append(_read(stores, job, place.url, told))
         before += found[-1].size or 0
     return found
 
@@ -269,17 +271,20 @@ def _after(progress: Progress, before: int) -> Progress:
     return lambda count: progress(before + count)
 
 
-def _read(stores: Stores, blob: Blob, url: str, progress: Progress | None) -> _Found:
-    from metastore.stores._proof import Hasher, check, lively, whole
+def _read(stores: Stores, job: _Job, url: str, progress: Progress | None) -> _Found:
+    from metastore.stores._formats import Inspector, inspected
+    from metastore.stores._proof import Hasher, lively, whole
 
+    blob, said = job.blob, image_format(job.artifact, job.field)
     hasher, store, mark = Hasher(_algorithms(blob)), None, None
     try:
         drive, key, configured = stores.reach(url)
         store, mark = configured.name, drive.stat(key).mark
         chunks = lively(drive.read(key), store, configured.timeout, progress)
+        if said is not None:
+            chunks = inspected(chunks, Inspector(said))
         for _ in whole(chunks, blob, hasher, store, key):
             pass
-        check(blob, hasher, store, key)
     except StoreError as refused:
         result: Result = next((word for kind, word in _RESULTS if isinstance(refused, kind)), "unable")
         size = hasher.size if result == "wrong" else None

@@ -321,9 +321,9 @@ class WrongBytesError(StoreError, ValueError):
         self,
         message: str,
         *,
-        what: str,
-        expected: object,
-        found: object,
+        what: str = "",
+        expected: object = None,
+        found: object = None,
         store: str | None = None,
         key: str | None = None,
     ) -> None:
@@ -354,7 +354,9 @@ class StoreUnreachableError(StoreError, ConnectionError):
 class UploadBrokenError(StoreUnreachableError):
     """An upload broke off and can go on: give ``resume`` to the next call of `Catalog.upload` with the same source."""
 
-    def __init__(self, message: str, *, resume: object, store: str | None = None, key: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, resume: object = None, store: str | None = None, key: str | None = None
+    ) -> None:
         super().__init__(message, store=store, key=key)
         self.resume = resume
 

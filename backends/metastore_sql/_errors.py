@@ -64,6 +64,10 @@ _MIGRATED: Sentence = (
     SchemaConflictError,
     "another program migrated the type meanwhile ({text} on {address}); this one needs the newer declaration",
 )
+_STRANGER: Sentence = (
+    SchemaConflictError,
+    "{address} has a table that is not the catalogue's ({text}); give the catalogue a schema or a database of its own",
+)
 _DAMAGED: Sentence = (DamagedError, "{address} says that its data are damaged ({text}); restore it from a copy")
 _BEYOND: Sentence = (QueryError, "a number is beyond 64 bits ({text})")
 _DEEP: Sentence = (QueryError, "the query is too much for {address} to answer ({text}); ask in parts")
@@ -91,6 +95,7 @@ POSTGRESQL: dict[str, Sentence] = {
     "42P01": _LACKS,
     "3F000": _LACKS,
     "42703": _MIGRATED,
+    "42P07": _STRANGER,
     "22003": _BEYOND,
     "54001": _DEEP,
     "53100": _FULL,

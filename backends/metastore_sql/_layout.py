@@ -1,24 +1,21 @@
 """Making, widening and dropping the tables of a type: what is to be said to the server, and in which order.
 
-In PostgreSQL this is part of the transaction. MariaDB commits at each of these statements, so they go over a connection of their own,
-and what a transaction that is undone has left behind there is nobody's: it is dropped by whoever needs its name next.
+A wider spec may find columns and indexes that a transaction which was undone has left in MariaDB: they are made anew.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import count
 from typing import Any
 
 from sqlalchemy import Column, Table
 from sqlalchemy.schema import CreateColumn, CreateIndex
 
-from metastore.errors import SchemaConflictError
 from metastore_sql._columns import Bounded
 from metastore_sql._dialect import Dialect
 from metastore_sql._prepared import Reads
-from metastore_sql._tables import Relation, creation, fitted
+from metastore_sql._tables import Relation, creation
 
 __all__ = ["create", "drop", "free_name", "stale", "widen"]
 
@@ -31,12 +28,12 @@ _INDEXES = {
     "mysql": "SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = database() AND table_name = %s",
 }
 
-_BEGINNING = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() AND left(table_name, char_length(%s)) = %s"
-_STRANGERS = (
-    "SELECT count(*) FROM information_schema.tables AS t WHERE table_schema = database() AND table_name = %s AND NOT EXISTS"
-    " (SELECT 1 FROM information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name"
-    " AND c.constraint_name = %s)"
+_ALIKE = (
+    "SELECT table_name, (SELECT count(*) FROM information_schema.table_constraints AS c WHERE c.table_schema = t.table_schema"
+    " AND c.table_name = t.table_name AND c.constraint_name = concat(t.table_name, '#id'))"
+    " FROM information_schema.tables AS t WHERE table_schema = database() AND left(table_name, char_length(%s)) = %s"
 )
+"""Tables whose names begin so, and whether they are the rows of a type of ours."""
 
 
 def _quoted(dialect: Dialect, table: Table) -> str:
@@ -53,33 +50,23 @@ def drop(tables: Iterable[Table], dialect: Dialect) -> list[str]:
     return [f"DROP TABLE IF EXISTS {_quoted(dialect, table)}" for table in tables]
 
 
-def free_name(session: Reads, dialect: Dialect, type_name: str, held: str = "") -> str:
-    """Return the name for new tables of a type: in MariaDB one that is free, as the old ones stay until the commit.
-
-    What a transaction that was undone left behind keeps its name: to drop it would wait for locks that the open one holds.
-    Raises SchemaConflictError for a table of the type's name that is not ours.
-    """
-    if dialect.name == "postgresql":
-        return type_name
-    if session.read(_STRANGERS, (type_name, fitted(f"{type_name}#id")))[0][0]:
-        raise SchemaConflictError(
-            f"the database has a table {type_name} that is not the catalogue's: give the catalogue a database of its own"
-        )
-    there = {name.partition(":")[0] for (name,) in session.read(_BEGINNING, (type_name, type_name))}
-    first = _number(held) + 1 if held else 1
-    return next(name for n in count(first) if (name := type_name if n == 1 else f"{type_name}~{n}") not in there)
+def _alike(session: Reads, type_name: str) -> list[tuple[int, str, bool]]:
+    """Every table of MariaDB that has, or had, to do with a type: its number, its name, whether it is certainly ours."""
+    rows = session.read(_ALIKE, (type_name, type_name))
+    found = [(re.fullmatch(rf"{type_name}(?:~(\d+))?(:.+)?", name), name, ours) for name, ours in rows]
+    return [(int(match[1] or 1), name, bool(ours or match[2])) for match, name, ours in found if match]
 
 
-def _number(name: str) -> int:
-    return int(name.partition("~")[2] or 1)
+def free_name(session: Reads, dialect: Dialect, type_name: str) -> str:
+    """Return the name for new tables of a type: in MariaDB one that no table has, as old ones stay until the commit, and leftovers longer."""
+    taken = [] if dialect.name == "postgresql" else [number for number, _, _ in _alike(session, type_name)]
+    return f"{type_name}~{max(taken) + 1}" if taken else type_name
 
 
 def stale(session: Reads, type_name: str, held: str) -> list[str]:
-    """Return the statements that drop what migrations and undone transactions left of a type in MariaDB: tables numbered below those that it has."""
-    number = _number(held)
-    names = [name for (name,) in session.read(_BEGINNING, (type_name, type_name))]
-    found = [(re.fullmatch(rf"{type_name}(?:~(\d+))?(?::.+)?", name), name) for name in names]
-    return [f"DROP TABLE IF EXISTS `{name}`" for match, name in found if match and int(match[1] or 1) < number]
+    """Return the statements that drop tables of MariaDB which a type had once: those numbered below the ones that it has."""
+    number = int(held.partition("~")[2] or 1)
+    return [f"DROP TABLE IF EXISTS `{name}`" for at, name, ours in _alike(session, type_name) if ours and at < number]
 
 
 def _there(session: Reads, asked: dict[str, str], relation: Relation, dialect: Dialect) -> set[str]:

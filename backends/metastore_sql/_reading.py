@@ -119,9 +119,6 @@ class Reading(Protocol):
     compares_rows: bool
     """Whether an index serves ``(a, b) > (x, y)``."""
 
-    sorts_narrow: bool
-    """Whether it pays to sort keys and ids alone, then to fetch the rows of the page."""
-
     def among(
         self, p: Parameters, value: Column, number: int, make: Making | None = None, spread: Spread | None = None
     ) -> Condition:

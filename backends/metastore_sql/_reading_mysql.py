@@ -34,7 +34,6 @@ class MySQLReading:
     """Expressions of MariaDB 10.6 or newer; ``collation`` is the one of every text column."""
 
     compares_rows = False
-    sorts_narrow = True
 
     def __init__(self, collation: str) -> None:
         self._collation = collation

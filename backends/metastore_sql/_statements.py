@@ -108,12 +108,8 @@ class _Making:
         condition = self._where(_without(where, only) if any(each.inner for each in joins) else where, latest)
         if after is not None:
             condition = and_(condition, beyond(made, rows_compared=self.conditions.reading.compares_rows))
-        if limit is None or len(made) == 1 or not self.conditions.reading.sorts_narrow:
-            order = order_by(self.conditions, made, [term.key for term in made])
-            return self._limited(
-                select(*self._columns(self.rows)).select_from(source).where(condition).order_by(*order), limit
-            )
-        return self._late(source, condition, made, limit)
+        found = select(*self._columns(self.rows)).select_from(source).where(condition)
+        return self._limited(found.order_by(*order_by(self.conditions, made)), limit)
 
     def _columns(self, rows: Rows) -> list[Any]:
         return [rows.c[each.name] for each in self.relation.spec.columns]
@@ -144,16 +140,6 @@ class _Making:
         newest = reading.first_of_each(rows.c.id, keys, [*order, rows.c.id.desc()], inner)
         found: Condition = self.rows.c.id.in_(newest)
         return found
-
-    def _late(self, source: Any, condition: Condition, made: Sequence[Any], limit: int) -> Any:
-        """Sort narrow rows, then fetch the whole ones of the page."""
-        keys = [term.key.label(f"o{at}") for at, term in enumerate(made)]
-        inner = select(self.rows.c.id.label("i"), *keys).select_from(source).where(condition)
-        inner = inner.order_by(*order_by(self.conditions, made, keys))
-        page, whole = self._limited(inner, limit).subquery("k"), Rows(self.relation, "w")
-        again = order_by(self.conditions, made, [page.c[f"o{at}"] for at in range(len(made))])
-        joined = page.join(whole.table, whole.c.id == page.c.i)
-        return select(*self._columns(whole)).select_from(joined).order_by(*again)
 
     def aggregate(self, where: Any, groups: Sequence[Any], figures: Sequence[Any], latest: bool) -> Any:
         """Return the statement of groups and their measures."""

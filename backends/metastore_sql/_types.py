@@ -51,15 +51,14 @@ class Types:
             self.specs()
 
     def settle(self, specs: dict[str, Known | None]) -> list[Relation]:
-        """Show every thread the specs of a transaction that is committed; return relations beside which nobody's tables may lie.
-
-        They are those that a migration left, and in MariaDB those whose name was not free when the type was made.
-        """
+        """Show every thread the specs of a transaction that is committed; return relations that no type has any more."""
         found = {name: known for name, known in specs.items() if known is not None}
         before = {name: self._latest.get(name) for name in found}
         self._keep(found)
-        left = {name: old.relation if old else name for name, old in before.items()}
-        return [self._relation(found[name].spec, old) for name, old in left.items() if old != found[name].relation]
+        moved = [
+            (name, old) for name, old in before.items() if old is not None and old.relation != found[name].relation
+        ]
+        return [self._relation(old.spec, old.relation) for _, old in moved]
 
     def known(self, name: str) -> Known | None:
         """Return what is known of a type; it is read where nothing is, ``None`` for one that is not stored."""
@@ -80,10 +79,21 @@ class Types:
         known = self.known(name)
         return None if known is None else self._relation(known.spec, known.relation)
 
+    def followed(self, name: str) -> Relation | None:
+        """Return what `latest` does, for a statement that the open transaction makes of it."""
+        return self._touched(self.latest(name))
+
+    def _touched(self, relation: Relation | None) -> Relation | None:
+        session = self._connections.local()
+        if session.depth and relation is not None:
+            session.touched.add(relation.name)
+        return relation
+
     def relation(self, spec: TypeSpec) -> Relation:
         """Return the tables of a type as a spec sees them. Raises UnknownTypeError, SchemaConflictError."""
-        known = self._known(spec)
-        return self._relation(spec, known.relation)
+        found = self._relation(spec, self._known(spec).relation)
+        self._touched(found)
+        return found
 
     def _known(self, spec: TypeSpec) -> Known:
         known = self.known(spec.name)
@@ -110,7 +120,9 @@ class Types:
     def table(self, spec: TypeSpec) -> TypeTable:
         """Return the tables of a type as they are written: by its latest spec. Raises UnknownTypeError, SchemaConflictError."""
         known = self._known(spec)
-        return self.table_of(self._relation(known.spec, known.relation))
+        found = self._relation(known.spec, known.relation)
+        self._touched(found)
+        return self.table_of(found)
 
     def table_of(self, relation: Relation) -> TypeTable:
         """Return how the tables of a relation are written."""
