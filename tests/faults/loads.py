@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import load_programs as programs
@@ -54,7 +56,7 @@ class Outcome:
         """Return the longest that one write or read took, and the longest that nobody finished anything, in seconds."""
         spans = [(began, ended) for began, ended in self.finished if ended >= since]
         ends = sorted(ended for _, ended in spans)
-        silence = max((later - sooner for sooner, later in zip(ends, ends[1:], strict=False)), default=0.0)
+        silence = max((later - sooner for sooner, later in pairwise(ends)), default=0.0)
         return max((ended - began for began, ended in spans), default=0.0), silence
 
     def is_what_a_node_holds(self, address, mode="rw"):
@@ -98,7 +100,7 @@ class Outcome:
             "errors": dict(self.errors),
             **more,
         }
-        print(json.dumps(figures))
+        sys.stderr.write(json.dumps(figures) + "\n")
         if "METASTORE_RESULTS" in os.environ:
             with Path(os.environ["METASTORE_RESULTS"]).open("a") as file:
                 file.write(json.dumps(figures) + "\n")
