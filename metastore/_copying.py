@@ -153,19 +153,21 @@ class _Run:
         """
         if self._as_known():
             return False
-        stored, there = self.source.specs(), self.target.specs()
-        if _missing(stored, there):
-            with self.target.transaction():
-                there = self.target.specs()
-                for each in _missing(stored, there):
-                    if each.breaking:
-                        self.target.rebuild(each.spec, each.number, [])
-                    else:
-                        self.target.ensure(each.spec, each.number)
-            there = stored
+        stored = self.source.specs()
+        for each in _missing(stored, self.target.specs()):
+            self._store(each)
         self.specs = {each.spec.name: each.spec for each in stored}
-        self.generations = (len(stored), len(there))
+        self.generations = (len(stored), len(stored))
         return True
+
+    def _store(self, each: StoredSpec) -> None:
+        """Store a spec, unless another copy did meanwhile; one at a time, as some servers cannot change tables twice in a transaction."""
+        with self.target.transaction():
+            if len(self.target.specs(each.spec.name)) == each.number - 1:
+                if each.breaking:
+                    self.target.rebuild(each.spec, each.number, [])
+                else:
+                    self.target.ensure(each.spec, each.number)
 
     # artifacts
 

@@ -59,3 +59,16 @@ def mysql(mysql_server):
     """A function that gives the address of a new empty database on MariaDB; options of the address by keyword."""
     with ExitStack() as places:
         yield lambda **options: places.enter_context(mysql_server.place(**options))
+
+
+@pytest.fixture(scope="session")
+def swift_server():
+    """The run's Swift, one for each worker; its listings and manifests are short, so that paging and nesting happen."""
+    from servers.swift import Swift, SwiftMissingError
+
+    try:
+        server = Swift(listing_limit=100, max_segments=10)
+    except SwiftMissingError as missing:
+        pytest.skip(str(missing))
+    yield server
+    server.close()

@@ -1,7 +1,8 @@
 """Copying a catalogue to another store, and comparing the two, whatever happens meanwhile."""
 
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from metastore import Artifact, Blob, Catalog, Field, Link, Principal, Record, _
 from metastore._copying import copied
 from metastore.errors import (
     ConflictError,
+    DamagedError,
     DuplicateError,
     ForbiddenError,
     LinkedError,
@@ -24,6 +26,7 @@ from metastore.errors import (
 from metastore.moving import Copied
 from metastore.testing._exam import few
 from metastore_memory import open_backend as open_memory
+from metastore_sql import open_backend as open_server
 from metastore_sqlite import open_backend as open_sqlite
 
 
@@ -275,6 +278,15 @@ def test_principals_and_open_transactions_are_refused(source, destination):
         moving.copy(source, destination)
 
 
+def test_a_source_whose_history_tells_of_nothing_known_is_damaged(destination, tmp_path):
+    with Catalog.open(f"{tmp_path}/one.db", types=[Part]) as source:
+        source.delete(source.add(Part(name="a")))
+        with closing(sqlite3.connect(f"{tmp_path}/one.db")) as connection, connection:
+            connection.execute("DELETE FROM _identity")
+        with pytest.raises(DamagedError, match="check it"):
+            moving.copy(source, destination)
+
+
 # --- interruptions, and others who write ---
 
 
@@ -377,10 +389,8 @@ def test_another_copy_that_dies_once_it_brought_the_types_does_no_harm(source, d
     same(source, destination)
 
 
-def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
-    monkeypatch.setattr(_copying, "CHUNK", 3)
-    for at in range(40):
-        source.add_many([Part(name=f"{at}"), Note(name="n")])
+def at_once(source, destination):
+    """Return what three copies at once brought, and what they failed at."""
     done, failed = [], []
 
     def work():
@@ -394,6 +404,14 @@ def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
         each.start()
     for each in threads:
         each.join()
+    return done, failed
+
+
+def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
+    monkeypatch.setattr(_copying, "CHUNK", 3)
+    for at in range(40):
+        source.add_many([Part(name=f"{at}"), Note(name="n")])
+    done, failed = at_once(source, destination)
     assert failed == []
     assert sum(each.changes for each in done) == 80
     destination._types.refresh()
@@ -545,3 +563,69 @@ def test_any_program_copied_in_pieces_with_interruptions_is_exact(tmp_path_facto
         finally:
             _copying.CHUNK = known
         same(source, destination)
+
+
+# --- to a server and back ---
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def server(request):
+    """A function that opens a new and empty catalogue on a server."""
+    place = request.getfixturevalue(request.param)
+    with ExitStack() as stack:
+
+        def opened():
+            store = open_server(place(), mode="rw", durability="normal", timeout=20.0)
+            return stack.enter_context(Catalog(store, timeout=20.0))
+
+        yield opened
+
+
+@given(program=st.lists(STEPS, min_size=4, max_size=12), dies=st.integers(0, 60), chunk=st.integers(2, 8))
+@few(4)
+def test_any_program_goes_to_a_server_and_back(server, tmp_path_factory, program, dies, chunk):
+    folder, there = tmp_path_factory.mktemp("any"), server()
+    with (
+        Catalog.open(f"{folder}/one.db") as source,
+        Catalog.open(f"{folder}/back.db") as back,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(_copying, "CHUNK", chunk)
+        source.register(Part, Note)
+        doing = Program(source)
+        for step in program:
+            doing.do(*step)
+        with suppress(Cut):
+            copied(source._backend, Watched(there._backend, after(dies, die)))
+        moving.copy(source, there)
+        same(source, there)
+        doing.do("migrate", 0, 0)
+        doing.do("add", 1, 5)
+        moving.copy(source, there)
+        with suppress(Cut):
+            copied(Watched(there._backend, after(dies, die)), back._backend)
+        moving.copy(there, back)
+        same(there, back)
+        same(source, back)
+
+
+def test_copies_to_a_server_at_once_do_nothing_twice(server, source, monkeypatch):
+    monkeypatch.setattr(_copying, "CHUNK", 3)
+    for at in range(20):
+        source.add_many([Part(name=f"{at}"), Note(name="n")])
+    there = server()
+    done, failed = at_once(source, there)
+    assert failed == []
+    assert sum(each.changes for each in done) == 40
+    same(source, there)
+
+
+def test_a_quota_holds_on_a_server(server, source):
+    source.set_quota("p1", "parts", count=1)
+    source.as_(Principal(project="p1", roles=["member"])).add(Part(name="a"))
+    there = server()
+    moving.copy(source, there)
+    there.register(Part)
+    with pytest.raises(QuotaError):
+        there.as_(Principal(project="p1", roles=["member"])).add(Part(name="b"))
+    assert there.check() == []

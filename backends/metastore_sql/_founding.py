@@ -10,10 +10,11 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from metastore.errors import DamagedError, NotACatalogError, RetryError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import TEXT
 from metastore_sql._connection import Apart, Connections
 from metastore_sql._hosts import pauses
-from metastore_sql._prepared import Prepared, adding, slot
+from metastore_sql._prepared import Prepared, slot
 from metastore_sql._revisions import REVISION, check_revision
 from metastore_sql._tables import Own, creation, own_tables
 
@@ -89,5 +90,5 @@ def _fill(apart: Apart, connections: Connections, own: Own) -> None:
         apart.execute(statement)
     rows = ((own.meta, ("catalogue", str(uuid4()))), (own.turn, (1, 0, 0, 0, False, REVISION, REVISION)))
     for table, values in rows:
-        first = Prepared(adding(table, sa), sa)
+        first = Adding(table, sa, leniently=True)
         apart.execute(first.sql, first.bind(values))

@@ -10,10 +10,11 @@ from sqlalchemy import select
 from metastore._json import decode, encode
 from metastore.backend import Change, Commit, StoredSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore.errors import ConflictError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import IDENT
 from metastore_sql._connection import Session
 from metastore_sql._dialect import Dialect, Turn
-from metastore_sql._prepared import Prepared, adding, dropping, inserting, setting, slot
+from metastore_sql._prepared import Prepared, dropping, setting, slot
 from metastore_sql._tables import Own
 
 __all__ = ["Ledger", "turn_of", "written"]
@@ -39,18 +40,18 @@ class Ledger:
 
     def __init__(self, own: Own, dialect: Dialect) -> None:
         self.own, self.dialect, sa = own, dialect, dialect.sa
-        self.know = Prepared(adding(own.identity, sa, taken=("type", "state")), sa)
-        self.foreign = Prepared(adding(own.identity, sa), sa)
+        self.know = Adding(own.identity, sa, taken=("type", "state"))
+        self.foreign = Adding(own.identity, sa, leniently=True)
         self.move = Prepared(setting(own.identity, ["state"], ["id"]), sa)
-        self.add_link = Prepared(inserting(own.links), sa)
+        self.add_link = Adding(own.links, sa)
         self.drop_link = Prepared(dropping(own.links, "source", "field", "target"), sa)
-        self.add_reference = Prepared(inserting(own.references), sa)
+        self.add_reference = Adding(own.references, sa)
         self.drop_reference = Prepared(dropping(own.references, "mark", "id", "field"), sa)
         self._transaction, self._change = (
-            Prepared(inserting(own.transactions), sa),
-            Prepared(inserting(own.changes), sa),
+            Adding(own.transactions, sa),
+            Adding(own.changes, sa),
         )
-        self._spec = Prepared(inserting(own.specs), sa)
+        self._spec = Adding(own.specs, sa)
         self._moved = Prepared(setting(own.specs, ["relation"], ["type"]), sa)
         self._turn = {each: Prepared(setting(own.turn, [each], []), sa) for each in ("time", "generation", "tallied")}
         self._state = Prepared(select(own.turn.c.generation, own.turn.c.tallied), sa)

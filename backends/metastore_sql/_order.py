@@ -138,13 +138,15 @@ def terms(
     return found.made, found.joins
 
 
-def order_by(conditions: Conditions, made: Sequence[Term], columns: Sequence[Column]) -> list[Column]:
+def order_by(conditions: Conditions, made: Sequence[Term]) -> list[Column]:
     """Return the ORDER BY clause; the id, never absent, has the usual order of its index."""
-    reading = conditions.reading
-    return [
-        reading.order(key, descending=term.descending) if not _is_id(term) else key.desc() if term.descending else key
-        for term, key in zip(made, columns, strict=True)
-    ]
+    return [_ordered(conditions, term) for term in made]
+
+
+def _ordered(conditions: Conditions, term: Term) -> Column:
+    if _is_id(term):
+        return term.key.desc() if term.descending else term.key
+    return conditions.reading.order(term.key, descending=term.descending)
 
 
 def _is_id(term: Term) -> bool:

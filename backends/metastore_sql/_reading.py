@@ -81,7 +81,7 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [encode(value)]
     found = [encode(int(value))] if value == int(value) else []
-    found += [encode(float(value))] if value == float(value) else []
+    found += [encode(float(value) + 0.0)] if value == float(value) else []
     return [*found, "-0.0"] if value == 0 else found
 
 
@@ -123,6 +123,9 @@ class Reading(Protocol):
         self, p: Parameters, value: Column, number: int, make: Making | None = None, spread: Spread | None = None
     ) -> Condition:
         """Return that a value is one of a bound list, however long, after each was made a plain value and they all were spread."""
+
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what a small sub-select finds, so that an index of the value serves."""
 
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key, absent smallest."""
@@ -172,7 +175,7 @@ class Reading(Protocol):
         """Return the elements of a list column, and each as a value of its kind."""
 
     def real(self, value: Column) -> Column:
-        """Return a number as a double."""
+        """Return a number as a double, of which a sum may be taken."""
 
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""

@@ -16,6 +16,9 @@ from metastore_sql._tables import searched
 
 __all__ = ["MySQLReading"]
 
+MARIADB = "utf8mb4_nopad_bin"
+"""MariaDB's collation by code point, by which it is known."""
+
 _FORMS = {
     "bool": ("BOOLEAN",),
     "number": ("INTEGER", "DOUBLE", "DECIMAL", "UNSIGNED INTEGER"),
@@ -45,6 +48,10 @@ class MySQLReading:
         each = p.each(value.type, make, spread)
         return value.op("IN", is_comparison=True)(p.many(number, lambda values: _nonempty(each(values))))
 
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what is found."""
+        return value.in_(found)
+
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key; here absent is smallest anyway."""
         return key.desc() if descending else key.asc()
@@ -68,6 +75,13 @@ class MySQLReading:
     def inside(self, p: Parameters, whole: Column, steps: Steps) -> Column:
         """Return the JSON text at the end of the steps."""
         return func.json_extract(whole, _path(p, steps)) if steps else whole
+
+    def _whole(self, p: Parameters, whole: Column, steps: Steps) -> Column:
+        """Return the list or dict at the end of the steps as it was written; MySQL, which has no such function, writes it anew."""
+        if not steps:
+            return whole
+        take = func.json_query if self._collation == MARIADB else func.json_extract
+        return take(whole, _path(p, steps))
 
     def scalar(self, p: Parameters, whole: Column, steps: Steps, kind: str) -> Column:
         """Return the value at the end of the steps as one of its kind."""
@@ -94,7 +108,7 @@ class MySQLReading:
         kind = func.json_type(self.inside(p, whole, steps))
         made: Column
         if form in ("list", "dict"):
-            made = collate(self.inside(p, whole, steps), self._collation)
+            made = collate(self._whole(p, whole, steps), self._collation)
         else:
             made = self.scalar(p, whole, steps, {"bool": "bool", "number": "float"}.get(form, "str"))
         names = ", ".join(f"'{name}'" for name in _FORMS[form])
@@ -114,8 +128,8 @@ class MySQLReading:
 
     def elements(self, p: Parameters, whole: Column, steps: Steps) -> tuple[FromClause, Column]:
         """Return the elements of a list and the canonical text of each."""
-        found = self.inside(p, whole, steps)
-        array = case((func.json_type(found) == literal_column("'ARRAY'"), self.inside(p, whole, steps)))
+        found = self._whole(p, whole, steps)
+        array = case((func.json_type(found) == literal_column("'ARRAY'"), found))
         every = func.json_table(array, literal_column("'$[*]' COLUMNS (value JSON PATH '$')")).table_valued(
             "value", name="e"
         )

@@ -20,6 +20,7 @@ from metastore.errors import (
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._hosts import pauses
 from metastore_sql._known import Known
+from metastore_sql._tables import Relation
 
 if TYPE_CHECKING:
     from metastore_sql._connection import Connections
@@ -52,7 +53,8 @@ class Session:
     Outside a transaction every read takes a connection of the pool for one statement. ``specs`` are those that
     the open transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
     ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found; ``changes``
-    counts the changes recorded since. Write methods
+    counts the changes recorded since. ``touched`` names the tables of types that it read or wrote,
+    ``made`` are those that it made. Write methods
     raise ConflictError outside a transaction; once a transaction is undone by the database, everything in it raises RetryError.
     """
 
@@ -75,6 +77,8 @@ class Session:
         self._checks: list[tuple[int, Check]] = []
         self._sent = 0
         self.changes = 0
+        self.touched: set[str] = set()
+        self.made: list[Relation] = []
 
     # asking and writing
 

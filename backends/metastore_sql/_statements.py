@@ -36,8 +36,6 @@ class Statements:
         self._sa, self.own, self._relations = dialect.sa, own, relations
         self.reading: Reading = reading_of(dialect.name, dialect.collation)
         self._compiled = lru_cache(SHAPES)(self._compile)
-        self.identify = lookups.identify(self._begun())
-        """Its value: the ids."""
         self.recorded = lookups.recorded(self._begun())
         """Its value: the ids of commits."""
         self.deleted = lookups.deleted(self._begun())
@@ -46,21 +44,25 @@ class Statements:
     def _begun(self) -> Conditions:
         return Conditions(self.own, self.reading, Parameters(self._sa))
 
-    def fetch(self, relation: Relation) -> Compiled:
-        """Return the statement of the rows with ids, in no order; its value is the ids."""
-        return self._compiled(("fetch", relation))
+    def fetch(self, relation: Relation, *, one: bool) -> Compiled:
+        """Return the statement of the rows with ids, in no order; its value: the ids, one or any number."""
+        return self._compiled(("fetch", relation, one))
+
+    def identify(self, *, one: bool) -> Compiled:
+        """Return the statement of what is known of ids; its value: the ids."""
+        return self._compiled(("identify", one))
 
     def named(self, relation: Relation, *, versioned: bool) -> Compiled:
         """Return the statement of the rows of a name, the highest version first; its values: the name, the limit, the version."""
         return self._compiled(("named", relation, versioned))
 
-    def closure(self, *, bounded: bool, backwards: bool, field: bool) -> Compiled:
+    def closure(self, *, bounded: bool, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of every link within reach; its values: the ids, the depth, the field."""
-        return self._compiled(("closure", bounded, backwards, field))
+        return self._compiled(("closure", bounded, backwards, field, one))
 
-    def neighbours(self, *, backwards: bool, field: bool) -> Compiled:
+    def neighbours(self, *, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of a closure of one hop; its values: the ids, the depth, the field."""
-        return self._compiled(("neighbours", backwards, field))
+        return self._compiled(("neighbours", backwards, field, one))
 
     def select(self, relation: Relation, query: Query) -> Asked:
         """Return the statement of a query's rows, and its values. Raises QueryError for what nests too deeply."""
@@ -106,12 +108,8 @@ class _Making:
         condition = self._where(_without(where, only) if any(each.inner for each in joins) else where, latest)
         if after is not None:
             condition = and_(condition, beyond(made, rows_compared=self.conditions.reading.compares_rows))
-        if limit is None or len(made) == 1:
-            order = order_by(self.conditions, made, [term.key for term in made])
-            return self._limited(
-                select(*self._columns(self.rows)).select_from(source).where(condition).order_by(*order), limit
-            )
-        return self._late(source, condition, made, limit)
+        found = select(*self._columns(self.rows)).select_from(source).where(condition)
+        return self._limited(found.order_by(*order_by(self.conditions, made)), limit)
 
     def _columns(self, rows: Rows) -> list[Any]:
         return [rows.c[each.name] for each in self.relation.spec.columns]
@@ -143,16 +141,6 @@ class _Making:
         found: Condition = self.rows.c.id.in_(newest)
         return found
 
-    def _late(self, source: Any, condition: Condition, made: Sequence[Any], limit: int) -> Any:
-        """Sort narrow rows, then fetch the whole ones of the page."""
-        keys = [term.key.label(f"o{at}") for at, term in enumerate(made)]
-        inner = select(self.rows.c.id.label("i"), *keys).select_from(source).where(condition)
-        inner = inner.order_by(*order_by(self.conditions, made, keys))
-        page, whole = self._limited(inner, limit).subquery("k"), Rows(self.relation, "w")
-        again = order_by(self.conditions, made, [page.c[f"o{at}"] for at in range(len(made))])
-        joined = page.join(whole.table, whole.c.id == page.c.i)
-        return select(*self._columns(whole)).select_from(joined).order_by(*again)
-
     def aggregate(self, where: Any, groups: Sequence[Any], figures: Sequence[Any], latest: bool) -> Any:
         """Return the statement of groups and their measures."""
         return aggregate(self.conditions, self.rows, self._where(where, latest), groups, figures)
@@ -174,6 +162,7 @@ def _without(where: Any, only: set[Any]) -> Shape:
 
 _SIMPLE: dict[str, Callable[..., Compiled]] = {
     "fetch": lookups.fetch,
+    "identify": lookups.identify,
     "named": lookups.named,
     "closure": lookups.closure,
     "neighbours": lookups.neighbours,

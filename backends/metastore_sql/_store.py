@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from metastore.backend import (
@@ -19,21 +19,19 @@ from metastore.backend import (
     Usage,
     by_depth,
 )
-from metastore.errors import DamagedError, MetastoreError, SchemaConflictError
+from metastore.errors import DamagedError, SchemaConflictError
 from metastore.query import Measure, Path, Query
-from metastore_sql import _layout as layout
 from metastore_sql._adopting import hold
 from metastore_sql._audit import audit
-from metastore_sql._connection import Apart, Connections, Scope
+from metastore_sql._connection import Apart, Connections
 from metastore_sql._dialect import Dialect
 from metastore_sql._figures import plain
 from metastore_sql._founding import opened
 from metastore_sql._history import History
-from metastore_sql._known import Known
 from metastore_sql._ledger import Ledger, turn_of, written
-from metastore_sql._rebuild import derive_again, leave, refill
 from metastore_sql._session import Session
 from metastore_sql._settings import Settings
+from metastore_sql._shaping import Shaped, Shaping
 from metastore_sql._statements import Statements
 from metastore_sql._tables import Relation
 from metastore_sql._tally import Tally
@@ -54,25 +52,6 @@ _SNAPSHOT = {
 }
 
 
-class _Turn(Scope):
-    """A scope that at its start takes in what others did to the types."""
-
-    __slots__ = ("_types",)
-
-    def __init__(self, connections: Connections, types: Types) -> None:
-        super().__init__(connections)
-        self._types = types
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        if self._level == 0:
-            try:
-                self._types.renew(self._session)
-            except BaseException:
-                self._undo()
-                raise
-
-
 class SqlStore:
     """A catalogue on PostgreSQL or MariaDB, shared by threads, processes and machines.
 
@@ -87,9 +66,10 @@ class SqlStore:
             self._ledger = Ledger(own, dialect)
             self._tally = Tally(self._ledger)
             self._types = Types(self._connections, self._ledger)
-            self._statements = Statements(dialect, own, self._types.latest)
+            self._shaping = Shaping(self._connections, self._types, self._ledger, self._tally)
+            self._statements = Statements(dialect, own, self._types.followed)
             self._history = History(self._ledger, self._statements)
-            self._connections.settle = self._settle
+            self._connections.settle = self._shaping.settle
             self.specs()
         except BaseException:
             self._connections.close()
@@ -108,75 +88,18 @@ class SqlStore:
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and widen what keeps its rows."""
         with self.transaction():
-            session, known = self._connections.local(), self._read_known(spec.name)
-            new = self._types.made(spec, known.relation if known else spec.name)
-            old = self._types.latest(spec.name) if known else None
-            with self._ddl(session) as run:
-                made = (
-                    layout.widen(session, old, new, self._dialect)
-                    if old
-                    else layout.create(session, new, self._dialect)
-                )
-                for statement in made:
-                    run(statement)
-            if old is not None:
-                derive_again(session, old, self._types.table_of(new))
-            self._stored(session, known, StoredSpec(number, spec), new)
+            self._shaping.ensure(spec, number)
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
         with self.transaction():
-            session, known, rows = self._connections.local(), self._read_known(spec.name), list(rows)
-            (written if rows else turn_of)(session)
-            old = self._types.relation(known.spec if known else spec)
-            new = self._types.made(spec, layout.next_name(self._dialect, spec.name, old.name))
-            live = leave(session, old, self._ledger)
-            with self._ddl(session) as run:
-                gone = layout.drop(old.tables, self._dialect) if old.name == new.name else []
-                for statement in (*gone, *layout.create(session, new, self._dialect)):
-                    run(statement)
-            refill(session, self._types.table_of(new), rows, number, set(live))
-            self._stored(session, known, StoredSpec(number, spec, breaking=True), new)
-
-    def _read_known(self, name: str) -> Known | None:
-        self._types.specs(name)
-        return self._types.known(name)
-
-    def _stored(self, session: Session, known: Known | None, made: StoredSpec, relation: Relation) -> None:
-        self._ledger.add_spec(session, made.spec, made.number, relation.name, breaking=made.breaking)
-        session.specs[made.spec.name] = Known((*(known.stored if known else ()), made), relation.name)
-        self._tally.recount(session, relation)
-
-    @contextmanager
-    def _ddl(self, session: Session) -> Iterator[Callable[[str], object]]:
-        """Give what runs DDL: in the transaction, or where that would commit it, beside it."""
-        if self._dialect.name == "postgresql":
-            yield session.execute
-        else:
-            with self._connections.apart() as apart:
-                yield apart.execute
-
-    def _settle(self, specs: dict[str, Known | None]) -> None:
-        for old in self._types.settle(specs):
-            self._drop(old)
-
-    def _drop(self, old: Relation) -> None:
-        """Drop the tables that a migration left in MariaDB, and those of former ones where that failed; it may fail again: they are nobody's."""
-        known = self._types.known(old.spec.name)
-        try:
-            with self._connections.apart() as apart:
-                apart.execute("SET SESSION lock_wait_timeout = 2")
-                stale = layout.stale(apart, old.spec.name, known.relation) if known else []
-                for statement in (*layout.drop(old.tables, self._dialect), *stale):
-                    apart.execute(statement)
-        except MetastoreError:
-            return
+            self._shaping.rebuild(spec, number, rows)
 
     # transactions
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which writes are one; it waits for the turn on entering."""
-        return _Turn(self._connections, self._types)
+        return Shaped(self._connections, self._types, self._shaping)
 
     def stamp(self, commit: Commit) -> int:
         """Record the transaction that is under way, once, and return its time."""
@@ -276,7 +199,7 @@ class SqlStore:
         known = [ident for ident in ids if len(ident) == 16]
 
         def ask(relation: Relation) -> tuple[str, Sequence[Any]]:
-            made = self._statements.fetch(relation)
+            made = self._statements.fetch(relation, one=len(known) == 1)
             return made.sql, made.bind((known,))
 
         rows = self._asked(spec, ask)
@@ -296,7 +219,8 @@ class SqlStore:
 
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
-        made, known = self._statements.identify, [ident for ident in ids if len(ident) == 16]
+        known = [ident for ident in ids if len(ident) == 16]
+        made = self._statements.identify(one=len(known) == 1)
         rows = self._connections.local().read(made.sql, made.bind((known,)))
         return {ident: Identity(name, state) for ident, name, state in rows}
 
@@ -347,10 +271,11 @@ class SqlStore:
         session, known = self._connections.local(), [ident for ident in start if len(ident) == 16]
         if depth == 0:
             return []
+        one, only = len(known) == 1, field is not None
         if depth == 1:
-            made = self._statements.neighbours(backwards=backwards, field=field is not None)
+            made = self._statements.neighbours(backwards=backwards, field=only, one=one)
         else:
-            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=field is not None)
+            made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=only, one=one)
         rows = session.read(made.sql, made.bind((known, depth, field)))
         return [Edge(*each) for each in by_depth(known, rows, backwards=backwards)]
 

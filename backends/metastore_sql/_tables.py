@@ -334,6 +334,10 @@ class Relation:
         made = [self._index(*columns) for columns in _indexed(self.spec)]
         if "name" in self.spec.by_name:
             made.append(self._index("name", "version__key", "version"))
+            if self.dialect.name == "mysql" and ("name",) not in _indexed(self.spec):
+                made.append(
+                    self._index("name")
+                )  # it sorts all that an index does not order in whole; PostgreSQL sorts by parts
         made += [
             self._index("owner", only="owner IS NOT NULL"),
             self._index("visibility", only="visibility <> 'private'"),

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnClause, func, literal_column, select
 
 from metastore.backend import Row, TypeSpec, Usage, known_bytes
+from metastore_sql._adding import Adding
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
-from metastore_sql._prepared import Prepared, Reads, adding, dropping, slot
+from metastore_sql._prepared import Prepared, Reads, dropping, slot
 from metastore_sql._tables import Relation
 
 __all__ = ["EVERYBODY", "Tally", "add_up", "owner_key"]
@@ -53,7 +54,7 @@ class Tally:
     def __init__(self, ledger: Ledger) -> None:
         usage, self._sa = ledger.own.usage, ledger.dialect.sa
         self._ledger, self._name = ledger, ledger.dialect.name
-        self._add = Prepared(adding(usage, self._sa, summed=("count", "bytes")), self._sa)
+        self._add = Adding(usage, self._sa, summed=("count", "bytes"))
         self._drop = Prepared(dropping(usage, "type"), self._sa)
         held = select(usage.c.type, usage.c.count, usage.c.bytes).where(usage.c.owner == slot(0, usage.c.owner.type))
         self._held = Prepared(held, self._sa)

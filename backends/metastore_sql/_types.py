@@ -79,10 +79,21 @@ class Types:
         known = self.known(name)
         return None if known is None else self._relation(known.spec, known.relation)
 
+    def followed(self, name: str) -> Relation | None:
+        """Return what `latest` does, for a statement that the open transaction makes of it."""
+        return self._touched(self.latest(name))
+
+    def _touched(self, relation: Relation | None) -> Relation | None:
+        session = self._connections.local()
+        if session.depth and relation is not None:
+            session.touched.add(relation.name)
+        return relation
+
     def relation(self, spec: TypeSpec) -> Relation:
         """Return the tables of a type as a spec sees them. Raises UnknownTypeError, SchemaConflictError."""
-        known = self._known(spec)
-        return self._relation(spec, known.relation)
+        found = self._relation(spec, self._known(spec).relation)
+        self._touched(found)
+        return found
 
     def _known(self, spec: TypeSpec) -> Known:
         known = self.known(spec.name)
@@ -109,7 +120,9 @@ class Types:
     def table(self, spec: TypeSpec) -> TypeTable:
         """Return the tables of a type as they are written: by its latest spec. Raises UnknownTypeError, SchemaConflictError."""
         known = self._known(spec)
-        return self.table_of(self._relation(known.spec, known.relation))
+        found = self._relation(known.spec, known.relation)
+        self._touched(found)
+        return self.table_of(found)
 
     def table_of(self, relation: Relation) -> TypeTable:
         """Return how the tables of a relation are written."""

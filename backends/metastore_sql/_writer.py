@@ -24,10 +24,11 @@ from metastore.backend import (
     search_words,
 )
 from metastore.errors import IdTakenError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import BYTES, IDENT
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
-from metastore_sql._prepared import Prepared, dropping, inserting, setting, slot
+from metastore_sql._prepared import Prepared, dropping, setting, slot
 from metastore_sql._sortform import dict_entries, element_mark
 from metastore_sql._tables import Relation, searched
 
@@ -96,10 +97,10 @@ def _derived(relation: Relation, ledger: Ledger) -> Iterable[Derived]:
             )
         if field.name in relation.sides:
             table = relation.sides[field.name]
-            add, drop = Prepared(inserting(table), sa), Prepared(dropping(table, *_key(table)), sa)
+            add, drop = Adding(table, sa), Prepared(dropping(table, *_key(table)), sa)
             yield Derived(relation, field, _items if field.kind == "list" else _entries, table, add, drop)
     if relation.text is not None:
-        add, drop = Prepared(inserting(relation.text), sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
+        add, drop = Adding(relation.text, sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
         for field in searched(relation.spec):
             yield Derived(relation, field, _words, relation.text, add, drop)
 
@@ -117,7 +118,7 @@ class TypeTable:
         self.derived = tuple(_derived(relation, ledger))
         self._has_words = "row__words" in table.c and bool(searched(self.spec))
         names = [each.name for each in self.spec.columns]
-        self._insert = Prepared(inserting(table, [*names, "row__words"] if self._has_words else names), self._sa)
+        self._insert = Adding(table, self._sa, [*names, "row__words"] if self._has_words else names)
         self._delete = Prepared(dropping(table, "id", "revision"), self._sa)
         self._by_id = Prepared(select(*relation.columns).where(table.c.id == slot(0, IDENT)), self._sa)
         self._updates: dict[tuple[str, ...], Prepared] = {}

@@ -53,8 +53,8 @@ class SwiftFileSystem(Housekeeping):
         self._public = public(told)
         _living[_key(self._public)] = self
 
-    @property
-    def storage_options(self) -> dict[str, Any]:
+    @property  # fsspec's is an attribute, which would keep the secrets: pickles and to_json are made of it
+    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The options this was made with, without the secret ones."""
         return dict(self._public)
 

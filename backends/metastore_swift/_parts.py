@@ -149,17 +149,30 @@ class Parts:
                 self._made = True
 
     def publish(self, *, create: bool) -> None:
-        """Make the object of its segments, at once. Raises: FileExistsError if ``create`` and there is one; the segments
-        are gone then.
+        """Make the object of its segments, at once; if that fails the segments are removed.
+
+        But not where it is unknown whether the manifest has arrived: better they are left to be swept. Raises:
+        FileExistsError if ``create`` and there is an object already.
         """
         try:
             rows = self._arrived()
             while len(rows) > self._most:
                 rows = self._grouped(rows)
-            self._manifest(self._container, self._name, rows, self._headers, create=create)
-        except BaseException as error:
-            self._give_up(error)
+        except BaseException:
+            self.discard()
             raise
+        try:
+            self._manifest(self._container, self._name, rows, self._headers, create=create)
+        except OSError as error:
+            if isinstance(error, FileExistsError) or not self._arrived_after_all(error):
+                self.discard()
+                raise
+
+    def _arrived_after_all(self, error: OSError) -> bool:
+        try:
+            return self._published()
+        except OSError:
+            raise error from None
 
     def _arrived(self) -> list[Row]:
         self._rows += [future.result() for future in self._under_way]
@@ -199,12 +212,6 @@ class Parts:
         except FileNotFoundError:
             return False
         return bool(rows) and str(rows[0].get("name", "")).startswith(f"/{self._within}/{self._prefix}/")
-
-    def _give_up(self, error: BaseException) -> None:
-        """Remove the segments, but not where it is unknown whether the manifest has arrived: better they are swept."""
-        with suppress(OSError):
-            if isinstance(error, FileExistsError) or not self._published():
-                self.discard()
 
     def discard(self) -> None:
         """Remove what was sent; what cannot be removed now is left to be swept."""

@@ -58,7 +58,7 @@ class Child:
         self.process.join()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start(processes):
     """A function that starts a function in a process of its own."""
     return lambda function, *args: Child(processes, function, *args)

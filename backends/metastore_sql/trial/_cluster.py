@@ -116,11 +116,11 @@ class Cluster:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.nodes))})"
 
-    def address(self, nodes: Iterable[Node] = (), **options: object) -> str:
+    def address(self, nodes: Iterable[Node] = (), *, database: str | None = None, **options: object) -> str:
         """Return the address of these nodes, in this order (all of them unless said); options as in any address."""
         hosts = ",".join(f"{each.host}:{each.port}" for each in nodes or self.nodes)
         asked = "&".join(f"{name}={value}" for name, value in options.items())
-        return f"{self._scheme}://{self._user}@{hosts}/{self._database}" + (f"?{asked}" if asked else "")
+        return f"{self._scheme}://{self._user}@{hosts}/{database or self._database}" + (f"?{asked}" if asked else "")
 
     def leader(self) -> Node:
         """Return the node that a failure hits hardest."""

@@ -95,7 +95,7 @@ class Galera(Cluster):
 def galera(home: Home, *, places: Sequence[Place] = LOOPBACK, durable: bool = False) -> Galera:
     """Make and start a cluster in a home that was made for `system_user`, one node per place.
 
-    Its user ``metastore`` has no password and owns the database ``catalogue``.
+    Its user ``metastore`` has no password and every right; there is a database ``catalogue``.
     """
     provider, ports = _provider(), [free_ports(4) for _ in places]
     members = [f"{place.host}:{each[1]}" for place, each in zip(places, ports, strict=True)]
@@ -111,7 +111,7 @@ def galera(home: Home, *, places: Sequence[Place] = LOOPBACK, durable: bool = Fa
         nodes[0].socket,
         f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
         f"CREATE USER IF NOT EXISTS {USER}@'%'",
-        f"GRANT ALL ON {DATABASE}.* TO {USER}@'%'",
+        f"GRANT ALL ON *.* TO {USER}@'%'",
     )
     return cluster
 

@@ -1,18 +1,18 @@
 """What the tables of a type are called and what they take, on the servers themselves."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from attrs import evolve
 
 from metastore.backend import FieldSpec
-from metastore.errors import MetastoreError
+from metastore.errors import MetastoreError, SchemaConflictError
 from metastore.query import Compare, Path, Query
 from metastore.testing._hostile import FIELD_NAMES
-from metastore.testing._model import insert, replace, row, thing, type_spec
+from metastore.testing._model import change, commit, delete, insert, replace, row, thing, type_spec
 from metastore_sql import open_backend
 from metastore_sql._dialect import dialect_of
-from metastore_sql._tables import NAME_LENGTH, Relation, fitted, own_tables
+from metastore_sql._tables import NAME_LENGTH, Relation, creation, fitted, own_tables
 
 LONGEST = "x" * 63
 KEPT = ("ctid", "xmin", "tableoid", "db_row_id", "fts_doc_id")
@@ -97,13 +97,59 @@ def test_more_indexes_than_mariadb_has_are_refused_in_our_words(mysql):
         assert store.specs() == []
 
 
-def test_a_table_of_somebody_else_is_neither_taken_nor_dropped(store):
+@pytest.mark.parametrize("address", ["postgres"], indirect=True)
+def test_a_type_is_refused_the_name_of_somebody_else_s_table(store):
     with store._connections.apart() as apart:
         apart.execute("CREATE TABLE images (theirs int)")
-    with pytest.raises(MetastoreError):
+    with pytest.raises(SchemaConflictError, match="not the catalogue's"):
         store.ensure(type_spec("images"), 1)
-    assert store._connections.read("SELECT count(theirs) FROM images") == [(0,)]
     assert store.specs() == []
+    store.ensure(type_spec("others"), 1)
+
+
+@pytest.mark.parametrize("address", ["mysql"], indirect=True)
+def test_somebody_else_s_table_stays_beside_those_of_a_type_and_its_migrations(store):
+    with store._connections.apart() as apart:
+        apart.execute("CREATE TABLE images (theirs int)")
+    store.ensure(type_spec("images"), 1)
+    with store.transaction():
+        store.rebuild(type_spec("images", FieldSpec(name="size", kind="int")), 2, [])
+    assert store._connections.read("SELECT count(theirs) FROM images") == [(0,)]
+    assert {name for name in tables(store) if name.startswith("images") and ":" not in name} == {"images", "images~3"}
+
+
+def test_a_spec_grows_in_a_transaction_that_used_it(store):
+    spec, wide = (
+        type_spec("images"),
+        type_spec("images", FieldSpec(name="size", kind="dict", required=False, default={"a": 1})),
+    )
+    store.ensure(spec, 1)
+    insert(store, one := thing(spec, tags=["a"], description="words"))
+    with store.transaction():
+        store.stamp(commit())
+        store.insert(spec, [(row(two := thing(spec)), change("add", None, two))])
+        store.ensure(wide, 2)
+        three = thing(wide, size={"b": 2})
+        store.insert(wide, [(row(three), change("add", None, three))])
+    asked = Query("images", Compare(Path("size", ("a",), kind="json"), "eq", 1))
+    assert {each[0] for each in store.select(wide, asked)} == {one.id, two.id}
+    assert list(store.check()) == []
+    assert delete(store, thing(wide, **{**one.values, "size": {"a": 1}}))
+    assert list(store.check()) == []
+
+
+def test_a_type_is_made_again_after_a_part_of_a_transaction_was_undone(store):
+    spec = type_spec("images")
+    with store.transaction():
+        store.stamp(commit())
+        for undone in (True, False):
+            with suppress(KeyError), store.transaction():
+                store.ensure(spec, 1)
+                store.insert(spec, [(row(made := thing(spec)), change("add", None, made))])
+                if undone:
+                    raise KeyError
+    assert store.select(spec, Query("images")) == [row(made)]
+    assert list(store.check()) == []
 
 
 def test_a_text_may_grow_beyond_what_its_column_was_made_for(store):
@@ -139,16 +185,24 @@ def test_an_index_comes_with_a_wider_spec(store):
     assert "images:items" in tables(store)
 
 
-def test_leftovers_of_a_type_that_was_rolled_back_are_replaced(mysql):
-    one, other = (type_spec("images", FieldSpec(name="size", kind=kind, optional=True)) for kind in ("int", "dict"))
+def test_a_transaction_that_is_undone_leaves_no_tables(store):
+    before = tables(store)
+    with pytest.raises(KeyError), store.transaction():
+        store.ensure(type_spec("images"), 1)
+        raise KeyError
+    assert tables(store) == before
+
+
+def test_tables_that_a_program_left_when_it_died_are_nobody_s(mysql):
+    spec = type_spec("images", FieldSpec(name="size", kind="dict", optional=True))
     with closing(opened(mysql())) as store:
-        with pytest.raises(KeyError), store.transaction():
-            store.ensure(one, 1)
-            raise KeyError
-        assert "images" in tables(store)
-        store.ensure(other, 1)
-        insert(store, made := thing(other, size={"a": 1}))
-        assert store.fetch(other, [made.id]) == [row(made)]
+        for statement in creation(store._types.made(type_spec("images"), "images").tables, store._dialect.sa):
+            with store._connections.apart() as apart:
+                apart.execute(statement)
+        store.ensure(spec, 1)
+        insert(store, made := thing(spec, size={"a": 1}))
+        assert store.fetch(spec, [made.id]) == [row(made)]
+        assert list(store.check()) == []
 
 
 def test_leftovers_of_a_wider_spec_that_was_rolled_back_are_replaced(mysql):
@@ -178,10 +232,3 @@ def test_two_programs_that_find_an_empty_database_make_one_catalogue(address):
 def test_a_database_without_a_catalogue_is_not_opened_for_reading(address):
     with pytest.raises(MetastoreError, match="no catalogue"):
         opened(address, mode="ro")
-
-
-def test_a_catalogue_of_a_newer_metastore_is_left_alone(address):
-    with closing(opened(address)) as store, store._connections.apart() as apart:
-        apart.execute("UPDATE _turn SET revision = 99")
-    with pytest.raises(MetastoreError, match="newer metastore"):
-        opened(address)

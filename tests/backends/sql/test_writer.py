@@ -1,13 +1,13 @@
 """Writing where the shipped suite leaves gaps: programs of an older spec, migrations beside other programs, the tally."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
 from metastore.backend import FieldSpec, Identity
 from metastore.errors import ConflictError, SchemaConflictError
 from metastore.query import Matches, Query
-from metastore.testing._model import commit, delete, insert, new_id, replace, row, thing, type_spec
+from metastore.testing._model import change, commit, delete, insert, new_id, replace, row, thing, type_spec
 from metastore.testing._suite_usage import IMAGES, begun, image
 from metastore_sql import open_backend
 
@@ -151,6 +151,40 @@ def test_a_migration_that_is_undone_leaves_the_old_rows(store):
     assert store.fetch(old, [made.id]) == [row(made)]
     assert [each.number for each in store.specs()] == [1]
     assert list(store.check()) == []
+
+
+def test_a_migration_that_was_undone_does_not_stand_against_the_next(store):
+    old, new = type_spec("images"), type_spec("images", FieldSpec(name="size", kind="int", optional=True))
+    store.ensure(old, 1)
+    insert(store, thing(old))
+    for ends in (False, True):
+        with suppress(KeyError), store.transaction():
+            store.stamp(commit())
+            insert_here(store, thing(old))
+            store.rebuild(new, 2, [])
+            if not ends:
+                raise KeyError
+    assert [each.breaking for each in store.specs()] == [False, True]
+    assert store.select(new, Query("images")) == []
+
+
+def test_a_type_that_was_undone_does_not_stand_against_the_next(store):
+    one, other = type_spec("images"), type_spec("disks")
+    store.ensure(one, 1)
+    for ends in (False, True):
+        with suppress(KeyError), store.transaction():
+            store.stamp(commit())
+            insert_here(store, thing(one))
+            store.ensure(other, 1)
+            if not ends:
+                raise KeyError
+    insert(store, made := thing(other))
+    assert store.fetch(other, [made.id]) == [row(made)]
+
+
+def insert_here(store, made):
+    """Insert in the transaction that is open."""
+    store.insert(made.spec, [(row(made), change("add", None, made))])
 
 
 def test_a_transaction_is_stamped_once(store):
