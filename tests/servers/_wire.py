@@ -98,7 +98,6 @@ class Wire:
                     target.sendall(data)
         _end(line)
 
-
     def _is_cut_before(self, data):
         self._at -= 1
         named = self._before is not None and self._before in data
