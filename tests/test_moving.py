@@ -1,7 +1,8 @@
 """Copying a catalogue to another store, and comparing the two, whatever happens meanwhile."""
 
+import sqlite3
 import threading
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from metastore import Artifact, Blob, Catalog, Field, Link, Principal, Record, _
 from metastore._copying import copied
 from metastore.errors import (
     ConflictError,
+    DamagedError,
     DuplicateError,
     ForbiddenError,
     LinkedError,
@@ -274,6 +276,15 @@ def test_principals_and_open_transactions_are_refused(source, destination):
             work()
     with destination.transaction(), pytest.raises(ConflictError, match="outside"):
         moving.copy(source, destination)
+
+
+def test_a_source_whose_history_tells_of_nothing_known_is_damaged(destination, tmp_path):
+    with Catalog.open(f"{tmp_path}/one.db", types=[Part]) as source:
+        source.delete(source.add(Part(name="a")))
+        with closing(sqlite3.connect(f"{tmp_path}/one.db")) as connection, connection:
+            connection.execute("DELETE FROM _identity")
+        with pytest.raises(DamagedError, match="check it"):
+            moving.copy(source, destination)
 
 
 # --- interruptions, and others who write ---
