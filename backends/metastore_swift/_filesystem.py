@@ -54,12 +54,12 @@ class SwiftFileSystem(Housekeeping):
         _living[_key(self._public)] = self
 
     @property  # fsspec's is an attribute, which would keep the secrets: pickles and to_json are made of it
-    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]  # pyright: ignore[reportIncompatibleVariableOverride]  # an attribute there
+    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The options this was made with, without the secret ones."""
         return dict(self._public)
 
     @storage_options.setter
-    def storage_options(self, value: Mapping[str, Any]) -> None:
+    def storage_options(self, value: Mapping[str, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Take fsspec's copy of the options, and keep none of its secrets."""
 
     def __reduce__(self) -> tuple[Any, ...]:
