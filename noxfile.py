@@ -45,6 +45,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Run the tests of clusters that fail under load; what is not installed is skipped, with the command that would bring it."""
+    tools(session)
+    session.run("pytest", "-m", "cluster", "-rs", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, format and floors."""
     tools(session)

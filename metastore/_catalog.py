@@ -78,7 +78,7 @@ class Catalog(Governing, Keeping, Verifying):
         protections: Protections | None = None,
         stores: Stores | None = None,
     ) -> Self:
-        """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``.
+        """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``, ``postgresql://user@host/database``, ``mysql://…``.
 
         ``durability="full"`` survives power loss, ``"normal"`` a crash of the process. ``timeout`` bounds the wait for the
         write lock, and the time for doing again what the database undid (`RetryError`), in seconds. ``actor`` is written into the history. ``cursor_key`` keeps cursors good across processes.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._artifact import Record
-from metastore._blob import PROOFS, Blob
+from metastore._blob import PROOFS, Blob, combined
 from metastore._blobs import blob_field, blobs_of, image_format, replaced, some_blob
 from metastore._delivering import Delivering
 from metastore._fetching import VERIFICATIONS
@@ -27,6 +27,7 @@ from metastore.errors import (
     StoreUnreachableError,
     UncoveredError,
     UnsafeUrlError,
+    UnverifiedError,
     ValidationError,
     WrongBytesError,
 )
@@ -124,6 +125,34 @@ class Verifying(Delivering):
                 for _, found in waiting:
                     found.cancel()
 
+    def identity(self, artifact: Record, field: str | None = None) -> str:
+        """Return the identity of an artifact's blobs together (of a folder's, by ``field``), as ``sha256:…``.
+
+        Other bytes, other names or another set of parts give another one. Raises UnverifiedError where a part has no strong digest.
+        """
+        jobs = self._stored_blobs(artifact, field)
+        if any(job.blob.proof is None or job.blob.size is None for job in jobs):
+            raise UnverifiedError(
+                f"a part of {artifact.id} is unverified, so nothing says which bytes it is: verify it first"
+            )
+        return combined(
+            {job.field.name if job.key is None else f"{job.field.name}/{job.key}": job.blob for job in jobs}
+        )
+
+    def check_identity(self, artifact: Record, expected: str, field: str | None = None) -> None:
+        """Raise WrongBytesError where the blobs together are not what was expected: right parts in a wrong assembly, too."""
+        found = self.identity(artifact, field)
+        if found != expected:
+            raise WrongBytesError(
+                f"{artifact.id} is not put together of the parts expected: expected {expected}, found {found}",
+                what="identity", expected=expected, found=found,
+            )  # fmt: skip
+
+    def _stored_blobs(self, artifact: Record, field: str | None) -> list[_Job]:
+        stored = self.get(type(artifact), artifact.id)
+        shelf = self._types.shelf(type(stored))
+        return [_Job(stored, *each) for each in blobs_of(stored, shelf.spec) if field in (None, each[0].name)]
+
     def _due_jobs(
         self, type: type[Record], predicates: tuple[Predicate, ...], since: datetime | None
     ) -> Iterator[_Job]:
@@ -195,14 +224,11 @@ class Verifying(Delivering):
 
         A principal gets those of fields that it may read. Raises NotFoundError.
         """
-        stored = self._same_of(artifact)
+        stored = self.get(type(artifact), artifact.id)
         if not self._types.has(VERIFICATIONS):
             return []
         access = self._access
         return [each for each in self._remembered(stored) if access is None or access.reads(each.blob)]
-
-    def _same_of(self, artifact: Record) -> Record:
-        return self.get(type(artifact), artifact.id)
 
     # stores
 
@@ -286,12 +312,19 @@ def _read(stores: Stores, job: _Job, url: str, progress: Progress | None) -> _Fo
         for _ in whole(chunks, blob, hasher, store, key):
             pass
     except StoreError as refused:
-        result: Result = next((word for kind, word in _RESULTS if isinstance(refused, kind)), "unable")
+        result = _result(refused)
         size = hasher.size if result == "wrong" else None
         return _Found(url, store, result, size, {}, mark, str(refused)[:1000])
     except MetastoreError as refused:
         return _Found(url, store, "unable", None, {}, mark, str(refused)[:1000])
     return _Found(url, store, "ok", hasher.size, hasher.digests(), mark, None)
+
+
+def _result(refused: StoreError) -> Result:
+    for kind, word in _RESULTS:
+        if isinstance(refused, kind):
+            return word
+    return "unable"
 
 
 def _algorithms(blob: Blob) -> set[str]:

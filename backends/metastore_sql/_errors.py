@@ -123,7 +123,7 @@ CONNECTING: tuple[tuple[str, Sentence], ...] = (
 """By words of what libpq's text has after ``FATAL:`` (the server) or ``fe_sendauth:`` (itself), the first that is in it."""
 
 _NUMBERS: dict[Sentence, tuple[int, ...]] = {
-    _UNDONE: (1213, 1020, 1637, 1613, 1614),
+    _UNDONE: (1213, 1020, 1637, 1613, 1614, 1050, 1060, 1061, 1091),  # the last four: another node made it first
     _BUSY: (1205, 3572),
     _CROWDED: (1040, 1203, 1226),
     _LOST: (0, 1047, 1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2005, 2006, 2013, 2014, 2055),

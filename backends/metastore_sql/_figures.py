@@ -76,7 +76,10 @@ def _figure(conditions: Conditions, rows: Rows, what: str, place: Any) -> Column
     if place is None:
         return func.count()
     value = conditions.value(place, rows)
-    return func.avg(conditions.reading.real(value)) if what == "avg" else getattr(func, what)(value)
+    if what == "avg":  # PostgreSQL's own squares each value on the way and fails for great ones
+        return func.sum(conditions.reading.real(value)) / func.nullif(func.count(value), number(0))
+    found: Column = getattr(func, what)(value)
+    return found
 
 
 def aggregate(

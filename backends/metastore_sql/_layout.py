@@ -17,7 +17,7 @@ from metastore_sql._dialect import Dialect
 from metastore_sql._prepared import Reads
 from metastore_sql._tables import Relation, creation
 
-__all__ = ["create", "drop", "free_name", "stale", "widen"]
+__all__ = ["create", "drop", "free_name", "obstructed", "stale", "widen"]
 
 _COLUMNS = {
     "postgresql": "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
@@ -84,11 +84,30 @@ def _outgrown(old: Relation, new: Relation) -> list[Column[Any]]:
     ]
 
 
+def _fresh(old: Relation, new: Relation) -> list[Table]:
+    had = {each.name for each in old.tables}
+    return [each for each in new.tables if each.name not in had]
+
+
+def _added(old: Relation, new: Relation) -> list[Column[Any]]:
+    return [each for each in new.columns if each.key not in old.table.c]
+
+
+def obstructed(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> bool:
+    """Return whether MariaDB has columns or look-ups already that the new spec adds.
+
+    They are what an undone widening left, or what a program on another node of a cluster is about to commit, or just has: nobody's to drop.
+    """
+    if dialect.name == "postgresql":
+        return False
+    there, alike = _there(session, _COLUMNS, new, dialect), {name for _, name, _ in _alike(session, new.spec.name)}
+    return any(each.name in there for each in _added(old, new)) or any(each.name in alike for each in _fresh(old, new))
+
+
 def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> list[str]:
     """Return the statements that add the columns, indexes and look-ups that the new spec has and the old one had not."""
-    fresh = [each for each in new.tables if each.name not in {had.name for had in old.tables}]
-    wide, added = _outgrown(old, new), [each for each in new.columns if each.key not in old.table.c]
-    there, present = _there(session, _COLUMNS, new, dialect), _there(session, _INDEXES, new, dialect)
+    fresh, wide, added = _fresh(old, new), _outgrown(old, new), _added(old, new)
+    present = _there(session, _INDEXES, new, dialect)
     touched = {each.key for each in wide}
     kept = {str(each.name) for each in old.indexes} & {
         str(each.name) for each in new.indexes if not touched & {*each.columns.keys()}
@@ -97,13 +116,13 @@ def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> lis
     come = [each for each in new.indexes if each.name not in kept]
     quote, table = dialect.sa.identifier_preparer.quote, _quoted(dialect, new.table)
     made = [str(CreateColumn(each).compile(dialect=dialect.sa)) for each in (*wide, *added)]
-    less = [f"DROP COLUMN {quote(each.name)}" for each in added if each.name in there]
+    less: list[str] = []
     more = [f"{'MODIFY' if at < len(wide) else 'ADD'} COLUMN {each}" for at, each in enumerate(made)]
     if dialect.name == "mysql":
-        less = [f"DROP INDEX {quote(name)}" for name in gone] + less
+        less = [f"DROP INDEX {quote(name)}" for name in gone]
         more += [f"ADD {each.text(quote)}" for each in come]
     alter = [f"ALTER TABLE {table} {', '.join(steps)}" for steps in (less, more) if steps]
-    return [*drop(fresh, dialect), *creation(fresh, dialect.sa), *alter, *_reindexed(new, dialect, gone, come)]
+    return [*creation(fresh, dialect.sa), *alter, *_reindexed(new, dialect, gone, come)]
 
 
 def _reindexed(relation: Relation, dialect: Dialect, gone: Iterable[str], come: Iterable[Any]) -> list[str]:

@@ -49,7 +49,11 @@ _ALL = {
     "sql_select_limit": "DEFAULT",
     "group_concat_max_len": "1048576",
 }
-_MARIADB = {"tx_isolation": "'READ-COMMITTED'", "max_recursive_iterations": "4294967295"}
+_MARIADB = {
+    "tx_isolation": "'READ-COMMITTED'",
+    "max_recursive_iterations": "4294967295",
+    "idle_write_transaction_timeout": "600",  # a client that is cut off in mid-transaction holds the turn until then
+}
 _MYSQL = {"transaction_isolation": "'READ-COMMITTED'", "cte_max_recursion_depth": "4294967295"}
 """Settings of a session: those of both, of MariaDB, of MySQL."""
 

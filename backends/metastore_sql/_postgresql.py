@@ -161,6 +161,9 @@ class PostgreSQL:
             "TimeZone": "UTC",
             "extra_float_digits": "1",
             "jit": "off",
+            "tcp_keepalives_idle": "10",  # a client that is cut off in mid-transaction holds the turn until it is found out
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
         }
         if settings.durability == "full":
             [kept] = conn.trips.run([("SELECT current_setting('synchronous_commit')", ())])

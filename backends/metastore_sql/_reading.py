@@ -81,7 +81,7 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [encode(value)]
     found = [encode(int(value))] if value == int(value) else []
-    found += [encode(float(value))] if value == float(value) else []
+    found += [encode(float(value) + 0.0)] if value == float(value) else []
     return [*found, "-0.0"] if value == 0 else found
 
 
@@ -175,7 +175,7 @@ class Reading(Protocol):
         """Return the elements of a list column, and each as a value of its kind."""
 
     def real(self, value: Column) -> Column:
-        """Return a number as a double."""
+        """Return a number as a double, of which a sum may be taken."""
 
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""

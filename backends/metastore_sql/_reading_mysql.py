@@ -16,6 +16,9 @@ from metastore_sql._tables import searched
 
 __all__ = ["MySQLReading"]
 
+MARIADB = "utf8mb4_nopad_bin"
+"""MariaDB's collation by code point, by which it is known."""
+
 _FORMS = {
     "bool": ("BOOLEAN",),
     "number": ("INTEGER", "DOUBLE", "DECIMAL", "UNSIGNED INTEGER"),
@@ -73,6 +76,13 @@ class MySQLReading:
         """Return the JSON text at the end of the steps."""
         return func.json_extract(whole, _path(p, steps)) if steps else whole
 
+    def _whole(self, p: Parameters, whole: Column, steps: Steps) -> Column:
+        """Return the list or dict at the end of the steps as it was written; MySQL, which has no such function, writes it anew."""
+        if not steps:
+            return whole
+        take = func.json_query if self._collation == MARIADB else func.json_extract
+        return take(whole, _path(p, steps))
+
     def scalar(self, p: Parameters, whole: Column, steps: Steps, kind: str) -> Column:
         """Return the value at the end of the steps as one of its kind."""
         kept = kept_as(kind)
@@ -98,7 +108,7 @@ class MySQLReading:
         kind = func.json_type(self.inside(p, whole, steps))
         made: Column
         if form in ("list", "dict"):
-            made = collate(self.inside(p, whole, steps), self._collation)
+            made = collate(self._whole(p, whole, steps), self._collation)
         else:
             made = self.scalar(p, whole, steps, {"bool": "bool", "number": "float"}.get(form, "str"))
         names = ", ".join(f"'{name}'" for name in _FORMS[form])
@@ -118,8 +128,8 @@ class MySQLReading:
 
     def elements(self, p: Parameters, whole: Column, steps: Steps) -> tuple[FromClause, Column]:
         """Return the elements of a list and the canonical text of each."""
-        found = self.inside(p, whole, steps)
-        array = case((func.json_type(found) == literal_column("'ARRAY'"), self.inside(p, whole, steps)))
+        found = self._whole(p, whole, steps)
+        array = case((func.json_type(found) == literal_column("'ARRAY'"), found))
         every = func.json_table(array, literal_column("'$[*]' COLUMNS (value JSON PATH '$')")).table_valued(
             "value", name="e"
         )

@@ -8,7 +8,9 @@ from operator import add
 from typing import Any
 
 from sqlalchemy import FromClause, Integer, Text, and_, case, cast, collate, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, TIMESTAMP, UUID, distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, DOUBLE_PRECISION, TIMESTAMP, UUID
+from sqlalchemy.sql import quoted_name
+from sqlalchemy.sql.functions import Function
 from sqlalchemy.types import BigInteger, Boolean, Numeric, TypeEngine
 
 from metastore_sql._columns import BYTES, FLAG, HEAD, IDENT, INDEXED_TEXT, JSON, MOMENT, NUMBER, REAL, TEXT
@@ -18,6 +20,10 @@ from metastore_sql._tables import searched
 
 __all__ = ["PostgreSQLReading", "array_text"]
 
+_DISTINCT_ON = quoted_name("DISTINCT ON ", quote=False)
+"""Written as a function: SQLAlchemy 2.1 has another way for it than 2.0."""
+
+_ANY_NUMBER = Numeric()
 _ELEMENTS: dict[TypeEngine[Any], TypeEngine[Any]] = {
     IDENT: UUID(),
     NUMBER: BigInteger(),
@@ -26,6 +32,7 @@ _ELEMENTS: dict[TypeEngine[Any], TypeEngine[Any]] = {
     MOMENT: TIMESTAMP(timezone=True),
     BYTES: BYTEA(),
     HEAD: BYTEA(),
+    _ANY_NUMBER: _ANY_NUMBER,
 }
 _FORMS = {"bool": "boolean", "number": "number", "string": "string", "list": "array", "dict": "object"}
 
@@ -126,7 +133,7 @@ class PostgreSQLReading:
         """Return the value at the end of the steps where it is of that JSON type."""
         kind = func.json_typeof(self.inside(p, whole, steps))
         plain = self._plain(p, whole, steps)
-        made: Any = {"bool": cast(plain, FLAG), "number": cast(plain, Numeric())}.get(form, collate(plain, "C"))
+        made: Any = {"bool": cast(plain, FLAG), "number": cast(plain, _ANY_NUMBER)}.get(form, collate(plain, "C"))
         return case((kind == literal_column(f"'{_FORMS[form]}'"), made))
 
     def rank_of_form(self, p: Parameters, whole: Column, steps: Steps) -> Column:
@@ -186,7 +193,7 @@ class PostgreSQLReading:
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
         front = [self.order(key, descending=False) for key in keys]
-        return select(ident).ext(distinct_on(*keys)).where(where).order_by(*front, *order)
+        return select(ident).prefix_with(Function(_DISTINCT_ON, *keys)).where(where).order_by(*front, *order)
 
 
 def _holds(held: Column, how: str, words: Column) -> Condition:

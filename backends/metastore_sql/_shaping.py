@@ -76,9 +76,12 @@ class Shaping:
         return made
 
     def _widened(self, session: Session, old: Relation, spec: TypeSpec) -> Relation:
-        if self._dialect.name == "mysql" and old.name in session.touched:
-            return self._copied(session, old, spec)  # to alter them would wait for this very transaction
         new = self._types.made(spec, old.name)
+        written_here = (
+            self._dialect.name == "mysql" and old.name in session.touched
+        )  # altering waits for this transaction
+        if written_here or layout.obstructed(session, old, new, self._dialect):
+            return self._copied(session, old, spec)
         self._run(session, layout.widen(session, old, new, self._dialect))
         return new
 

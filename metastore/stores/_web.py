@@ -167,14 +167,14 @@ class WebDrive:
         self, method: str, place: Place, covering: Store, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
         """Return the answer of one hop; a busy server is asked again when it says, a few times."""
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES - 1):
             answer = self._asked(method, place, covering, headers)
-            if answer.status not in _BUSY or not left:
-                break
+            if answer.status not in _BUSY:
+                return answer
             answer.close()
             told = answer.getheader("Retry-After") or "1"
             time.sleep(min(int(told) if told.isdecimal() else 1, LONGEST_WAIT, self._store.timeout))
-        return answer
+        return self._asked(method, place, covering, headers)
 
     def _asked(self, method: str, place: Place, covering: Store, headers: dict[str, str]) -> http.client.HTTPResponse:
         host, port = place.host

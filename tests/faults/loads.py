@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections import Counter
 from itertools import pairwise
@@ -99,7 +100,7 @@ class Outcome:
             "errors": dict(self.errors),
             **more,
         }
-        print(json.dumps(figures))  # noqa: T201 - the longest stall is to be seen
+        sys.stderr.write(json.dumps(figures) + "\n")
         if "METASTORE_RESULTS" in os.environ:
             with Path(os.environ["METASTORE_RESULTS"]).open("a") as file:
                 file.write(json.dumps(figures) + "\n")

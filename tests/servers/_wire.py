@@ -18,7 +18,7 @@ class Wire:
 
     ``cut_before(words)``: what the client sends with these words in it never arrives, and the line is dead.
     ``cut_after(words)``: it arrives and is answered, but the answer is lost with the line. Each happens once.
-    ``made`` counts the lines. With ``tls`` (an SSLContext) clients of PostgreSQL speak TLS as far as here.
+    ``cut_at(n, answered=…)`` does the same with whatever the client sends as the n-th from now. ``made`` counts the lines. With ``tls`` (an SSLContext) clients of PostgreSQL speak TLS as far as here.
     """
 
     def __init__(self, here, there, tls=None):
@@ -28,6 +28,7 @@ class Wire:
         self._listening.listen()
         self.here = self._listening.getsockname()
         self._before = self._after = None
+        self._at, self._answered = 0, False
         self._frozen = threading.Event()
         self._lines, self.made = [], 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,6 +38,9 @@ class Wire:
 
     def cut_after(self, words):
         self._after = words
+
+    def cut_at(self, number, *, answered):
+        self._answered, self._at = answered, number
 
     def freeze(self):
         """Pass nothing on any more, but keep every line, and take new ones."""
@@ -84,17 +88,28 @@ class Wire:
         source, target = line
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if asking and self._before is not None and self._before in data:
-                    self._before = None
+                if asking and self._is_cut_before(data):
                     break
-                if asking and self._after is not None and self._after in data:
-                    self._after = None
+                if asking and self._is_cut_after(data):
                     silent.set()
                 elif not asking and silent.is_set():
                     break
                 if not self._frozen.is_set():
                     target.sendall(data)
         _end(line)
+
+    def _is_cut_before(self, data):
+        self._at -= 1
+        named = self._before is not None and self._before in data
+        if named:
+            self._before = None
+        return named or (self._at == 0 and not self._answered)
+
+    def _is_cut_after(self, data):
+        named = self._after is not None and self._after in data
+        if named:
+            self._after = None
+        return named or (self._at == 0 and self._answered)
 
 
 def _end(line):

@@ -12,6 +12,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from uuid import uuid4
+
+from metastore.stores import Store
 
 HOST = "127.0.0.1"
 PORTS = ("master", "volume", "filer", "s3", "admin")
@@ -96,6 +99,12 @@ class Seaweed:
             return False
         finally:
             connection.close()
+
+    def store(self, name, bucket, **said):
+        """Return a store of ours in a bucket, below a new prefix."""
+        options = {"endpoint": self.endpoint, "region": "us-east-1", **said.pop("options", {})}
+        credentials = {"key": self.key, "secret": self.secret, **said.pop("credentials", {})}
+        return Store(name, f"s3://{bucket}/{uuid4().hex}", credentials=credentials, options=options, **said)
 
     def kill(self):
         """End the process without a chance to say goodbye."""

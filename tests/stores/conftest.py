@@ -29,7 +29,7 @@ def seaweed():
         server = Seaweed()
     except SeaweedMissingError as missing:
         pytest.skip(str(missing))
-    Stores([s3_store(server, "first", BUCKET)]).drive("first")._fs.mkdir(BUCKET)
+    Stores([server.store("first", BUCKET)]).drive("first")._fs.mkdir(BUCKET)
     yield server
     server.close()
 
@@ -77,15 +77,8 @@ def _folder(_, tmp_path, name, said):
     return Store(name, f"file://{root}", **said)
 
 
-def s3_store(server, name, bucket, **said):
-    """Return a store in a bucket of the S3 server."""
-    options = {"endpoint": server.endpoint, "region": "us-east-1", **said.pop("options", {})}
-    credentials = {"key": server.key, "secret": server.secret, **said.pop("credentials", {})}
-    return Store(name, f"s3://{bucket}/{uuid4().hex}", credentials=credentials, options=options, **said)
-
-
 def _s3(request, _, name, said):
-    return s3_store(request.getfixturevalue("seaweed"), name, BUCKET, **said)
+    return request.getfixturevalue("seaweed").store(name, BUCKET, **said)
 
 
 def swift_store(server, name, container, **said):

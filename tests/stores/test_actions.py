@@ -402,6 +402,28 @@ def test_an_object_that_was_replaced_is_noticed_before_a_range_is_read(catalog, 
     assert (caught.value.what, caught.value.store) == ("mark", "one")
 
 
+def test_right_parts_in_a_wrong_assembly_are_refused(local, add):
+    one = add(local, "one")
+    for key, body in (("kernel", b"k"), ("disk", b"d")):
+        one = local.upload(one, "files", body, key=key)
+    two = local.update(add(local, "two"), files={"kernel": one.files["disk"], "disk": one.files["kernel"]})
+    expected = local.identity(one)
+    local.check_identity(one, expected)
+    assert local.identity(local.update(add(local, "three"), files=one.files)) == expected
+    for wrong in (two, local.update(add(local, "four"), files={"kernel": one.files["kernel"]})):
+        with pytest.raises(WrongBytesError, match="not put together") as caught:
+            local.check_identity(wrong, expected)
+        assert caught.value.what == "identity"
+
+
+def test_parts_that_are_unverified_have_no_identity(local, add):
+    disk = local.attach(add(local), "files", put(local, "a", SMALL), key="a")
+    with pytest.raises(UnverifiedError):
+        local.identity(disk)
+    local.verify(disk)
+    assert local.identity(disk, "files").startswith("sha256:")
+
+
 # copies
 
 

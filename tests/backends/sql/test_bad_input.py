@@ -1,16 +1,20 @@
 """What a server, a role or a network may have against us: one clear error each, with what to do, and never the password."""
 
+from __future__ import annotations
+
 import shutil
 import ssl
 import subprocess
 import traceback
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from servers._wire import Wire
 
+from metastore import Artifact, Catalog, Field, Link, field
 from metastore.errors import (
     BusyError,
     CatalogUrlError,
@@ -21,7 +25,7 @@ from metastore.errors import (
     UnreachableError,
 )
 from metastore_sql import _mysql, _postgresql
-from metastore_sql._connection import Connections
+from metastore_sql._connection import Connections, Scope
 from metastore_sql._dialect import dialect_of
 from metastore_sql._settings import settings_of
 from metastore_sql.trial import Home, mariadb, postgresql, system_user
@@ -32,6 +36,15 @@ HBA = (
     "local all stranger scram-sha-256",
     "local all all trust",
 )
+
+
+ODD = {
+    "sql-mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT",
+    "transaction-isolation": "SERIALIZABLE",
+    "default-time-zone": "+05:00",
+    "max-recursive-iterations": "3",
+}
+"""What an operator may set for all sessions of MariaDB, but for nobody's good."""
 
 
 def reach(address, *, mode="rw", environment=(), statement=None, timeout=0.2):
@@ -173,7 +186,7 @@ def strict_mariadb(certificate):
         paths = {f"ssl-{name}": shutil.copy(certificate / name, home.root) for name in ("key", "cert")}
         for path in paths.values():
             home.own(Path(path))
-        server = mariadb(home, settings={**paths, "read-only": "1"})
+        server = mariadb(home, settings={**paths, **ODD})
         assert connected(server.socket, "CREATE DATABASE kept") is not None
         yield server
 
@@ -242,8 +255,10 @@ def empty_mysql(mysql_server):
 
 def test_a_server_of_mariadb_that_takes_no_writes_is_read(strict_mariadb):
     address = strict_mariadb.address("kept")
+    connected(strict_mariadb.socket, "SET GLOBAL read_only = 1")
     refused(ReadOnlyError, address, "takes no writes.*mode='ro'")
     reach(address, mode="ro")
+    connected(strict_mariadb.socket, "SET GLOBAL read_only = 0")
 
 
 # TLS
@@ -289,3 +304,65 @@ def test_mariadb_is_reached_by_tls_and_its_certificate_is_checked(strict_mariadb
 def test_a_server_without_tls_is_not_reached_where_tls_is_demanded(mysql_server):
     address = over_tls(mysql_server.port, "mysql", "root", SECRET, "mysql", sslmode="require")
     refused(UnreachableError, address, "no safe connection")
+
+
+# servers and roles that are set up oddly
+
+
+class Odd(Artifact, type_name="odd"):
+    share: Field[float] = field(default=0.1 + 0.2)
+    at: Field[datetime] = field()
+    parent: Field[Link[Odd] | None] = field(default=None)
+
+
+def kept_as_it_was(address):
+    """Assert that texts, times, floats and long ways go in and out unchanged."""
+    at = datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)
+    with Catalog.open(address, types=[Odd], durability="normal") as catalog:
+        last = None
+        for number in range(6):
+            made = catalog.add(Odd(name=f"back\\slash ' \" {number}", at=at, parent=last and Link(last)))
+            last = made
+        assert catalog.find(Odd, Odd.at == at, Odd.name.startswith("back\\slash '")).count() == 6
+        assert catalog.get(Odd, last.id) == last
+        assert len(catalog.closure(last)) == 5
+        assert catalog.check() == []
+
+
+def test_settings_of_a_role_of_postgresql_change_no_answer(strict_postgres):
+    with psycopg.connect(strict_postgres.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE odd SUPERUSER LOGIN; CREATE SCHEMA odd")
+        for name, value in {
+            "standard_conforming_strings": "off", "default_transaction_isolation": "serializable", "TimeZone": "Asia/Kolkata",
+            "extra_float_digits": "-5", "bytea_output": "escape", "DateStyle": "SQL, DMY", "search_path": "pg_temp",
+        }.items():  # fmt: skip
+            connection.execute(
+                f"ALTER ROLE odd SET {name} = '{value}'" if "," not in value else f"ALTER ROLE odd SET {name} = {value}"
+            )
+    kept_as_it_was(strict_postgres.address(user="odd", schema="odd"))
+
+
+def test_settings_of_a_server_of_mariadb_change_no_answer(strict_mariadb):
+    kept_as_it_was(strict_mariadb.address("kept"))
+
+
+# reads
+
+
+@pytest.mark.parametrize(("reads", "waits"), [("latest", 1), ("any", 0)])
+def test_a_node_of_a_cluster_is_waited_for_unless_reads_opt_out(mysql_server, reads, waits):
+    with mysql_server.place(reads=reads) as address:
+        settings = settings_of(address, {}, mode="rw", durability="normal", timeout=1.0)
+        connections = Connections(settings, dialect_of("mysql"))
+        assert connections.read("SELECT @@wsrep_sync_wait") == [(waits,)]
+        connections.close()
+
+
+def test_reads_that_opt_out_go_to_a_server_that_takes_no_writes(strict_postgres):
+    address = strict_postgres.address(user="reader", reads="any")
+    settings = settings_of(address, {}, mode="rw", durability="normal", timeout=0.2)
+    connections = Connections(settings, dialect_of("postgresql"))
+    assert connections.read("SELECT 1") == [(1,)]
+    with pytest.raises(ReadOnlyError), Scope(connections):
+        pass
+    connections.close()
