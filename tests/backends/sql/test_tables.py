@@ -12,7 +12,8 @@ from metastore.testing._hostile import FIELD_NAMES
 from metastore.testing._model import change, commit, delete, insert, replace, row, thing, type_spec
 from metastore_sql import open_backend
 from metastore_sql._dialect import dialect_of
-from metastore_sql._tables import NAME_LENGTH, Relation, creation, fitted, own_tables
+from metastore_sql._parts import NAME_LENGTH, fitted
+from metastore_sql._tables import Relation, creation, own_tables
 
 LONGEST = "x" * 63
 KEPT = ("ctid", "xmin", "tableoid", "db_row_id", "fts_doc_id")
