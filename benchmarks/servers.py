@@ -90,10 +90,7 @@ def _expert(server: PostgreSQL, directory: Path) -> Expert:
 def document(run: Run, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything of a run as JSON data."""
     timings = {op: {who: report.percentiles(s) for who, s in found.items()} for op, found in run.timings.items()}
-    cpu = {
-        op: {who: 1000 * report.percentiles(s)["median"] / 1000 for who, s in found.items()}
-        for op, found in run.cpu.items()
-    }
+    cpu = {op: {who: report.percentiles(s)["median"] for who, s in found.items()} for op, found in run.cpu.items()}
     ratios = {op: found[OURS]["median"] / found[THEIRS]["median"] for op, found in timings.items()}
     quartiles = {op: report.spread(found, OURS, THEIRS) for op, found in run.rounds.items()}
     measured = {

@@ -81,7 +81,7 @@ class _Kept(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Compiling) -> TypeEngine[Any]:
         return self.pg if dialect.name == "postgresql" else self.my
 
-    def bind_processor(self, dialect: Compiling) -> Callable[[Any], Any] | None:
+    def bind_processor(self, dialect: Compiling) -> Callable[[Any], Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]  # a narrower name
         made = self.to_pg if dialect.name == "postgresql" else self.to_my
         return None if made is None else lambda value: None if value is None else made(value)
 

@@ -350,7 +350,7 @@ class Relation:
         """Index by the columns, then the id: a page in id order is a range scan."""
         name = f"{self.name}#{'+'.join(columns)}{'~' if self.cut & {*columns} else ''}"
         if self.dialect.name == "postgresql":
-            keys = [nulls_first(self.held(each)) for each in columns]
+            keys: list[Any] = [nulls_first(self.held(each)) for each in columns]
             return Index(fitted(name), *keys, self.table.c.id, postgresql_where=text(only) if only else None)
         room = {self.table.c[each].name: length for each in columns if (length := self._room(each, len(columns)))}
         return _index_on(self.dialect, self.table, name, [self.table.c[each] for each in (*columns, "id")], room)

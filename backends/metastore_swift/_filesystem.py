@@ -54,7 +54,7 @@ class SwiftFileSystem(Housekeeping):
         _living[_key(self._public)] = self
 
     @property  # fsspec's is an attribute, which would keep the secrets: pickles and to_json are made of it
-    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]  # pyright: ignore[reportIncompatibleVariableOverride]  # an attribute there
         """The options this was made with, without the secret ones."""
         return dict(self._public)
 

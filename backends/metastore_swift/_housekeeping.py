@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from datetime import UTC, datetime, timedelta
+from glob import has_magic
 from typing import Any
 
 from fsspec.utils import stringify_path
@@ -27,13 +29,24 @@ class Housekeeping(Transfers):
 
         Raises: FileExistsError; FileNotFoundError for a path in a container that is not there, unless ``create_parents``.
         """
-        container, name = split(stripped(stringify_path(path)))
-        if not container or (name and self.exists(path)):
+        path = stripped(stringify_path(path))
+        container, name = split(path)
+        if name and self._is_free(path, create_parents=create_parents):
+            return
+        if not container or name or not self._made(container, **kwargs):
             raise FileExistsError(errno.EEXIST, "It is there already", path)
-        if name and not create_parents:
-            self.objects.holds(container)
-        elif not self._made(container, **kwargs) and not name:
-            raise FileExistsError(errno.EEXIST, "The container is there already", path)
+
+    def _is_free(self, path: str, *, create_parents: bool) -> bool:
+        """Return whether nothing is at a path, in a container that is there or is made now."""
+        container, name = split(path)
+        try:
+            below = self.objects.first(container, f"{name}/")
+        except FileNotFoundError:
+            if not create_parents:
+                raise
+            self._made(container)
+            return True
+        return below is None and not _tree.headed(self.objects, path)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make the container of a path, if it is not there. Raises: FileExistsError unless ``exist_ok``."""
@@ -81,26 +94,30 @@ class Housekeeping(Transfers):
         Raises: FileNotFoundError, IsADirectoryError.
         """
         if recursive and maxdepth is None:
-            for root in self.expand_path(path):
+            for root in self._roots(path):
                 self._rm_tree(root)
             return
-        paths = self.expand_path(path, recursive=recursive, maxdepth=maxdepth)
-        for each in reversed(paths):
+        for each in reversed(self.expand_path(path, recursive=recursive, maxdepth=maxdepth)):
             if not recursive or not self.isdir(each):
                 self.rm_file(each)
+
+    def _roots(self, path: Any) -> list[str]:
+        given = [path] if isinstance(path, str | os.PathLike) else list(path)
+        paths = [stripped(stringify_path(each)) for each in given]
+        return [root for each in paths for root in (self.expand_path(each) if has_magic(each) else [each])]
 
     def _rm_tree(self, path: str) -> None:
         container, name = split(path)
         if not container:
             raise PermissionError(errno.EPERM, "A whole account is not removed", path)
-        entry: Entry = self.info(path)
         doomed = list(_tree.everything_below(self.objects, path))
-        if entry["type"] == "file":
-            doomed.append(entry)
-        self._rm_entries(container, doomed)
         if name:
-            self.objects.delete_if_there(container, name)
-        else:
+            itself = _tree.headed(self.objects, path)
+            doomed += [itself] if itself else []
+        if name and not doomed:
+            raise _tree.missing(path)
+        self._rm_entries(container, doomed)
+        if not name:
             self.objects.drop(container)
 
     def _rm_entries(self, container: str, doomed: list[Entry]) -> None:

@@ -55,11 +55,8 @@ class Objects:
             marker = str(page[-1].get("subdir") or page[-1]["name"])
 
     def first(self, container: str, prefix: str) -> dict[str, Any] | None:
-        """Return the first row whose name begins with ``prefix``; None if there is none, or no such container."""
-        try:
-            page = self._page(container, {"format": "json", "limit": "1", "prefix": prefix})
-        except FileNotFoundError:
-            return None
+        """Return the first row whose name begins with ``prefix``, or None. Raises: FileNotFoundError (the container)."""
+        page = self._page(container, {"format": "json", "limit": "1", "prefix": prefix})
         return page[0] if page else None
 
     def _page(self, container: str, query: Mapping[str, str]) -> list[dict[str, Any]]:

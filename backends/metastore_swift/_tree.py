@@ -14,7 +14,7 @@ from metastore_swift._entries import Entry, directory, is_marker, of_container, 
 from metastore_swift._names import joined, levels_above, split
 from metastore_swift._objects import Objects
 
-__all__ = ["below", "described", "everything_below", "listed", "missing"]
+__all__ = ["below", "described", "everything_below", "headed", "listed", "missing"]
 
 
 def missing(path: str) -> FileNotFoundError:
@@ -34,13 +34,12 @@ def described(objects: Objects, path: str) -> Entry:
             "bytes": int(reply.header("X-Container-Bytes-Used")),
         }
         return of_container({"name": container, **held})
-    try:
-        entry = objects.head(container, name)
-    except FileNotFoundError:
-        if objects.first(container, f"{name.rstrip('/')}/"):
-            return directory(path.rstrip("/"))
-        raise missing(path) from None
-    return directory(path.rstrip("/")) if is_marker(entry) else entry
+    entry = headed(objects, path)
+    if entry and not is_marker(entry):
+        return entry
+    if not entry and not objects.first(container, f"{name.rstrip('/')}/"):
+        raise missing(path)
+    return directory(path.rstrip("/"))
 
 
 def listed(objects: Objects, path: str) -> list[Entry]:
@@ -106,12 +105,13 @@ def _in_all(objects: Objects, *, withdirs: bool) -> dict[str, Entry]:
 def _truly(objects: Objects, entries: list[Entry]) -> list[Entry]:
     """Ask the objects themselves where a listing cannot be believed; one that went meanwhile is left out."""
     doubted = [entry["name"] for entry in entries if not told_truly(entry)]
-    asked = each(lambda name: _headed(objects, name), doubted, objects.account.settings.concurrency)
+    asked = each(lambda name: headed(objects, name), doubted, objects.account.settings.concurrency)
     known = dict(zip(doubted, asked, strict=True))
     return [true for entry in entries if (true := known.get(entry["name"], entry))]
 
 
-def _headed(objects: Objects, path: str) -> Entry | None:
+def headed(objects: Objects, path: str) -> Entry | None:
+    """Return the entry of the object at a path, or None."""
     try:
         return objects.head(*split(path))
     except FileNotFoundError:

@@ -7,8 +7,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-from metastore import Catalog
 from metastore.errors import MetastoreError
+from metastore_sql import open_backend
 from metastore_sql.trial import Home, galera, mariadb, patroni, postgresql, system_user
 from metastore_sql.trial._mariadb import connected
 
@@ -57,8 +57,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(address: str) -> None:
-    with Catalog.open(address) as catalog:
-        known = catalog.id
+    made = open_backend(address, mode="rw", durability="full", timeout=60.0)
+    known = made.catalogue
+    made.close()
     sys.stdout.write(
         f"A catalogue ({known}) is on the servers. In another terminal:\n\n"
         f"    export METASTORE_CATALOG='{address}'\n    metastore scan python\n    metastore stats\n\n"

@@ -34,8 +34,9 @@ def small(opened):
 def witness(swift_server):
     import swiftclient
 
-    with swiftclient.Connection(swift_server.auth_url, USER, KEY, retries=2) as connection:
-        yield connection
+    connection = swiftclient.Connection(swift_server.auth_url, USER, KEY, retries=2)
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
@@ -50,8 +51,8 @@ def container(fs):
 
 
 @pytest.fixture(scope="session")
-def shared(fs):
-    """A container that properties use, each example by names of its own or after emptying it."""
+def shared(opened):
+    """A container for tests and examples that use names of their own in it."""
     name = f"s-{uuid.uuid4().hex[:12]}"
-    fs.mkdir(name)
+    opened().mkdir(name)
     return name

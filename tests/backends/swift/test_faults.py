@@ -250,7 +250,7 @@ def test_a_manifest_that_has_arrived_though_nobody_said_so_is_looked_for(far, fs
 
 def test_a_manifest_that_may_have_arrived_keeps_its_segments(far, fs, proxy, container):
     proxy.spoil(Fault(lost=True), verb="PUT", path="multipart-manifest", times=9)
-    proxy.spoil(Fault(503), verb="HEAD", times=99)
+    proxy.spoil(Fault(503), verb="HEAD", path="/big", times=99)
     with pytest.raises(ConnectionError), far.open(f"{container}/big", "wb", block_size=2000) as file:
         file.write(DATA)
     assert fs.cat(f"{container}/big") == DATA

@@ -1,0 +1,298 @@
+"""Large objects: written as they come, seen at once or not at all, read, copied and removed as a whole."""
+
+import gc
+import gzip
+import hashlib
+import json
+import os
+import time
+
+import pytest
+
+DATA = hashlib.shake_256(b"large").digest(12_345)
+
+
+@pytest.fixture
+def segments(fs, container):
+    """A function that lists the segments of the test's container."""
+    return lambda: fs.find(f"{container}_segments")
+
+
+def written(fs, path, data=DATA, step=777, mode="wb", **options):
+    with fs.open(path, mode, **options) as file:
+        for at in range(0, len(data), step):
+            assert file.write(data[at : at + step]) == len(data[at : at + step])
+    return path
+
+
+@pytest.mark.parametrize("step", [1, 999, 1000, 1001, 5000, 12_345])
+@pytest.mark.parametrize("block", [1000, 12_345, 12_346])
+def test_what_is_written_is_what_is_read(fs, container, block, step):
+    data = DATA if step > 1 else DATA[:3000]
+    path = written(fs, f"{container}/x", data, step, block_size=block)
+    assert fs.cat_file(path) == data
+    assert fs.info(path)["size"] == len(data)
+
+
+def test_up_to_a_block_is_a_plain_object(fs, small, container):
+    path = written(small, f"{container}/x", DATA[:1000])
+    assert (fs.info(path)["kind"], fs.info(path)["md5"]) == ("object", hashlib.md5(DATA[:1000]).hexdigest())
+
+
+def test_the_etag_of_a_large_object_is_no_md5(fs, small, container, witness):
+    path = written(small, f"{container}/x")
+    entry = fs.info(path)
+    assert (entry["kind"], entry["md5"], entry["size"]) == ("slo", None, len(DATA))
+    assert witness.head_object(container, "x")["etag"] == f'"{entry["etag"]}"'
+
+
+@pytest.mark.parametrize("options", [{}, {"block_size": 400}])
+def test_a_listing_tells_the_same_as_the_object(fs, small, container, options):
+    path = written(small, f"{container}/x", **options)
+    [listed] = fs.ls(container)
+    assert fs.info(path).items() >= listed.items()
+
+
+def test_more_segments_than_a_manifest_takes_are_nested(fs, container, witness):
+    path = written(fs, f"{container}/x", block_size=100)
+    assert fs.cat_file(path) == DATA
+    manifest = json.loads(witness.get_object(container, "x", query_string="multipart-manifest=get")[1])
+    assert len(manifest) == 2
+    assert all(row["sub_slo"] for row in manifest)
+
+
+def test_nothing_is_seen_before_the_file_is_closed(fs, small, container):
+    with small.open(f"{container}/x", "wb") as file:
+        file.write(DATA)
+        assert fs.find(container) == []
+    assert fs.find(container) == [f"{container}/x"]
+
+
+def test_an_error_inside_of_with_stores_nothing(fs, small, container, segments):
+    with pytest.raises(RuntimeError), small.open(f"{container}/x", "wb") as file:
+        file.write(DATA)
+        raise RuntimeError
+    assert fs.find(container) == segments() == []
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "gzip"}])
+def test_an_error_among_texts_stores_nothing(fs, container, options):
+    with pytest.raises(RuntimeError), fs.open(f"{container}/x", "w", **options) as file:
+        file.write("half of")
+        raise RuntimeError
+    assert fs.find(container) == []
+
+
+def test_a_file_that_is_discarded_leaves_nothing(fs, small, container, segments):
+    file = small.open(f"{container}/x", "wb")
+    file.write(DATA)
+    file.discard()
+    assert fs.find(container) == segments() == []
+    with pytest.raises(ValueError, match="closed"):
+        file.write(b"more")
+
+
+@pytest.mark.parametrize("mode", ["wb", "w"])
+def test_a_file_that_is_forgotten_leaves_nothing_but_a_warning(fs, container, mode):
+    file = fs.open(f"{container}/x", mode)
+    file.write(DATA if mode == "wb" else "text")
+    with pytest.warns(ResourceWarning, match="never closed"):
+        del file
+        gc.collect()
+    assert fs.find(container) == []
+
+
+def test_a_file_is_closed_once(fs, container):
+    file = fs.open(f"{container}/x", "wb")
+    file.write(b"once")
+    file.close()
+    file.close()
+    file.discard()
+    assert fs.cat(f"{container}/x") == b"once"
+
+
+def test_texts_and_compressed_texts_come_back(fs, container):
+    for path, options in ((f"{container}/x", {}), (f"{container}/x.gz", {"compression": "gzip"})):
+        with fs.open(path, "w", encoding="utf-16", newline="\r\n", **options) as file:
+            file.write("über\nunter")
+        with fs.open(path, "r", encoding="utf-16", **options) as file:
+            assert file.read() == "über\nunter"
+    assert gzip.decompress(fs.cat(f"{container}/x.gz")).decode("utf-16") == "über\r\nunter"
+
+
+@pytest.mark.parametrize("size", [100, len(DATA)])
+def test_a_transaction_makes_its_objects_at_its_end(fs, small, container, size):
+    with small.transaction:
+        small.pipe_file(f"{container}/x", DATA[:size])
+        written(small, f"{container}/y", DATA[:size])
+        assert fs.find(container) == []
+    assert set(fs.cat([f"{container}/x", f"{container}/y"]).values()) == {DATA[:size]}
+
+
+def test_a_transaction_that_fails_leaves_nothing(fs, small, container, segments):
+    with pytest.raises(RuntimeError), small.transaction:
+        written(small, f"{container}/x")
+        small.pipe_file(f"{container}/y", b"")
+        raise RuntimeError
+    assert fs.find(container) == segments() == []
+
+
+@pytest.mark.parametrize("size", [0, 100, len(DATA)])
+def test_what_is_to_be_new_is_new(fs, small, container, size):
+    written(small, f"{container}/x", DATA[:size], mode="xb")
+    assert fs.cat(f"{container}/x") == DATA[:size]
+    with pytest.raises(FileExistsError):
+        small.open(f"{container}/x", "xb")
+
+
+@pytest.mark.parametrize("size", [100, len(DATA)])
+def test_of_two_that_make_the_same_object_one_does(fs, small, container, segments, size):
+    first, second = (small.open(f"{container}/x", "xb") for _ in range(2))
+    first.write(DATA[:size])
+    second.write(DATA[-size:])
+    first.close()
+    with pytest.raises(FileExistsError):
+        second.close()
+    assert fs.cat(f"{container}/x") == DATA[:size]
+    assert len(segments()) == size // 1000 + (size > 1000)
+
+
+def test_bytes_are_made_large_too(fs, small, container):
+    small.pipe_file(f"{container}/x", memoryview(bytearray(DATA)))
+    assert (fs.cat(f"{container}/x"), fs.info(f"{container}/x")["kind"]) == (DATA, "slo")
+    with pytest.raises(FileExistsError):
+        small.pipe_file(f"{container}/x", DATA, mode="create")
+
+
+@pytest.mark.parametrize("size", [0, 1000, 1001, len(DATA)])
+def test_a_file_of_the_disk_comes_and_goes(fs, small, container, tmp_path, size):
+    (tmp_path / "here").write_bytes(DATA[:size])
+    small.put_file(tmp_path / "here", f"{container}/x")
+    small.get_file(f"{container}/x", tmp_path / "there")
+    assert (tmp_path / "there").read_bytes() == fs.cat(f"{container}/x") == DATA[:size]
+    with pytest.raises(FileExistsError):
+        small.put_file(tmp_path / "here", f"{container}/x", mode="create")
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path, monkeypatch):
+    (tmp_path / "here").write_bytes(DATA)
+    monkeypatch.setattr(os.path, "getsize", lambda _: len(DATA) + 500)
+    small.objects.account.sleep, slept = (lambda _: None), small.objects.account.sleep
+    with pytest.raises(OSError, match="x_|c-"):
+        small.put_file(tmp_path / "here", f"{container}/x")
+    small.objects.account.sleep = slept
+    assert fs.find(container) == segments() == []
+
+
+def test_removing_a_large_object_removes_its_segments(fs, small, container, segments):
+    written(small, f"{container}/x")
+    written(fs, f"{container}/nested", block_size=100)
+    fs.rm_file(f"{container}/x")
+    fs.rm(f"{container}/nested")
+    assert fs.find(container) == segments() == []
+
+
+def test_removing_a_tree_removes_segments(fs, small, container, segments):
+    written(small, f"{container}/a/x")
+    small.pipe(f"{container}/a/y", b"")
+    fs.rm(f"{container}/a", recursive=True)
+    assert fs.find(container) == segments() == []
+
+
+@pytest.mark.parametrize("block", [700, 100])
+def test_a_copy_shares_nothing(fs, container, block):
+    path = written(fs, f"{container}/x", block_size=block, content_type="image/x", metadata={"colour": "grün"})
+    fs.cp_file(path, f"{container}/y")
+    fs.rm_file(path)
+    assert fs.cat(f"{container}/y") == DATA
+    entry = fs.info(f"{container}/y")
+    assert (entry["kind"], entry["content_type"], entry["metadata"]) == ("slo", "image/x", {"colour": "grün"})
+
+
+def test_moving_a_large_object(fs, small, container):
+    fs.mv(written(small, f"{container}/x"), f"{container}/y")
+    assert fs.find(container) == [f"{container}/y"]
+    assert fs.cat(f"{container}/y") == DATA
+
+
+def test_a_dynamic_large_object_is_read_and_copied(fs, container, witness):
+    for at in range(3):
+        fs.pipe(f"{container}/parts/{at}", DATA[at * 1000 : at * 1000 + 1000])
+    witness.put_object(container, "dlo", b"", headers={"X-Object-Manifest": f"{container}/parts/"})
+    entry = fs.info(f"{container}/dlo")
+    assert (entry["kind"], entry["md5"], entry["size"]) == ("dlo", None, 3000)
+    assert fs.ls(container)[0].items() <= entry.items()
+    fs.cp_file(f"{container}/dlo", f"{container}/copy")
+    fs.rm(f"{container}/parts", recursive=True)
+    assert fs.cat(f"{container}/copy") == DATA[:3000]
+
+
+def test_a_dynamic_large_object_of_more_segments_than_a_listing_has(fs, container, witness):
+    fs.pipe({f"{container}/parts/{at:03d}": b"%03d" % at for at in range(120)})
+    witness.put_object(container, "dlo", b"", headers={"X-Object-Manifest": f"{container}/parts/"})
+    assert fs.info(f"{container}/dlo")["size"] == 360
+    assert fs.cat(f"{container}/dlo") == b"".join(b"%03d" % at for at in range(120))
+    assert fs.cat_file(f"{container}/dlo", -6) == b"118119"
+
+
+def test_a_manifest_with_parts_of_objects_and_bytes_of_its_own_is_copied(fs, small, container, witness):
+    fs.pipe(f"{container}/whole", DATA)
+    rows = [{"path": f"/{container}/whole", "range": "10-1509"}, {"data": "aGVsbG8="}, {"path": f"/{container}/whole"}]
+    witness.put_object(container, "x", json.dumps(rows), query_string="multipart-manifest=put")
+    small.cp_file(f"{container}/x", f"{container}/y")
+    fs.rm(f"{container}/whole")
+    assert fs.cat(f"{container}/y") == DATA[10:1510] + b"hello" + DATA
+
+
+def test_segments_are_where_the_policy_of_the_container_puts_them(fs, small, container, witness):
+    silver = f"{container}-silver"
+    fs.mkdir(silver, storage_policy="silver")
+    written(small, f"{silver}/x")
+    assert witness.head_container(f"{silver}_segments")["x-storage-policy"] == "silver"
+    for each in (silver, f"{silver}_segments"):
+        fs.rm(each, recursive=True)
+
+
+def test_segments_live_longer_than_what_they_are_for(fs, small, container, segments):
+    at = int(time.time()) + 5000
+    path = written(small, f"{container}/x", delete_at=at)
+    assert fs.info(path)["delete_at"].timestamp() == at
+    assert {fs.info(each)["delete_at"].timestamp() for each in segments()} == {at + 86_400}
+
+
+def test_a_copy_of_a_large_object_expires_as_it_does(fs, small, container):
+    path = written(small, f"{container}/x", delete_after=5000)
+    fs.cp_file(path, f"{container}/y")
+    assert fs.info(f"{container}/y")["delete_at"] == fs.info(path)["delete_at"]
+
+
+def test_what_no_manifest_needs_is_an_orphan(fs, small, container, segments):
+    written(fs, f"{container}/kept", block_size=200)
+    needed = set(segments())
+    written(small, f"{container}/x")
+    before = set(segments()) - needed
+    written(small, f"{container}/x", DATA[::-1])
+    assert {entry["name"] for entry in fs.orphans(container, older_than=0)} == before
+    assert fs.orphans(container) == []
+
+
+def test_a_container_without_segments_has_no_orphans(fs, container):
+    assert fs.orphans(container) == []
+
+
+def test_a_long_name_is_large_too(fs, small, container):
+    path = written(small, f"{container}/{'n' * 1000}")
+    assert fs.cat_file(path) == DATA
+
+
+def test_what_is_read_is_not_written(fs, container):
+    fs.pipe(f"{container}/x", DATA)
+    with fs.open(f"{container}/x", "rb") as file, pytest.raises(ValueError):
+        file.write(b"")
+    with fs.open(f"{container}/y", "wb") as file:
+        assert (file.readable(), file.writable(), file.seekable(), file.tell()) == (False, True, False, 0)
+
+
+def test_nothing_is_appended(fs, container):
+    with pytest.raises(NotImplementedError, match="'ab'"):
+        fs.open(f"{container}/x", "ab")
