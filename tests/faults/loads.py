@@ -32,8 +32,14 @@ class Load:
         while any(count < aim for count, aim in zip(self._done, aims, strict=True)):
             missing = [aim - count for count, aim in zip(self._done, aims, strict=True)]
             assert time.monotonic() < began + seconds, f"after {seconds} s the writers still miss {missing} operations"
+            assert all(child.process.is_alive() for child in self._children), "a writer ended before it was told to"
             time.sleep(0.02)
         return time.monotonic() - began
+
+    def kill(self):
+        """End every writer, whatever it does; for a test that has failed."""
+        for child in self._children:
+            child.kill_after(0)
 
     def stop(self):
         """Let every writer finish what it does; return the `Outcome`."""

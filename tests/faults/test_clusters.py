@@ -34,10 +34,13 @@ def loaded(clustered, processes, start, request):
     def run(fault):
         with clustered.place() as place:
             load = Load(processes, start, [place(*nodes) for nodes in clustered.turned()])
-            load.every_writer_does(BEFORE)
-            figures = fault(load)
-            load.every_writer_does(AFTER)
-            outcome = load.stop()
+            try:
+                load.every_writer_does(BEFORE)
+                figures = fault(load)
+                load.every_writer_does(AFTER)
+                outcome = load.stop()
+            finally:
+                load.kill()
             outcome.report(request.node.name, **figures)
             clustered.caught_up()
             mode = "rw" if clustered.kind == "galera" else "ro"
