@@ -11,7 +11,7 @@ from metastore_swift import _faults
 from metastore_swift._account import Account
 from metastore_swift._crowd import each
 from metastore_swift._entries import Entry, of_headers
-from metastore_swift._names import joined, quoted
+from metastore_swift._names import joined, quoted, split
 from metastore_swift._wire import Body, Reply
 
 __all__ = ["CREATE", "Objects"]
@@ -101,14 +101,28 @@ class Objects:
         self.account.ask("PUT", *target, headers=sent)
 
     def delete(self, container: str, name: str, *, large: bool = False) -> None:
-        """Remove an object; of a static large one (``large``) the segments too. Raises: FileNotFoundError."""
-        if large:
-            told = self.account.ask("DELETE", container, name, query=_DELETE_ALL, headers=_JSON)
-            _bulk_errors(told, joined(container, name))
-            return
+        """Remove an object; then, of a static large one (``large``), the segments. Raises: FileNotFoundError.
+
+        Segments are what lies in the container that is for them; a manifest may also name objects in their own right,
+        and those stay. Swift's own removal goes the other way round, and leaves a manifest of nothing if it breaks off.
+        """
+        owned = self._owned(container, self.manifest(container, name)) if large else ()
+        segments = list(dict.fromkeys(owned))
         reply = self.account.ask("DELETE", container, name, accept=(404,))
         if reply.status == 404 and reply.tries == 1:
             raise _faults.refused(404, joined(container, name), "DELETE", reply.headers)
+        for within in sorted({place[0] for place in segments}):
+            self.delete_many(within, [segment for place, segment in segments if place == within])
+
+    def _owned(self, container: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+        """Yield the segments that manifests name, at any depth, and that are nothing but segments."""
+        within = {self.account.settings.segments.format(container=container), f"{container}+segments"}
+        for row in rows:
+            place = split(row.get("name", ""))
+            if place[0] in within:
+                yield place
+                if row.get("sub_slo"):
+                    yield from self._owned(container, self.manifest(*place))
 
     def delete_many(self, container: str, names: Sequence[str]) -> None:
         """Remove plain objects, in few requests where the cluster can; one that is gone already is no error."""
@@ -143,7 +157,6 @@ class Objects:
         return [{**row, "container": within} for row in self.rows(within, prefix)] if within else []
 
 
-_DELETE_ALL = {"multipart-manifest": "delete"}
 _JSON = {"Accept": "application/json"}
 
 

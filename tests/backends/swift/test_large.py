@@ -96,7 +96,7 @@ def test_a_file_that_is_discarded_leaves_nothing(fs, small, container, segments)
 def test_a_file_that_is_forgotten_leaves_nothing_but_a_warning(fs, container, mode):
     file = fs.open(f"{container}/x", mode)
     file.write(DATA if mode == "wb" else "text")
-    with pytest.warns(ResourceWarning, match="never closed"):
+    with pytest.warns(ResourceWarning, match="never closed"):  # noqa: PT031 - both steps may tell
         del file
         gc.collect()
     assert fs.find(container) == []
@@ -113,11 +113,11 @@ def test_a_file_is_closed_once(fs, container):
 
 def test_texts_and_compressed_texts_come_back(fs, container):
     for path, options in ((f"{container}/x", {}), (f"{container}/x.gz", {"compression": "gzip"})):
-        with fs.open(path, "w", encoding="utf-16", newline="\r\n", **options) as file:
+        with fs.open(path, "w", encoding="latin-1", newline="\r\n", **options) as file:
             file.write("über\nunter")
-        with fs.open(path, "r", encoding="utf-16", **options) as file:
+        with fs.open(path, "r", encoding="latin-1", **options) as file:
             assert file.read() == "über\nunter"
-    assert gzip.decompress(fs.cat(f"{container}/x.gz")).decode("utf-16") == "über\r\nunter"
+    assert gzip.decompress(fs.cat(f"{container}/x.gz")).decode("latin-1") == "über\r\nunter"
 
 
 @pytest.mark.parametrize("size", [100, len(DATA)])
@@ -151,10 +151,11 @@ def test_of_two_that_make_the_same_object_one_does(fs, small, container, segment
     first.write(DATA[:size])
     second.write(DATA[-size:])
     first.close()
+    needed = segments()
     with pytest.raises(FileExistsError):
         second.close()
     assert fs.cat(f"{container}/x") == DATA[:size]
-    assert len(segments()) == size // 1000 + (size > 1000)
+    assert segments() == needed
 
 
 def test_bytes_are_made_large_too(fs, small, container):
@@ -178,7 +179,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, 
     (tmp_path / "here").write_bytes(DATA)
     monkeypatch.setattr(os.path, "getsize", lambda _: len(DATA) + 500)
     small.objects.account.sleep, slept = (lambda _: None), small.objects.account.sleep
-    with pytest.raises(OSError, match="x_|c-"):
+    with pytest.raises(OSError, match=r"x_|c-"):
         small.put_file(tmp_path / "here", f"{container}/x")
     small.objects.account.sleep = slept
     assert fs.find(container) == segments() == []
@@ -197,6 +198,15 @@ def test_removing_a_tree_removes_segments(fs, small, container, segments):
     small.pipe(f"{container}/a/y", b"")
     fs.rm(f"{container}/a", recursive=True)
     assert fs.find(container) == segments() == []
+
+
+def test_objects_in_their_own_right_outlive_a_manifest_that_names_them(fs, container, witness):
+    fs.pipe(f"{container}/own", DATA)
+    witness.put_object(
+        container, "x", json.dumps([{"path": f"/{container}/own"}]), query_string="multipart-manifest=put"
+    )
+    fs.rm_file(f"{container}/x")
+    assert fs.find(container) == [f"{container}/own"]
 
 
 @pytest.mark.parametrize("block", [700, 100])

@@ -94,7 +94,9 @@ def test_an_open_object_is_a_file(fs, made, cache_type, kind, block, steps):
 def test_a_file_read_through_is_two_answers(fs, made, monkeypatch):
     asked = []
     ask = fs.objects.account.ask
-    monkeypatch.setattr(fs.objects.account, "ask", lambda verb, *rest, **more: asked.append(verb) or ask(verb, *rest, **more))
+    monkeypatch.setattr(
+        fs.objects.account, "ask", lambda verb, *rest, **more: asked.append(verb) or ask(verb, *rest, **more)
+    )
     with fs.open(f"{made}/plain", block_size=100) as file:
         assert b"".join(iter(lambda: file.read(10), b"")) == DATA
     assert asked == ["HEAD", "GET", "GET"]
