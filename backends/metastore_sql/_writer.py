@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import literal_column, select
 
@@ -17,13 +16,13 @@ from metastore.backend import (
     FieldSpec,
     Row,
     duplicate,
+    id_taken,
     items,
     link_entries,
     reference_entries,
     repeated,
     search_words,
 )
-from metastore.errors import IdTakenError
 from metastore_sql._adding import Adding
 from metastore_sql._columns import BYTES, IDENT
 from metastore_sql._connection import Session
@@ -147,9 +146,7 @@ class TypeTable:
             self._taken(session, rows) if fresh is rows else (self._used(session, fresh), self._twice(session, rows))
         )
         if used is not None:
-            raise IdTakenError(
-                f"id {UUID(bytes=used)} was used before; an id is never used again, leave it out to get a new one"
-            )
+            raise id_taken(used)
         if held is not None:
             raise duplicate(self.spec, held)
 
