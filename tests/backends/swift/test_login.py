@@ -3,7 +3,7 @@
 import json
 import logging
 import multiprocessing
-import pickle
+import pickle  # noqa: TID251 - what it must not carry is tested
 import subprocess
 import sys
 import threading
@@ -180,7 +180,7 @@ def test_threads_share_a_filesystem(fs, path):
 
 
 def test_nothing_of_metastore_is_imported():
-    code = "import sys, metastore_swift; print([m for m in sys.modules if m.split('.')[0] in ('metastore', 'attrs', 'keystoneauth1')])"
+    code = "import sys, metastore_swift; print([m for m in sys.modules if m.split('.')[0] in ('metastore', 'keystoneauth1')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -214,5 +214,5 @@ def test_a_login_by_https_does_not_lead_to_storage_without(opened, tls, swift_se
 
     settings = settings_from({"auth_url": tls.auth_url, "user": USER, "key": KEY}, {})
     told = {"X-Auth-Token": "sesame", "X-Storage-Url": swift_server.storage_url}
-    with pytest.raises(PermissionError, match="in clear|without it"):
+    with pytest.raises(PermissionError, match="storage without it"):
         entrance(settings, lambda *_: told)()
