@@ -24,7 +24,7 @@ from metastore_swift._tempurl import signed
 __all__ = ["SwiftFileSystem"]
 
 FSSPEC_OPTIONS = ("asynchronous", "loop", "use_listings_cache", "listings_expiry_time", "max_paths")
-_living: WeakValueDictionary[str, SwiftFileSystem] = WeakValueDictionary()
+_living: WeakValueDictionary[int, SwiftFileSystem] = WeakValueDictionary()
 
 
 class SwiftFileSystem(Housekeeping):
@@ -51,7 +51,7 @@ class SwiftFileSystem(Housekeeping):
         self.settings = settings_from(told)
         self.objects = Objects(Account(self.settings))
         self._public = public(told)
-        _living[_key(self._public)] = self
+        _living[id(self)] = self
 
     @property  # fsspec's is an attribute, which would keep the secrets: pickles and to_json are made of it
     def storage_options(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -170,7 +170,7 @@ class SwiftFileSystem(Housekeeping):
     def _found_by_level(self, path: str, maxdepth: int, withdirs: bool) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for _, folders, files in self.walk(path, maxdepth, detail=True):
-            for entry in [*files.values(), *(folders.values() if withdirs else ())]:
+            for entry in [*(folders.values() if withdirs else ()), *files.values()]:
                 found[entry["name"]] = entry
         return dict(sorted(found.items()))
 
@@ -223,11 +223,12 @@ def _heard(on_error: Any, error: OSError) -> None:
         on_error(error)
 
 
-def _key(options: Mapping[str, Any]) -> str:
-    return json.dumps(options, sort_keys=True, default=repr)
-
-
 def _reopened(kind: type[SwiftFileSystem], options: Mapping[str, Any]) -> SwiftFileSystem:
-    """Return the filesystem of a pickle: the living one with these options, or one with the environment's secrets."""
-    living = _living.get(_key(options))
-    return living if living is not None and type(living) is kind else kind(**options)
+    """Return the filesystem of a pickle: a living one with these options, or one with the environment's secrets.
+
+    Where living ones differ in their secrets, none of them is taken: it cannot be known which was meant.
+    """
+    living = [each_ for each_ in list(_living.values()) if type(each_) is kind and each_._public == options]
+    if living and all(each_.settings == living[0].settings for each_ in living):
+        return living[0]
+    return kind(**options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -39,6 +40,10 @@ def segments_of(objects: Objects, container: str) -> str:
     return objects.account.settings.segments.format(container=container)
 
 
+class ShrunkError(Exception):
+    """A file is shorter than it was; not an OSError, which would look like a broken connection and be tried again."""
+
+
 class Slice(io.RawIOBase):
     """A part of a file on the disk, hashed as it is read."""
 
@@ -51,6 +56,8 @@ class Slice(io.RawIOBase):
         """Return up to ``size`` bytes of the part."""
         wanted = self._left if size is None or size < 0 else min(size, self._left)
         data = self._file.read(wanted)
+        if wanted and not data:
+            raise ShrunkError
         self._left -= len(data)
         self.md5.update(data)
         return data
@@ -115,6 +122,8 @@ class Parts:
             etag = self._put(name, body, size)
             if etag != (md5 := opened[-1].md5.hexdigest()):
                 raise _faults.refused(422, joined(self._within, name), "PUT", {})
+        except ShrunkError:
+            raise OSError(errno.EIO, "The file became shorter while it was being sent", path) from None
         finally:
             for each in opened:
                 each.close()

@@ -43,16 +43,19 @@ def described(objects: Objects, path: str) -> Entry:
 
 
 def listed(objects: Objects, path: str) -> list[Entry]:
-    """Return the entries of a pseudo-directory, by name; that of an object alone. Raises: FileNotFoundError."""
+    """Return the entries of a pseudo-directory, by name; that of an object alone. Raises: FileNotFoundError.
+
+    Where an object and a pseudo-directory have one name, there are two entries.
+    """
     container, name = split(path)
     if not container:
         return [of_container(row) for row in objects.rows()]
-    found = {entry["name"]: entry for entry in _level(objects, container, f"{name}/" if name else "")}
+    found = {(entry["name"], entry["type"]): entry for entry in _level(objects, container, f"{name}/" if name else "")}
     if name and not found:
         entry = described(objects, path)
         return [] if entry["type"] == "directory" else [entry]
-    found.pop(path, None)
-    return _truly(objects, [found[name] for name in sorted(found)])
+    found.pop((path, "directory"), None)
+    return _truly(objects, [found[key] for key in sorted(found)])
 
 
 def _level(objects: Objects, container: str, prefix: str) -> Iterator[Entry]:
@@ -107,7 +110,8 @@ def _truly(objects: Objects, entries: list[Entry]) -> list[Entry]:
     doubted = [entry["name"] for entry in entries if not told_truly(entry)]
     asked = each(lambda name: headed(objects, name), doubted, objects.account.settings.concurrency)
     known = dict(zip(doubted, asked, strict=True))
-    return [true for entry in entries if (true := known.get(entry["name"], entry))]
+    told = (entry if told_truly(entry) else known[entry["name"]] for entry in entries)
+    return [entry for entry in told if entry]
 
 
 def headed(objects: Objects, path: str) -> Entry | None:

@@ -79,16 +79,16 @@ paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 www_authenticate_uri = {identity}
 auth_url = {identity}
 auth_type = password
-username = swift
+username = admin
 password = {service_password}
-project_name = service
+project_name = admin
 user_domain_id = default
 project_domain_id = default
 delay_auth_decision = true
 token_cache_time = -1
 [filter:keystoneauth]
 use = egg:swift#keystoneauth
-operator_roles = member
+operator_roles = admin, member
 [filter:slo]
 use = egg:swift#slo
 max_manifest_segments = {max_segments}

@@ -1,6 +1,5 @@
 """Large objects: written as they come, seen at once or not at all, read, copied and removed as a whole."""
 
-import gc
 import gzip
 import hashlib
 import json
@@ -96,9 +95,10 @@ def test_a_file_that_is_discarded_leaves_nothing(fs, small, container, segments)
 def test_a_file_that_is_forgotten_leaves_nothing_but_a_warning(fs, container, mode):
     file = fs.open(f"{container}/x", mode)
     file.write(DATA if mode == "wb" else "text")
-    with pytest.warns(ResourceWarning, match="never closed"):  # noqa: PT031 - both steps may tell
-        del file
-        gc.collect()
+    kept = [file]
+    del file
+    with pytest.warns(ResourceWarning, match="never closed"):
+        kept.clear()
     assert fs.find(container) == []
 
 
@@ -178,10 +178,8 @@ def test_a_file_of_the_disk_comes_and_goes(fs, small, container, tmp_path, size)
 def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path, monkeypatch):
     (tmp_path / "here").write_bytes(DATA)
     monkeypatch.setattr(os.path, "getsize", lambda _: len(DATA) + 500)
-    small.objects.account.sleep, slept = (lambda _: None), small.objects.account.sleep
-    with pytest.raises(OSError, match=r"x_|c-"):
+    with pytest.raises(OSError, match="shorter"):
         small.put_file(tmp_path / "here", f"{container}/x")
-    small.objects.account.sleep = slept
     assert fs.find(container) == segments() == []
 
 
