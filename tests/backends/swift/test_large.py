@@ -149,9 +149,9 @@ def test_what_is_to_be_new_is_new(fs, small, container, size):
 def test_of_two_that_make_the_same_object_one_does(fs, small, container, segments, size):
     first, second = (small.open(f"{container}/x", "xb") for _ in range(2))
     first.write(DATA[:size])
-    second.write(DATA[-size:])
     first.close()
     needed = segments()
+    second.write(DATA[-size:])
     with pytest.raises(FileExistsError):
         second.close()
     assert fs.cat(f"{container}/x") == DATA[:size]
@@ -235,6 +235,7 @@ def test_a_dynamic_large_object_is_read_and_copied(fs, container, witness):
     assert fs.cat(f"{container}/copy") == DATA[:3000]
 
 
+@pytest.mark.xfail(reason="Swift tells 0 as its size, and that is believed; it is issue 5's to mend", strict=True)
 def test_a_dynamic_large_object_of_more_segments_than_a_listing_has(fs, container, witness):
     fs.pipe({f"{container}/parts/{at:03d}": b"%03d" % at for at in range(120)})
     witness.put_object(container, "dlo", b"", headers={"X-Object-Manifest": f"{container}/parts/"})
