@@ -61,7 +61,9 @@ def _outgrown(old: Relation, new: Relation) -> list[Column[Any]]:
     if old.dialect.name == "postgresql":
         return []
     had = {each.key: each.type for each in old.columns}
-    return [each for each in new.columns if isinstance(had.get(each.key), Bounded) and not isinstance(each.type, Bounded)]
+    return [
+        each for each in new.columns if isinstance(had.get(each.key), Bounded) and not isinstance(each.type, Bounded)
+    ]
 
 
 def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> list[str]:
@@ -70,7 +72,9 @@ def widen(session: Reads, old: Relation, new: Relation, dialect: Dialect) -> lis
     wide, added = _outgrown(old, new), [each for each in new.columns if each.key not in old.table.c]
     there, present = _there(session, _COLUMNS, new, dialect), _there(session, _INDEXES, new, dialect)
     touched = {each.key for each in wide}
-    kept = {str(each.name) for each in old.indexes} & {str(each.name) for each in new.indexes if not touched & {*each.columns.keys()}}
+    kept = {str(each.name) for each in old.indexes} & {
+        str(each.name) for each in new.indexes if not touched & {*each.columns.keys()}
+    }
     gone = sorted(present.intersection(str(each.name) for each in (*old.indexes, *new.indexes)) - kept)
     come = [each for each in new.indexes if each.name not in kept]
     quote, table = dialect.sa.identifier_preparer.quote, _quoted(dialect, new.table)

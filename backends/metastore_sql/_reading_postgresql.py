@@ -71,7 +71,9 @@ class PostgreSQLReading:
         if how == "starts":
             return func.starts_with(value, wanted())
         return (
-            func.right(value, func.length(wanted())) == wanted() if how == "ends" else func.strpos(value, wanted()) > literal_column("0")
+            func.right(value, func.length(wanted())) == wanted()
+            if how == "ends"
+            else func.strpos(value, wanted()) > literal_column("0")
         )
 
     def begins(self, p: Parameters, value: Column, number: int, *, cut: bool) -> Condition:

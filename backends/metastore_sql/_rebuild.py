@@ -27,7 +27,9 @@ def derive_again(session: Session, old: Relation, table: TypeTable) -> None:
     for field in new.spec.fields:
         if field.name not in old.spec.by_name and field.default is not None and not field.required:
             value = to_column(field, default_from(field), field.name)
-            Prepared(update(new.table).values({field.name: slot(0, new.table.c[field.name].type)}), sa).run(session, value)
+            Prepared(update(new.table).values({field.name: slot(0, new.table.c[field.name].type)}), sa).run(
+                session, value
+            )
     fresh = [each for each in new.spec.columns if each.derived and each.name not in old.spec.position]
     had = {each.name for each in searched(old.spec)}
     words = {each.name for each in searched(new.spec)} - had
@@ -41,7 +43,11 @@ def _is_new(each: Derived, old: Relation, words: set[str]) -> bool:
     if each.field.name not in old.spec.by_name:
         return True
     own = each.table.name.partition(":")[2]
-    return each.field.name in words if own == "text" and "word" in each.table.c else bool(own) and each.field.name not in old.sides
+    return (
+        each.field.name in words
+        if own == "text" and "word" in each.table.c
+        else bool(own) and each.field.name not in old.sides
+    )
 
 
 def _fill(session: Session, table: TypeTable, names: list[str], added: list[Derived], *, words: bool) -> None:
@@ -54,7 +60,10 @@ def _fill(session: Session, table: TypeTable, names: list[str], added: list[Deri
         if update_row is not None:
             texts = [words_of(table.relation, row) if has_words else None for row in rows]
             values = [[derived_value(spec, each, row) for each in columns] for row in rows]
-            made = [(*some, *([said] if has_words else []), row[0]) for some, said, row in zip(values, texts, rows, strict=True)]
+            made = [
+                (*some, *([said] if has_words else []), row[0])
+                for some, said, row in zip(values, texts, rows, strict=True)
+            ]
             update_row.many(session, made)
         for each in added:
             table.add(session, each, rows)
@@ -66,7 +75,9 @@ def leave(session: Session, old: Relation, ledger: Ledger) -> list[bytes]:
     live = [ident for (ident,) in Prepared(ids, sa).read(session)]
     Prepared(delete(own.links).where(own.links.c.source.in_(ids)), sa).later(session)
     Prepared(delete(own.references).where(own.references.c.id.in_(ids)), sa).later(session)
-    Prepared(update(own.identity).values(state=literal_column("'deleted'")).where(own.identity.c.id.in_(ids)), sa).run(session)
+    Prepared(update(own.identity).values(state=literal_column("'deleted'")).where(own.identity.c.id.in_(ids)), sa).run(
+        session
+    )
     return live
 
 

@@ -17,7 +17,9 @@ __all__ = ["CHUNK", "chunks"]
 CHUNK = 5_000
 
 
-def chunks(session: Reads, relation: Relation, dialect: Dialect, *, words: bool = False, size: int = CHUNK) -> Iterator[list[Row]]:
+def chunks(
+    session: Reads, relation: Relation, dialect: Dialect, *, words: bool = False, size: int = CHUNK
+) -> Iterator[list[Row]]:
     """Yield lists of rows, none of them empty; with ``words`` each row ends in PostgreSQL's array of words."""
     ident = relation.table.c.id
     columns = [*relation.columns, *([relation.table.c.row__words] if words else [])]

@@ -123,10 +123,12 @@ class Inline(ColumnCollectionConstraint):
         self.room = room
         super().__init__(*columns, name=name)
 
-
     def text(self, quote: Callable[[str], str]) -> str:
         """Return it as MariaDB writes it, in CREATE TABLE and after ADD."""
-        names = [f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name) for each in self]
+        names = [
+            f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name)
+            for each in self
+        ]
         return f"INDEX {quote(str(self.name))} ({', '.join(names)})"
 
 

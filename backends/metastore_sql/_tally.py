@@ -29,7 +29,10 @@ _SIZES = {
     ("postgresql", "blob"): "coalesce(({}->>'size')::numeric, 0)",
     ("postgresql", "folder"): "coalesce((SELECT sum((_e.value->>'size')::numeric) FROM json_each({}) AS _e), 0)",
     ("mysql", "blob"): "coalesce(cast(json_value({}, '$.size') AS DECIMAL(65)), 0)",
-    ("mysql", "folder"): "coalesce((SELECT sum(_e.size) FROM json_table({}, '$.*' COLUMNS (size DECIMAL(65) PATH '$.size')) AS _e), 0)",
+    (
+        "mysql",
+        "folder",
+    ): "coalesce((SELECT sum(_e.size) FROM json_table({}, '$.*' COLUMNS (size DECIMAL(65) PATH '$.size')) AS _e), 0)",
 }
 """The bytes that a column knows of, as `known_bytes` says."""
 
@@ -95,7 +98,9 @@ class Tally:
         rows = Prepared(asked, self._sa).read(session)
         return [(whose, count, int(total)) for whose, count, total in rows]
 
-    def usage(self, session: Session, relations: Iterable[Relation], owner: str | None, *, everybody: bool) -> dict[str, Usage]:
+    def usage(
+        self, session: Session, relations: Iterable[Relation], owner: str | None, *, everybody: bool
+    ) -> dict[str, Usage]:
         """Return what an owner, or everybody, holds by type name: read where a tally is kept, else summed up from the rows."""
         if self._ledger.state(session)[1]:
             rows = self._held.read(session, EVERYBODY if everybody else owner_key(owner))
