@@ -16,6 +16,16 @@ RENEW = (
     " --extra test --group dev pyproject.toml -o requirements-dev.txt"
 )
 PACKAGES = {"metastore", "metastore_memory", "metastore_sql", "metastore_sqlite", "metastore_swift"}
+BESIDE_SERVERS = (
+    "backends/sql",
+    "backends/swift",
+    "backends/test_mariadb.py",
+    "backends/test_postgresql.py",
+    "stores",
+    "test_rules_machine.py",
+)
+"""What the wheel is not asked again: minutes with servers, which tell nothing of packaging."""
+
 CHECKED = ("docs", "face", "packaging", "floors")
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -42,6 +52,13 @@ def slow(session: nox.Session) -> None:
     tools(session)
     session.run("pytest", "-m", "slow", *session.posargs)
     session.run("pytest", "tests/policy")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Run the tests of clusters that fail under load; what is not installed is skipped, with the command that would bring it."""
+    tools(session)
+    session.run("pytest", "-m", "cluster", "-rs", *session.posargs)
 
 
 @nox.session
@@ -84,6 +101,7 @@ def wheel(session: nox.Session) -> None:
         with session.chdir(away):
             session.run(
                 "pytest",
+                *(f"--ignore=tests/{folder}" for folder in BESIDE_SERVERS),
                 *(session.posargs or ["-n", "auto"]),
                 env={"METASTORE_TESTS_INSTALLED": "1", "PYTHONPATH": str(away)},
             )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from metastore._bind import Binder
+from metastore._blob import Blob
 from metastore._types import is_ours
 from metastore.errors import ForbiddenError, QueryError, UnknownFieldError, nearest
 from metastore.query import And, Compare, Followed, HasKey, Not, Or, Path, Predicate, References
@@ -54,6 +55,7 @@ class Access:
 
     __slots__ = (
         "_codecs",
+        "_internal",
         "_lists",
         "_readers",
         "_scopes",
@@ -65,7 +67,15 @@ class Access:
         "protections",
     )
 
-    def __init__(self, caller: Principal, policy: Policy, protections: Protections | None, types: Types) -> None:
+    def __init__(
+        self,
+        caller: Principal,
+        policy: Policy,
+        protections: Protections | None,
+        types: Types,
+        internal: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._internal = internal
         self.caller, self.policy, self.protections = caller, policy, protections
         self._types, self._specs = types, types.spec
         self.admin = policy.allows("context_is_admin", caller)
@@ -179,8 +189,23 @@ class Access:
         governed = [given for name, (given, _) in GUARDED.items() if made.get(name)]
         for action in (*([sight] if sight else []), *governed):
             self.check(shelf, action, made)
+        self.check_places(shelf, {}, made)
         self.check_protected({}, shelf.codec.said(made))
         return made
+
+    def check_places(self, shelf: Shelf, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Raise ForbiddenError for a new place of bytes that the caller may not refer to.
+
+        What a configured store gives out is not everybody's to name: whoever refers to it could read it.
+        """
+        for at in shelf.blobs:
+            name = shelf.spec.fields[at].name
+            if after.get(name):
+                fresh = _urls(after[name]) - _urls(before.get(name))
+                for action in sorted(
+                    {"set_internal_location" if self._internal(url) else "set_location" for url in fresh}
+                ):
+                    self.check(shelf, action, before or after, {name: after[name]})
 
     # what the caller may not read
 
@@ -363,6 +388,12 @@ class _Scoped(Binder):
                     f"{self._spec.name} cannot be asked by reference: this caller may not read all its blobs"
                 )
         return super()._references(predicate)
+
+
+def _urls(value: Any) -> set[str]:
+    """Return the urls of a blob, or of a folder of them."""
+    blobs = [value] if isinstance(value, Blob) else value.values() if isinstance(value, Mapping) else ()
+    return {url for each in blobs if isinstance(each, Blob) for url in each.urls}
 
 
 def both(first: Predicate, second: Predicate) -> Predicate:

@@ -18,6 +18,7 @@ from metastore._plugins import open_backend
 from metastore._reading import Edge
 from metastore._transaction import atomic
 from metastore._types import Types, is_ours
+from metastore._verifying import Verifying
 from metastore._writing import words
 from metastore.backend import Backend
 from metastore.errors import ClosedError, ValidationError
@@ -26,11 +27,12 @@ from metastore.query import Query
 if TYPE_CHECKING:
     from metastore._principal import Principal
     from metastore.policy import Policy, Protections
+    from metastore.stores import Stores
 
 __all__ = ["Catalog", "Edge"]
 
 
-class Catalog(Governing, Keeping):
+class Catalog(Governing, Keeping, Verifying):
     """A catalogue of artifacts in one store. Open it with `Catalog.open`, close it, or use it in ``with``.
 
     Thread-safe, process-safe and fork-safe. Every method that writes is one transaction, or part of the one that is
@@ -46,9 +48,10 @@ class Catalog(Governing, Keeping):
         cursor_key: bytes | None = None,
         policy: Policy | None = None,
         protections: Protections | None = None,
+        stores: Stores | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._patience = timeout
+        self._patience, self._stores = timeout, stores
         self._backend, self._policy, self._protections = backend, policy, protections
         self._access: Access | None = None
         self._root: Catalog = self
@@ -73,12 +76,14 @@ class Catalog(Governing, Keeping):
         cursor_key: bytes | None = None,
         policy: Policy | None = None,
         protections: Protections | None = None,
+        stores: Stores | None = None,
     ) -> Self:
-        """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``.
+        """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``, ``postgresql://user@host/database``, ``mysql://…``.
 
         ``durability="full"`` survives power loss, ``"normal"`` a crash of the process. ``timeout`` bounds the wait for the
         write lock, and the time for doing again what the database undid (`RetryError`), in seconds. ``actor`` is written into the history. ``cursor_key`` keeps cursors good across processes.
         ``policy`` and ``protections`` bind principals (see `as_`); the policy is ``Policy.default()`` unless given.
+        ``stores`` are where bytes may be read and written (`metastore.stores`); without any, references are kept and nothing is opened.
         Raises CatalogUrlError, NotACatalogError, NewerRevisionError, DamagedError, ReadOnlyError.
 
         >>> with Catalog.open("memory:") as catalog:
@@ -93,7 +98,13 @@ class Catalog(Governing, Keeping):
         backend = open_backend(url, mode=mode, durability=durability, timeout=timeout)
         try:
             made = cls(
-                backend, actor=actor, cursor_key=cursor_key, policy=policy, protections=protections, timeout=timeout
+                backend,
+                actor=actor,
+                cursor_key=cursor_key,
+                policy=policy,
+                protections=protections,
+                stores=stores,
+                timeout=timeout,
             )
             made.register(*types)
         except BaseException:
@@ -123,9 +134,16 @@ class Catalog(Governing, Keeping):
             raise ValidationError(f"expected a Principal, got {type(principal).__name__} {principal!r:.60}")
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view._access = Access(principal, self._policy_in_force(), self._protections, self._types)
+        view._access = Access(principal, self._policy_in_force(), self._protections, self._types, self._is_internal)
         view._actor = principal.user or principal.project or self._root._actor
         return view
+
+    def _is_internal(self, url: str) -> bool:
+        """Whether a store of ours gives out what lies at a url, and not the public web."""
+        if not self._root._stores:
+            return False
+        name = self._configured.covering(url)
+        return name is not None and self._configured[name].internal
 
     def _policy_in_force(self) -> Policy:
         if self._root._policy is None:

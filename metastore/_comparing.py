@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from attrs import evolve
@@ -118,9 +118,9 @@ class _Looking:
         found: dict[bytes, list[Difference]] = {}
         for name, those in ids.items():
             one, other = _rows(self.source, mine[name], those), _rows(self.target, yours[name], those)
-            same = _sameness(mine[name], yours[name])
+            alike = mine[name].columns == yours[name].columns
             for ident in those:
-                if not same(one.get(ident), other.get(ident)):
+                if not alike or one.get(ident) != other.get(ident):
                     found[ident] = list(of_row(mine[name], one.get(ident), yours[name], other.get(ident)))
         return found
 
@@ -228,15 +228,3 @@ def _live(identity: Identity | None) -> bool:
 
 def _rows(backend: Backend, spec: TypeSpec, ids: Sequence[bytes]) -> dict[bytes, Row]:
     return {row[0]: row for row in backend.select(spec, Query(spec.name, In(_ID, tuple(ids))))}
-
-
-def _sameness(mine: TypeSpec, yours: TypeSpec) -> Callable[[Row | None, Row | None], bool]:
-    """Return whether two rows are the same at a glance; what is not may be so all the same, by specs that differ."""
-    if mine.columns != yours.columns:
-        return lambda _here, _there: False
-    reals = [at for at, each in enumerate(mine.columns) if each.storage == "real"]
-
-    def same(here: Any, there: Any) -> bool:
-        return here is not None and here == there and all(repr(here[at]) == repr(there[at]) for at in reals)
-
-    return same

@@ -143,25 +143,31 @@ class _Run:
 
     # types
 
-    def _types(self) -> None:
-        """Store the specs in the destination that it lacks, by their numbers.
+    def _as_known(self) -> bool:
+        return (self.source.generation(), self.target.generation()) == self.generations
+
+    def _types(self) -> bool:
+        """Store the specs in the destination that it lacks, by their numbers; return whether any are new, or were stored by others.
 
         A breaking one empties the type there: the migration that it came with touches every artifact, and brings all of them again.
         """
-        if (self.source.generation(), self.target.generation()) == self.generations:
-            return
-        stored, there = self.source.specs(), self.target.specs()
-        if _missing(stored, there):
-            with self.target.transaction():
-                there = self.target.specs()
-                for each in _missing(stored, there):
-                    if each.breaking:
-                        self.target.rebuild(each.spec, each.number, [])
-                    else:
-                        self.target.ensure(each.spec, each.number)
-            there = stored
+        if self._as_known():
+            return False
+        stored = self.source.specs()
+        for each in _missing(stored, self.target.specs()):
+            self._store(each)
         self.specs = {each.spec.name: each.spec for each in stored}
-        self.generations = (len(stored), len(there))
+        self.generations = (len(stored), len(stored))
+        return True
+
+    def _store(self, each: StoredSpec) -> None:
+        """Store a spec, unless another copy did meanwhile; one at a time, as some servers cannot change tables twice in a transaction."""
+        with self.target.transaction():
+            if len(self.target.specs(each.spec.name)) == each.number - 1:
+                if each.breaking:
+                    self.target.rebuild(each.spec, each.number, [])
+                else:
+                    self.target.ensure(each.spec, each.number)
 
     # artifacts
 
@@ -172,10 +178,9 @@ class _Run:
         """
         while True:
             known, rows = self._now(ids)
-            if self.source.generation() != self.generations[0]:
-                self._types()
-                continue
             holding = self._holding(rows) - ids
+            if self._types():
+                continue
             if not holding:
                 return known, rows
             ids |= holding
@@ -192,7 +197,8 @@ class _Run:
             if known[ident].state == "live":
                 live.setdefault(known[ident].type, []).append(ident)
         rows = [
-            (self.specs[name], self._select(self.specs[name], In(_ID, tuple(those)))) for name, those in live.items()
+            (self.specs[name], self._select(self.source, self.specs[name], In(_ID, tuple(those))))
+            for name, those in live.items()
         ]
         there = {row[0] for _, some in rows for row in some}
         gone = {
@@ -200,11 +206,11 @@ class _Run:
         }
         return {**known, **gone}, rows
 
-    def _select(self, spec: TypeSpec, where: In) -> list[Row]:
+    def _select(self, backend: Backend, spec: TypeSpec, where: In) -> list[Row]:
         try:
-            return self.source.select(spec, Query(spec.name, where))
+            return backend.select(spec, Query(spec.name, where))
         except SchemaConflictError:
-            if self.source.generation() == self.generations[0]:
+            if self._as_known():
                 raise
             return []  # migrated meanwhile: what is read now is not used
 
@@ -214,7 +220,7 @@ class _Run:
         for spec, some in rows:
             keys = tuple(row[-2] for row in some if row[-2] is not None)
             if keys:
-                found.update(row[0] for row in self.target.select(spec, Query(spec.name, In(_UNIQUE, keys))))
+                found.update(row[0] for row in self._select(self.target, spec, In(_UNIQUE, keys)))
         return found
 
     def _foreign(self) -> None:
@@ -254,6 +260,6 @@ def _missing(stored: Sequence[StoredSpec], there: Sequence[StoredSpec]) -> list[
         found = lacking.pop((each.spec.name, each.number), None)
         if found is None or (found.spec.digest, found.breaking) != (each.spec.digest, each.breaking):
             raise ConflictError(
-                f"the destination is no copy of the source: it holds type {each.spec.name} by a spec ({each.number}) that the source does not have. Copy into an empty catalogue"
+                f"the destination is no copy of the source, or was written to since: it holds type {each.spec.name} by a spec ({each.number}) that the source does not have. Copy into an empty catalogue"
             )
     return list(lacking.values())

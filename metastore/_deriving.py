@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from metastore._schema import Column, TypeSpec
 from metastore._text import fold
 from metastore._version import sort_key
-from metastore.errors import DuplicateError
+from metastore.errors import DuplicateError, IdTakenError
 from metastore.query import Path
 
-__all__ = ["by_depth", "derived_value", "duplicate", "merged_group", "repeated"]
+__all__ = ["by_depth", "derived_value", "duplicate", "id_taken", "merged_group", "repeated"]
 
 
 def derived_value(spec: TypeSpec, column: Column, row: Sequence[Any]) -> str | None:
@@ -28,6 +29,13 @@ def duplicate(spec: TypeSpec, row: Sequence[Any]) -> DuplicateError:
     """Return the error for a row whose unique key another one holds."""
     scope = ", ".join(f"{name} {row[spec.position[name]]!r}" for name in spec.unique)
     return DuplicateError(f"another of {spec.name} already has {scope}; change one, or update the other")
+
+
+def id_taken(ident: bytes) -> IdTakenError:
+    """Return the error for an id that was ever used."""
+    return IdTakenError(
+        f"id {UUID(bytes=ident)} was used before; an id is never used again, leave it out to get a new one"
+    )
 
 
 def repeated(keys: Sequence[bytes]) -> bytes | None:

@@ -62,7 +62,7 @@ def of_identity(ident: bytes, one: Identity | None, other: Identity | None) -> I
 
 
 def of_row(spec: TypeSpec, one: Row | None, other_spec: TypeSpec, other: Row | None) -> Iterator[Difference]:
-    """Yield in what two rows of an id differ, column by column; a float differs by its sign of zero, too."""
+    """Yield in what two rows of an id differ, column by column."""
     if one is None or other is None:
         here, there = (None if each is None else "stored" for each in (one, other))
         yield from (
@@ -71,7 +71,7 @@ def of_row(spec: TypeSpec, one: Row | None, other_spec: TypeSpec, other: Row | N
         return
     for name in dict.fromkeys([*spec.position, *other_spec.position]):
         mine, yours = _at(spec, one, name), _at(other_spec, other, name)
-        if repr(mine) != repr(yours):
+        if mine != yours:
             told = _told(spec, name, mine), _told(other_spec, name, yours)
             yield Difference("artifact", name, *told, spec.name, UUID(bytes=one[0]))
 

@@ -33,6 +33,7 @@ ACTIVE = "active"
 
 WRITES = (
     "create", "update", "delete", "publish", "unpublish", "communitize", "share", "unshare", "transfer", "hold",
+    "upload", "set_location", "set_internal_location", "delete_blob", "copy_blob",
 )  # fmt: skip
 """What changes an artifact of any type, besides the transitions of its life cycle."""
 

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from metastore.backend import Backend
 
-__all__ = ["GROUP", "installed", "open_backend", "open_schema", "scheme_of"]
+__all__ = ["GROUP", "installed", "open_backend", "open_schema", "scheme_of", "without_password"]
 
 GROUP = "metastore.backends"
 SCHEMAS = "metastore.schemas"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_PASSWORD = re.compile(r"(//[^/:@]*):.*@", re.DOTALL)
 
 
 def scheme_of(url: str) -> str:
@@ -28,6 +29,15 @@ def scheme_of(url: str) -> str:
     """
     found = _SCHEME.match(url)
     return found.group(1).lower().split("+")[0] if found else "sqlite"
+
+
+def without_password(url: str) -> str:
+    """Return an address as it may be shown.
+
+    >>> without_password("postgresql://ann:secret@host/catalog")
+    'postgresql://ann:***@host/catalog'
+    """
+    return _PASSWORD.sub(r"\1:***@", url)
 
 
 @lru_cache(maxsize=8)
@@ -67,8 +77,11 @@ def open_schema(url: str) -> Any:
 
 
 def _known(url: str, known: dict[str, EntryPoint]) -> EntryPoint:
-    if not isinstance(url, str) or not url or "\0" in url:
-        raise CatalogUrlError(f"expected a catalogue's address like catalog.db or sqlite:///path, got {url!r:.60}")
+    shown = without_password(url) if isinstance(url, str) else url
+    if not isinstance(url, str) or not url or "\0" in url or (shown != url and not _SCHEME.match(url)):
+        raise CatalogUrlError(
+            f"expected a catalogue's address like catalog.db, sqlite:///path or postgresql://user@host/database, got {shown!r:.60}"
+        )
     scheme = scheme_of(url)
     if scheme not in known:
         raise CatalogUrlError(f"no backend is installed for {scheme}: {nearest(scheme, known)}")

@@ -33,6 +33,7 @@ __all__ = [
     "put",
     "quotas",
     "report",
+    "room",
 ]
 
 QUOTAS = "metastore_quotas"
@@ -139,6 +140,16 @@ def check(
             used[everybody] = catalog._backend.usage(owner, everybody=everybody)
         for measure, more in (("count", count), ("bytes", bytes)):
             _refuse_beyond(limit, measure, _used(used[everybody], limit.kind, measure), more, owner)
+
+
+def room(catalog: Catalog, owner: str | None, kind: str) -> int | None:
+    """Return how many bytes more an owner could hold of a type, ``None`` for no limit; exact only while the write lock is held."""
+    left: list[int] = []
+    for limit in limits_for(catalog, owner, kind):
+        if limit.bytes is not None:
+            usage = catalog._backend.usage(owner, everybody=limit.scope == "catalogue")
+            left.append(max(0, limit.bytes - _used(usage, limit.kind, "bytes")))
+    return min(left, default=None)
 
 
 def _used(usage: Mapping[str, Usage], kind: str | None, measure: str) -> int:

@@ -33,6 +33,8 @@ __all__ = ["Edge", "Reading"]
 A = TypeVar("A", bound=Record)
 
 _ANY_OWNER: Any = object()
+OPERATIONAL = ("metastore_probes", "metastore_verifications")
+"""Types of the engine's own that no dump carries: they tell of this catalogue's stores, for a while."""
 OUR_LINKS = ("artifact",)
 """Names of fields by which types of the engine's own link to users' artifacts."""
 
@@ -346,7 +348,8 @@ class Reading:
         """
         asked = self._asked(type, predicates, (), unlisted=True)
         if type is Record and self._access is None:
-            asked += [one for name in self._types.own() for one in self._asked(self._types.cls(name), predicates, ())]
+            own = [name for name in self._types.own() if name not in OPERATIONAL]
+            asked += [one for name in own for one in self._asked(self._types.cls(name), predicates, ())]
         for one in sorted(asked, key=lambda one: one.query.type):
             for row in one.stream(None, None):
                 yield self._dumped(one.shelf, row)
@@ -387,9 +390,11 @@ class Reading:
         """
         if isinstance(name, str) and is_ours(name):
             from metastore._members import KEPT
+            from metastore._verifications import KEPT as OF_BLOBS
 
-            if name in KEPT:
-                self._types.declare(KEPT[name])
+            kept: dict[str, Any] = {**KEPT, **OF_BLOBS}
+            if name in kept:
+                self._types.declare(kept[name])
         found: type[Any] = self._types.cls(name)
         return found
 

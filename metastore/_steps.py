@@ -63,7 +63,9 @@ def stepped(shelf: Shelf, row: Row, step: Step | Put, access: Access | None, tim
 def _put(shelf: Shelf, row: Row, put: Put, access: Access | None) -> Row:
     if access is not None:
         access.check(shelf, put.action, shelf.codec.decode(row).__dict__, put.fields)
-    return tuple(shelf.codec.patch(row, put.fields))
+    after = tuple(shelf.codec.patch(row, put.fields))
+    check_change(shelf.spec, row, after)
+    return after
 
 
 def _updated(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access | None) -> Row:
@@ -93,6 +95,7 @@ def _permitted(shelf: Shelf, row: Row, fields: Mapping[str, Any], access: Access
     for action in guarded(before, fields):
         access.check(shelf, action, before, fields)
     given = access.kept(before.get("properties", {}), fields)
+    access.check_places(shelf, before, given)
     access.check_protected(before, given)
     return given
 

@@ -24,7 +24,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from attrs import frozen
 
 from metastore._data import Data
-from metastore._deriving import by_depth, derived_value, duplicate, merged_group, repeated
+from metastore._deriving import by_depth, derived_value, duplicate, id_taken, merged_group, repeated
 from metastore._history import CHECKPOINT_EVERY, Change, Commit, Recorded, gathered
 from metastore._lookups import (
     entries,
@@ -65,6 +65,7 @@ __all__ = [
     "entries",
     "fold",
     "gathered",
+    "id_taken",
     "items",
     "json_kind",
     "known_bytes",
@@ -203,7 +204,7 @@ class Backend(Protocol):
         """Record the transaction that is under way, once, and return its time.
 
         The time is the commit's or the latest one recorded, whichever is later.
-        Raises ConflictError if the commit's id was recorded before.
+        Raises ConflictError if the commit's id was recorded before, at the latest when the transaction is left.
         """
 
     def insert(self, spec: TypeSpec, entries: Sequence[tuple[Row, Change]]) -> None:

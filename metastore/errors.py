@@ -29,6 +29,21 @@
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
+    ├── StoreError                           a store of bytes, or what lies there; carries store and key
+    │   ├── StoresFileError (ValueError)     a store that is configured wrongly; names file and store
+    │   ├── UncoveredError (LookupError)     no configured store covers the url, so it is not opened
+    │   ├── UnsafeUrlError (PermissionError) a url or an address that is never opened
+    │   ├── MissingBytesError (FileNotFoundError)   the store has nothing there
+    │   ├── KeyTakenError (FileExistsError)  something lies there; nothing is overwritten
+    │   ├── WrongBytesError (ValueError)     not the bytes of the blob; carries expected and found
+    │   ├── UnverifiedError                  no strong digest says which bytes are right
+    │   ├── HostileFormatError (ValueError)  a disk image that is not what it says, or reaches out
+    │   ├── TooLargeError (ValueError)       more bytes than the field, or a quota, allows
+    │   ├── StoreDeniedError (PermissionError)      the store refuses the credentials, or what was asked
+    │   ├── StoreUnreachableError (ConnectionError) the store does not answer, or broke off, or is too slow
+    │   │   └── UploadBrokenError            an upload that can go on; carries how, as ``resume``
+    │   ├── StoreFullError (OSError)         the store has no room left
+    │   └── StoreUnableError                 the store cannot do that
     └── BackendError                         the store below
         ├── CatalogUrlError (ValueError)     an address that no backend can open
         ├── BusyError (TimeoutError)         the write lock was not to be had in time
@@ -64,11 +79,14 @@ __all__ = [
     "DuplicateError",
     "ForbiddenError",
     "FrozenFieldError",
+    "HostileFormatError",
     "IdTakenError",
+    "KeyTakenError",
     "LinkedError",
     "LoginError",
     "MetastoreError",
     "MigrationError",
+    "MissingBytesError",
     "MissingExtraError",
     "NewerRevisionError",
     "NotACatalogError",
@@ -84,14 +102,26 @@ __all__ = [
     "SchemaConflictError",
     "StaleRevisionError",
     "StorageFullError",
+    "StoreDeniedError",
+    "StoreError",
+    "StoreFullError",
+    "StoreUnableError",
+    "StoreUnreachableError",
+    "StoresFileError",
+    "TooLargeError",
     "TransitionError",
+    "UncoveredError",
     "UnfitServerError",
     "UnknownFieldError",
     "UnknownTypeError",
     "UnreachableError",
+    "UnsafeUrlError",
+    "UnverifiedError",
+    "UploadBrokenError",
     "ValidationError",
     "VersionError",
     "VetoError",
+    "WrongBytesError",
     "nearest",
 ]
 
@@ -254,6 +284,89 @@ class PolicyFileError(MetastoreError, ValueError):
 
 class MissingExtraError(MetastoreError, ImportError):
     """An optional package is not installed; the message names the extra."""
+
+
+class StoreError(MetastoreError):
+    """A store of bytes, or what lies in it, is not as it should be; ``store`` and ``key`` say where, as far as they are known."""
+
+    def __init__(self, message: str, *, store: str | None = None, key: str | None = None) -> None:
+        super().__init__(message)
+        self.store, self.key = store, key
+
+
+class StoresFileError(StoreError, ValueError):
+    """A store is configured wrongly; the message names the file and the store."""
+
+
+class UncoveredError(StoreError, LookupError):
+    """No configured store covers the url; it may be kept, and is not opened."""
+
+
+class UnsafeUrlError(StoreError, PermissionError):
+    """A url that leads out of its store, or an address that is never connected to."""
+
+
+class MissingBytesError(StoreError, FileNotFoundError):
+    """The store has nothing at that key."""
+
+
+class KeyTakenError(StoreError, FileExistsError):
+    """Something lies at that key already; nothing is overwritten."""
+
+
+class WrongBytesError(StoreError, ValueError):
+    """The bytes are not those of the blob: ``what`` (``size``, an algorithm, ``mark``) was ``found`` and not as ``expected``."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        what: str = "",
+        expected: object = None,
+        found: object = None,
+        store: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__(message, store=store, key=key)
+        self.what, self.expected, self.found = what, expected, found
+
+
+class UnverifiedError(StoreError):
+    """The blob has no strong digest, so nothing says which bytes are right."""
+
+
+class HostileFormatError(StoreError, ValueError):
+    """A disk image whose format is not the declared one, or that refers to files outside itself."""
+
+
+class TooLargeError(StoreError, ValueError):
+    """More bytes than the field allows, or what is left of a quota; nothing is referenced."""
+
+
+class StoreDeniedError(StoreError, PermissionError):
+    """The store refuses the credentials, or what was asked with them."""
+
+
+class StoreUnreachableError(StoreError, ConnectionError):
+    """The store does not answer, broke off, or is slower than it may be."""
+
+
+class UploadBrokenError(StoreUnreachableError):
+    """An upload broke off and can go on: give ``resume`` to the next call of `Catalog.upload` with the same source."""
+
+    def __init__(
+        self, message: str, *, resume: object = None, store: str | None = None, key: str | None = None
+    ) -> None:
+        super().__init__(message, store=store, key=key)
+        self.resume = resume
+
+
+class StoreFullError(StoreError, OSError):
+    """The store has no room left; nothing is referenced."""
+
+
+class StoreUnableError(StoreError):
+    """The store cannot do what was asked: sign, write, or prove a checksum."""
 
 
 class BackendError(MetastoreError):

@@ -28,6 +28,7 @@ MENTIONED = [
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
+    "metastore.stores",
     "metastore.testing",
 ]
 PACKAGES = ["metastore", "metastore_memory", "metastore_sqlite", "metastore_swift"]

@@ -21,6 +21,7 @@ PUBLIC = [
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
+    "metastore.stores",
     "metastore.testing",
 ]
 HEAVY = (

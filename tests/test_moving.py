@@ -1,7 +1,8 @@
 """Copying a catalogue to another store, and comparing the two, whatever happens meanwhile."""
 
+import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from metastore import Artifact, Blob, Catalog, Field, Link, Principal, Record, _
 from metastore._copying import copied
 from metastore.errors import (
     ConflictError,
+    DamagedError,
     DuplicateError,
     ForbiddenError,
     LinkedError,
@@ -24,6 +26,7 @@ from metastore.errors import (
 from metastore.moving import Copied
 from metastore.testing._exam import few
 from metastore_memory import open_backend as open_memory
+from metastore_sql import open_backend as open_server
 from metastore_sqlite import open_backend as open_sqlite
 
 
@@ -38,7 +41,7 @@ COMMON = {"disk": (Blob | None, field(default=None)), "parent": (Link[Record] | 
 SHAPES = [
     declared(**COMMON, size=(int, field(default=0, index=True))),
     declared(**COMMON, size=(int, field(default=0, index=True)), labels=(list[str], field(factory=list, index=True))),
-    declared(**COMMON, size=(str, field(default="0", search=1)), ratio=(float, field(default=-0.0))),
+    declared(**COMMON, size=(str, field(default="0", search=1)), ratio=(float, field(default=0.1))),
 ]
 Part = SHAPES[0]
 
@@ -59,13 +62,18 @@ def destination(tmp_path):
         yield catalog
 
 
+def narrowed(record):
+    """Return a record of any shape as one of the last."""
+    return {**{name: value for name, value in record.items() if name != "labels"}, "size": "x"}
+
+
 def history(backend):
     """Return commits and changes in order, without their numbers."""
     return [(each.commit, each.changes) for each in backend.history(0, 10**6)]
 
 
 def held(backend):
-    """Return all that two catalogues should have in common, read by the contract and not by the comparison."""
+    """Return all that two catalogues should have in common, read without the comparison."""
     specs = {each.spec.name: each.spec for each in backend.specs()}
     every = dict(backend.identities(b"", 10**6))
     rows = {
@@ -176,8 +184,7 @@ def test_types_widen_and_migrate_between_two_copies(source, destination, monkeyp
     source.migrate(
         SHAPES[2],
         lambda record: {
-            **{name: value for name, value in record.items() if name != "labels"},
-            "size": str(record["size"]),
+            **narrowed(record),
             "id": str(uuid4()) if record["id"] == replaced else record["id"],
         },
     )
@@ -271,6 +278,15 @@ def test_principals_and_open_transactions_are_refused(source, destination):
         moving.copy(source, destination)
 
 
+def test_a_source_whose_history_tells_of_nothing_known_is_damaged(destination, tmp_path):
+    with Catalog.open(f"{tmp_path}/one.db", types=[Part]) as source:
+        source.delete(source.add(Part(name="a")))
+        with closing(sqlite3.connect(f"{tmp_path}/one.db")) as connection, connection:
+            connection.execute("DELETE FROM _identity")
+        with pytest.raises(DamagedError, match="check it"):
+            moving.copy(source, destination)
+
+
 # --- interruptions, and others who write ---
 
 
@@ -282,7 +298,7 @@ class Watched:
     """A backend that calls ``at`` before each call of a method and after each commit."""
 
     def __init__(self, inner, at):
-        self.inner, self.at = inner, at
+        self.inner, self.at, self.busy = inner, at, False
 
     def __getattr__(self, name):
         found = getattr(self.inner, name)
@@ -307,8 +323,10 @@ class Watched:
     def transaction(self):
         self.at()
         with self.inner.transaction():
+            self.busy = True
             yield
             self.at()
+        self.busy = False
         self.at()
 
 
@@ -337,7 +355,7 @@ def test_a_copy_that_dies_at_any_step_goes_on(source, destination, monkeypatch, 
 
 
 @pytest.mark.parametrize("migrates", [False, True])
-@pytest.mark.parametrize("calls", range(0, 60, 3))
+@pytest.mark.parametrize("calls", range(24))
 def test_a_source_that_is_written_to_meanwhile_is_followed(source, destination, monkeypatch, calls, migrates):
     monkeypatch.setattr(_copying, "CHUNK", 2)
     parts = [source.add(Part(name=f"{at}")) for at in range(5)]
@@ -345,10 +363,10 @@ def test_a_source_that_is_written_to_meanwhile_is_followed(source, destination, 
     def write():
         source.update(source.get(Part, parts[0].id), name="moved")
         source.add(Part(name="0", parent=Link(parts[1])))
-        for each in parts[3:]:
+        for each in parts[2:]:
             source.delete(source.get(Part, each.id))
         if migrates:
-            source.migrate(SHAPES[2], lambda record: {**record, "size": "x"})
+            source.migrate(SHAPES[2], narrowed)
 
     copied(Watched(source._backend, after(calls, write)), Watched(destination._backend, lambda: None))
     moving.copy(source, destination)
@@ -358,21 +376,21 @@ def test_a_source_that_is_written_to_meanwhile_is_followed(source, destination, 
 @pytest.mark.parametrize("calls", range(12, 40))
 def test_another_copy_that_dies_once_it_brought_the_types_does_no_harm(source, destination, monkeypatch, calls):
     monkeypatch.setattr(_copying, "CHUNK", 2)
-    source.add_many(Part(name=f"{at}") for at in range(5))
+    source.add_many(SHAPES[1](name=f"{at}") for at in range(5))
 
     def migrated():
-        source.migrate(SHAPES[2], lambda record: {**record, "size": "x"})
-        _copying._Run(source._backend, destination._backend, None)._types()
+        source.migrate(SHAPES[2], narrowed)
+        if not watched.busy:
+            _copying._Run(source._backend, destination._backend, None)._types()
 
-    copied(source._backend, Watched(destination._backend, after(calls, migrated)))
+    watched = Watched(destination._backend, after(calls, migrated))
+    copied(source._backend, watched)
     moving.copy(source, destination)
     same(source, destination)
 
 
-def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
-    monkeypatch.setattr(_copying, "CHUNK", 3)
-    for at in range(40):
-        source.add_many([Part(name=f"{at}"), Note(name="n")])
+def at_once(source, destination):
+    """Return what three copies at once brought, and what they failed at."""
     done, failed = [], []
 
     def work():
@@ -386,6 +404,14 @@ def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
         each.start()
     for each in threads:
         each.join()
+    return done, failed
+
+
+def test_two_copies_at_once_do_nothing_twice(source, destination, monkeypatch):
+    monkeypatch.setattr(_copying, "CHUNK", 3)
+    for at in range(40):
+        source.add_many([Part(name=f"{at}"), Note(name="n")])
+    done, failed = at_once(source, destination)
     assert failed == []
     assert sum(each.changes for each in done) == 80
     destination._types.refresh()
@@ -396,7 +422,7 @@ def test_who_writes_into_the_destination_meanwhile_is_noticed(source, destinatio
     monkeypatch.setattr(_copying, "CHUNK", 1)
     source.add_many(Part(name=f"{at}") for at in range(5))
     write = after(9, lambda: destination.add(Note(name="mine")))
-    with pytest.raises(ConflictError, match="written to since"):
+    with pytest.raises(ConflictError, match="no copy of the source"):
         copied(Watched(source._backend, write), destination._backend)
 
 
@@ -495,11 +521,7 @@ class Program:
 
     def migrate(self, one, two):
         if self.shape < 2:
-            kept = set(Part.__fields_by_name__)
-            self.catalog.migrate(
-                SHAPES[2],
-                lambda record: {**{name: value for name, value in record.items() if name in kept}, "size": "s"},
-            )
+            self.catalog.migrate(SHAPES[2], narrowed)
             self.shape = 2
 
 
@@ -541,3 +563,69 @@ def test_any_program_copied_in_pieces_with_interruptions_is_exact(tmp_path_facto
         finally:
             _copying.CHUNK = known
         same(source, destination)
+
+
+# --- to a server and back ---
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def server(request):
+    """A function that opens a new and empty catalogue on a server."""
+    place = request.getfixturevalue(request.param)
+    with ExitStack() as stack:
+
+        def opened():
+            store = open_server(place(), mode="rw", durability="normal", timeout=20.0)
+            return stack.enter_context(Catalog(store, timeout=20.0))
+
+        yield opened
+
+
+@given(program=st.lists(STEPS, min_size=4, max_size=12), dies=st.integers(0, 60), chunk=st.integers(2, 8))
+@few(4)
+def test_any_program_goes_to_a_server_and_back(server, tmp_path_factory, program, dies, chunk):
+    folder, there = tmp_path_factory.mktemp("any"), server()
+    with (
+        Catalog.open(f"{folder}/one.db") as source,
+        Catalog.open(f"{folder}/back.db") as back,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(_copying, "CHUNK", chunk)
+        source.register(Part, Note)
+        doing = Program(source)
+        for step in program:
+            doing.do(*step)
+        with suppress(Cut):
+            copied(source._backend, Watched(there._backend, after(dies, die)))
+        moving.copy(source, there)
+        same(source, there)
+        doing.do("migrate", 0, 0)
+        doing.do("add", 1, 5)
+        moving.copy(source, there)
+        with suppress(Cut):
+            copied(Watched(there._backend, after(dies, die)), back._backend)
+        moving.copy(there, back)
+        same(there, back)
+        same(source, back)
+
+
+def test_copies_to_a_server_at_once_do_nothing_twice(server, source, monkeypatch):
+    monkeypatch.setattr(_copying, "CHUNK", 3)
+    for at in range(20):
+        source.add_many([Part(name=f"{at}"), Note(name="n")])
+    there = server()
+    done, failed = at_once(source, there)
+    assert failed == []
+    assert sum(each.changes for each in done) == 40
+    same(source, there)
+
+
+def test_a_quota_holds_on_a_server(server, source):
+    source.set_quota("p1", "parts", count=1)
+    source.as_(Principal(project="p1", roles=["member"])).add(Part(name="a"))
+    there = server()
+    moving.copy(source, there)
+    there.register(Part)
+    with pytest.raises(QuotaError):
+        there.as_(Principal(project="p1", roles=["member"])).add(Part(name="b"))
+    assert there.check() == []

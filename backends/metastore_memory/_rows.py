@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from metastore.backend import Change, Identity, Row, StoredSpec, TypeSpec
-from metastore.errors import ConflictError, DuplicateError, IdTakenError, UnknownTypeError, nearest
+from metastore.backend import Change, Identity, Row, StoredSpec, TypeSpec, duplicate, id_taken
+from metastore.errors import ConflictError, UnknownTypeError, nearest
 from metastore_memory._answers import links_of
 from metastore_memory._store import Store
 from metastore_memory._values import RowMap
@@ -75,9 +74,7 @@ def claim(store: Store, id: bytes) -> None:
     """Raise IdTakenError for an id that was ever live."""
     known = store.identities.get(id)
     if known is not None and known.state != "foreign":
-        raise IdTakenError(
-            f"The id {UUID(bytes=id)} was used before ({known.state}, of type {known.type!r}); make another"
-        )
+        raise id_taken(id)
 
 
 def keep(store: Store, spec: TypeSpec, row: dict[str, Any]) -> None:
@@ -85,10 +82,7 @@ def keep(store: Store, spec: TypeSpec, row: dict[str, Any]) -> None:
     id, key, taken = row["id"], row["unique_key"], store.unique[spec.name]
     if key is not None:
         if key in taken:
-            other = UUID(bytes=taken[key])
-            raise DuplicateError(
-                f"Another {spec.name!r} has the same {', '.join(spec.unique)}: {other}; change one of them"
-            )
+            raise duplicate(spec, [row[each.name] for each in spec.columns])
         store.put(taken, key, id)
     store.put(store.rows[spec.name], id, row)
     store.put(store.identities, id, Identity(spec.name, "live"))

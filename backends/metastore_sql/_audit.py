@@ -46,7 +46,7 @@ class _Audit:
     def rows(self, table: TypeTable, held: dict[tuple[str, str], list[int]]) -> Iterator[str]:
         """Yield what is wrong in and beside the rows, a chunk of ids after the other."""
         words = "row__words" in table.relation.table.c
-        last = b"\0" * 16
+        last: bytes | None = None
         for rows in chunks(self._session, table.relation, self._dialect, words=words, size=CHUNK):
             add_up(held, table.spec, rows)
             yield from self._columns(table, rows)
@@ -68,7 +68,7 @@ class _Audit:
             if (row[-1] or []) != words_of(table.relation, row):
                 yield f"full text of {table.spec.name} {UUID(bytes=row[0])} disagrees with its row"
 
-    def _beside(self, table: TypeTable, rows: Sequence[Row], above: bytes, upto: bytes) -> Iterator[str]:
+    def _beside(self, table: TypeTable, rows: Sequence[Row], above: bytes | None, upto: bytes) -> Iterator[str]:
         """Compare every look-up with these rows, for the ids above one and up to another."""
         groups: dict[str, list[Derived]] = {}
         for each in table.derived:
@@ -78,9 +78,10 @@ class _Audit:
             found = {tuple(row) for row in self._entries(table, some[0].table, above, upto)}
             yield from _differences(name, expected, found)
 
-    def _entries(self, table: TypeTable, side: Table, above: bytes, upto: bytes) -> list[tuple[Any, ...]]:
+    def _entries(self, table: TypeTable, side: Table, above: bytes | None, upto: bytes) -> list[tuple[Any, ...]]:
         ident = side.c.source if "source" in side.c else side.c.id
-        asked = select(side).where(ident > slot(0, IDENT), ident <= slot(1, IDENT))
+        first = ident >= slot(0, IDENT) if above is None else ident > slot(0, IDENT)
+        asked, above = select(side).where(first, ident <= slot(1, IDENT)), above or b"\0" * 16
         if ":" in side.name:
             return self._read(asked, above, upto)
         identity = self._own.identity.c

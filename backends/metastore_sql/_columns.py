@@ -74,10 +74,14 @@ class _Kept(TypeDecorator[Any]):
     to_pg: Callable[[Any], Any] | None = None
     to_my: Callable[[Any], Any] | None = None
 
+    def __init_subclass__(cls) -> None:
+        cls.cache_ok = True  # SQLAlchemy asks each class for its own
+        super().__init_subclass__()
+
     def load_dialect_impl(self, dialect: Compiling) -> TypeEngine[Any]:
         return self.pg if dialect.name == "postgresql" else self.my
 
-    def bind_processor(self, dialect: Compiling) -> Callable[[Any], Any] | None:
+    def bind_processor(self, dialect: Compiling) -> Callable[[Any], Any] | None:  # pyright: ignore[reportIncompatibleMethodOverride]  # a narrower name
         made = self.to_pg if dialect.name == "postgresql" else self.to_my
         return None if made is None else lambda value: None if value is None else made(value)
 
@@ -178,6 +182,10 @@ _BOUNDED = {"name": 255, "owner": 255, "visibility": 64, "status": 64}
 """System fields that an index or nearly every query asks for, and the room they get."""
 
 
+ROOMY = 12
+"""So many indexed texts of a type are kept beside the row; a row of MariaDB holds 64 KB of them at most, the rest lies apart."""
+
+
 def column_type(spec: TypeSpec, column: Column) -> TypeEngine[Any]:
     """Return the type of one column of a spec's rows."""
     if column.storage == "bytes" and column.derived:
@@ -185,12 +193,16 @@ def column_type(spec: TypeSpec, column: Column) -> TypeEngine[Any]:
     if column.derived:
         return Bounded(INDEXED_TEXT) if column.name.endswith("__key") else TEXT
     field = spec.by_name[column.name]
-    room = _room(field) if field.kind == "str" else None
-    return Bounded(room) if room else _BY_KIND.get(field.kind, JSON)
+    if field.kind == "str" and field.name in _BOUNDED and 0 < _longest(field) <= _BOUNDED[field.name]:
+        return Bounded(_BOUNDED[field.name])
+    if _roomy(field) and field in [each for each in spec.fields if _roomy(each)][:ROOMY]:
+        return Bounded(INDEXED_TEXT)
+    return _BY_KIND.get(field.kind, JSON)
 
 
-def _room(field: FieldSpec) -> int | None:
-    longest = field.max_length or max([len(str(each)) for each in field.choices], default=0)
-    if field.name in _BOUNDED and 0 < longest <= _BOUNDED[field.name]:
-        return _BOUNDED[field.name]
-    return INDEXED_TEXT if field.index and not field.choices and 0 < longest <= INDEXED_TEXT else None
+def _longest(field: FieldSpec) -> int:
+    return field.max_length or max([len(str(each)) for each in field.choices], default=0)
+
+
+def _roomy(field: FieldSpec) -> bool:
+    return field.kind == "str" and field.index and not field.choices and 0 < _longest(field) <= INDEXED_TEXT

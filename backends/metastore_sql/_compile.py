@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import FromClause, and_, exists, false, func, literal_column, not_, or_, select, true
 
-from metastore.backend import FieldSpec, pointer
+from metastore.backend import pointer
 from metastore_sql._columns import HEAD, HEAD_BYTES, IDENT, NUMBER, TEXT
 from metastore_sql._compiled import Making, Parameters
-from metastore_sql._reading import Column, Condition, Reading, alternatives, compared
+from metastore_sql._reading import Column, Condition, Reading, Rows, Search, alternatives, compared
 from metastore_sql._shape import Shape
 from metastore_sql._sortform import ELEMENT, KINDS, element_mark, head, mark, whole
 from metastore_sql._tables import Own, Relation
 
-__all__ = ["Conditions", "Rows", "entry_mark", "number"]
+__all__ = ["Conditions", "entry_mark", "number"]
 
 _COMPLEMENT = {"eq": "ne", "ne": "eq", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
 _LOOSE = {"lt": "le", "gt": "ge"}
@@ -52,26 +52,6 @@ def _behind(wanted: str) -> bytes:
     """The least bytes above every head of a text that starts so: UTF-8 has no byte 255."""
     front = _front(wanted)
     return front[:-1] + bytes([front[-1] + 1]) if front else b"\xff"
-
-
-class Rows:
-    """One table of rows in a statement: its relation, and the alias by which its columns are asked for."""
-
-    __slots__ = ("c", "relation", "table")
-
-    def __init__(self, relation: Relation, name: str) -> None:
-        self.relation = relation
-        self.table = relation.table.alias(name)
-        self.c: Any = self.table.c
-
-    def field(self, name: str) -> FieldSpec | None:
-        """Return the spec of a column's field, nothing for a column that the engine derives for all."""
-        return self.relation.spec.by_name.get(name.removesuffix("__folded"))
-
-    def optional(self, name: str) -> bool:
-        """Return whether a column may hold nothing."""
-        field = self.field(name)
-        return field is None or field.optional
 
 
 class Conditions:
@@ -169,19 +149,15 @@ class Conditions:
             return self._entry(
                 rows, negated, place, lambda side: or_(*[self._one_of(side, form, n) for form, n in groups])
             )
-        tests = [
-            self._tested(place, rows, False, form, lambda value, n=n, form=form: self._among(value, form, n))
-            for form, n in groups
-            if form != "null"
-        ]
+        tests = [self._tested(place, rows, False, form, self._among(form, n)) for form, n in groups if form != "null"]
         return _known(or_(false(), *tests), negated)
 
-    def _among(self, value: Column, form: str, n: int) -> Condition:
-        return self.reading.among(self.p, value, n, whole if form in ("list", "dict") else None)
+    def _among(self, form: str, n: int) -> Callable[[Column], Condition]:
+        return lambda value: self.reading.among(self.p, value, n, whole if form in ("list", "dict") else None)
 
     def _absent(self, rows: Rows, negated: bool, place: Any) -> Condition:
         if place[0] == "column":
-            column = rows.c[place[1]]
+            column: Column = rows.c[place[1]]
             return column.is_not(None) if negated else column.is_(None)
         steps = (*place[2][:-1], "locations") if place[2][-1:] == ("url",) else place[2]
         return _turned(self.reading.missing(self.p, rows.c[place[1]], steps), negated)
@@ -198,7 +174,7 @@ class Conditions:
 
     def _has_key(self, rows: Rows, negated: bool, place: Any) -> Condition:
         if place[0] == "entry":
-            return self._entry(rows, negated, place, lambda side: true())
+            return self._entry(rows, negated, place, lambda _: true())
         inside = self.reading.inside(self.p, rows.c[place[1]], place[2])
         return inside.is_(None) if negated else inside.is_not(None)
 
@@ -294,7 +270,7 @@ class Conditions:
         return _linked(rows, inner.table, links.c.target, and_(join, self.of(where, inner)), negated, links)
 
     def _matches(self, rows: Rows, negated: bool, n: int, fields: Sequence[str], count: int) -> Condition:
-        return _turned(self.reading.matches(self.p, rows.relation, rows.table, n, fields, count), negated)
+        return _turned(self.reading.matches(self.p, rows, Search(n, tuple(fields), count)), negated)
 
 
 def _linked(rows: Rows, source: Any, ident: Column, where: Condition, negated: bool, *more: FromClause) -> Condition:
@@ -303,7 +279,8 @@ def _linked(rows: Rows, source: Any, ident: Column, where: Condition, negated: b
         return not_(
             exists(select(number(1)).select_from(source, *more).where(ident == rows.c.id, where).correlate(rows.table))
         )
-    return rows.c.id.in_(select(ident).select_from(source, *more).where(where))
+    found: Condition = rows.c.id.in_(select(ident).select_from(source, *more).where(where))
+    return found
 
 
 def _turned(found: Condition, negated: bool) -> Condition:

@@ -6,14 +6,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
-from metastore.backend import TypeSpec
-from metastore.errors import ClosedError, MetastoreError, ReadOnlyError, RetryError, UnreachableError
+from metastore.errors import BackendError, ClosedError, MetastoreError, ReadOnlyError, RetryError, UnreachableError
 from metastore_sql._dialect import Dialect
 from metastore_sql._hosts import Hosts, pauses
+from metastore_sql._known import Known
 from metastore_sql._pool import Pool
 from metastore_sql._session import Mark, Session
 from metastore_sql._settings import Settings
@@ -43,7 +43,7 @@ class Connections:
     def __init__(self, settings: Settings, dialect: Dialect) -> None:
         self.settings, self.dialect = settings, dialect
         self.open = True
-        self.settle: Callable[[dict[str, TypeSpec | None]], None] | None = None
+        self.settle: Callable[[dict[str, Known | None]], None] | None = None
         self._longest = 0.0
         self._start()
         with _guard:
@@ -80,7 +80,8 @@ class Connections:
         pool = self._readers
         conn = pool.take()
         try:
-            found = self.dialect.read(conn, sql, bound)
+            answer = self.dialect.run(conn, [(sql, bound)])[0]
+            found = self.dialect.rows(conn, answer)
         except self.dialect.errors as refused:
             meaning = self._given_back(pool, conn, refused)
         except BaseException:
@@ -105,7 +106,8 @@ class Connections:
     def _read_again(self, pool: Pool, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
         conn = pool.take()
         try:
-            found = self.dialect.read(conn, sql, bound)
+            answer = self.dialect.run(conn, [(sql, bound)])[0]
+            found = self.dialect.rows(conn, answer)
         except self.dialect.errors as refused:
             self.lost(pool, conn)
             raise self.dialect.meaning(refused, self.settings) from None
@@ -128,22 +130,24 @@ class Connections:
         Raises UnreachableError where nobody answers within the timeout.
         """
         for _ in pauses(self.settings.timeout):
-            conn = self._hosts.connect()
-            try:
-                turn = self.dialect.begin(conn)
-                found = self.dialect.read(conn, LANDED, (commit,))
-                self.dialect.run(conn, [("COMMIT", ())])
-            except self.dialect.errors:
-                self._hosts.avoid(conn.server)
-            else:
-                if turn is not None:
-                    return bool(found)
-            finally:
-                self.dialect.close(conn)
+            with suppress(*self.dialect.errors, BackendError):
+                return self._landed(commit)
         raise UnreachableError(
             f"the answer to a commit was lost, and no server of {self.settings.address} says within {self.settings.timeout:g} s"
             f" whether it happened; look for transaction {commit.hex()} before doing it again"
         )
+
+    def _landed(self, commit: bytes) -> bool:
+        conn = self._hosts.connect()
+        try:
+            self.dialect.begin(conn)
+            found, _ = self.dialect.run(conn, [(LANDED, (commit,)), ("COMMIT", ())])
+            return bool(self.dialect.rows(conn, found))
+        except self.dialect.errors:
+            self._hosts.avoid(conn.server)
+            raise
+        finally:
+            self.dialect.close(conn)
 
     @contextmanager
     def apart(self) -> Iterator[Apart]:
@@ -177,15 +181,15 @@ class Apart:
 
     def read(self, sql: str, bound: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
-        try:
-            return self._dialect.read(self.conn, sql, bound)
-        except self._dialect.errors as refused:
-            raise self._dialect.meaning(refused, self._settings) from refused
+        return self._dialect.rows(self.conn, self._answer(sql, bound))
 
     def execute(self, sql: str, bound: Sequence[Any] = ()) -> int:
         """Run a statement and return how many rows it changed."""
+        return self._dialect.count(self._answer(sql, bound))
+
+    def _answer(self, sql: str, bound: Sequence[Any]) -> Any:
         try:
-            return self._dialect.execute(self.conn, sql, bound)
+            return self._dialect.run(self.conn, [(sql, bound)])[0]
         except self._dialect.errors as refused:
             raise self._dialect.meaning(refused, self._settings) from refused
 

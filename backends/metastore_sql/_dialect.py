@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Dialect as Compiling
@@ -40,6 +40,9 @@ class Dialect(Protocol):
     errors: tuple[type[Exception], ...]
     """What the driver raises."""
 
+    gathers: bool
+    """Whether statements that go together go faster."""
+
     spoils: bool
     """Whether a statement that fails spoils its transaction: nothing but an undo goes through any more."""
 
@@ -61,16 +64,16 @@ class Dialect(Protocol):
     def begin(self, conn: Any) -> Turn | None:
         """Begin a transaction and wait boundedly for the turn; ``None`` where the catalogue's row is not there."""
 
-    def read(self, conn: Any, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer."""
+    def run(self, conn: Any, statements: Sequence[Statement]) -> list[Any]:
+        """Return the answer to each statement, in as few trips as the driver can; the first that fails raises."""
 
-    def execute(self, conn: Any, sql: str, bound: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed (for an UPDATE: matched)."""
+    def rows(self, conn: Any, answer: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
 
-    def run(self, conn: Any, statements: Sequence[Statement]) -> None:
-        """Run statements whose answers nobody needs, in as few trips as the driver can."""
+    def count(self, answer: Any) -> int:
+        """Return how many rows a statement changed (an UPDATE: matched)."""
 
-    def many(self, conn: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Any, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row, in as few trips as the driver can."""
 
     def close(self, conn: Any) -> None:

@@ -64,6 +64,10 @@ _MIGRATED: Sentence = (
     SchemaConflictError,
     "another program migrated the type meanwhile ({text} on {address}); this one needs the newer declaration",
 )
+_STRANGER: Sentence = (
+    SchemaConflictError,
+    "{address} has a table that is not the catalogue's ({text}); give the catalogue a schema or a database of its own",
+)
 _DAMAGED: Sentence = (DamagedError, "{address} says that its data are damaged ({text}); restore it from a copy")
 _BEYOND: Sentence = (QueryError, "a number is beyond 64 bits ({text})")
 _DEEP: Sentence = (QueryError, "the query is too much for {address} to answer ({text}); ask in parts")
@@ -91,6 +95,7 @@ POSTGRESQL: dict[str, Sentence] = {
     "42P01": _LACKS,
     "3F000": _LACKS,
     "42703": _MIGRATED,
+    "42P07": _STRANGER,
     "22003": _BEYOND,
     "54001": _DEEP,
     "53100": _FULL,
@@ -115,10 +120,10 @@ CONNECTING: tuple[tuple[str, Sentence], ...] = (
     ('database "', _NO_DATABASE),
     ('role "', _PASSWORD),
 )
-"""By words of libpq's text after ``FATAL:``, the first that is in it."""
+"""By words of what libpq's text has after ``FATAL:`` (the server) or ``fe_sendauth:`` (itself), the first that is in it."""
 
 _NUMBERS: dict[Sentence, tuple[int, ...]] = {
-    _UNDONE: (1213, 1020, 1637, 1613, 1614),
+    _UNDONE: (1213, 1020, 1637, 1613, 1614, 1050, 1060, 1061, 1091),  # the last four: another node made it first
     _BUSY: (1205, 3572),
     _CROWDED: (1040, 1203, 1226),
     _LOST: (0, 1047, 1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2005, 2006, 2013, 2014, 2055),
@@ -157,8 +162,8 @@ def said(sentence: Sentence | None, text: str, settings: Settings) -> MetastoreE
 
 def told_by_words(text: str) -> Sentence:
     """Return what libpq's text about a connection that was not made means."""
-    if "FATAL:" in text:
-        told = text.partition("FATAL:")[2]
+    told = text.partition("FATAL:")[2] or text.partition("fe_sendauth:")[2]
+    if told:
         return next((sentence for words, sentence in CONNECTING if words in told), _LOST)
     if any(word in text for word in ("SSL", "certificate", "TLS")):
         return _TLS

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import cast, func, literal_column, select
-from sqlalchemy.types import Double
+from sqlalchemy import func, literal_column, select
 
 from metastore.errors import QueryError
 from metastore.query import Measure, Path
-from metastore_sql._compile import Conditions, Rows, number
+from metastore_sql._compile import Conditions, number
 from metastore_sql._order import Join, entry_of, free_terms
-from metastore_sql._reading import Column, Condition
+from metastore_sql._reading import Column, Condition, Rows
 
 __all__ = ["aggregate", "plain"]
 
@@ -57,6 +56,7 @@ class _Groups:
     def _element(self, name: str) -> Column:
         """Join the distinct elements of a list."""
         rows, reading = self.rows, self.conditions.reading
+        side: Any
         if name in rows.relation.sides:
             side = rows.relation.sides[name].alias(self.conditions.alias("g"))
         else:
@@ -76,7 +76,10 @@ def _figure(conditions: Conditions, rows: Rows, what: str, place: Any) -> Column
     if place is None:
         return func.count()
     value = conditions.value(place, rows)
-    return func.avg(cast(value, Double())) if what == "avg" else getattr(func, what)(value)
+    if what == "avg":  # PostgreSQL's own squares each value on the way and fails for great ones
+        return func.sum(conditions.reading.real(value)) / func.nullif(func.count(value), number(0))
+    found: Column = getattr(func, what)(value)
+    return found
 
 
 def aggregate(
@@ -109,19 +112,11 @@ def plain(
 def _group(rest: list[Any], path: Path, in_dict: bool) -> Any:
     if in_dict:
         kind, head, whole = rest.pop(0), rest.pop(0), rest.pop(0)
-        return {None: _nothing, 1: _flag, 2: _number}.get(kind, lambda _: whole)(head)
+        return None if kind is None else head == b"\1" if kind == 1 else _number(head) if kind == 2 else whole
     if path.kind != "json":
         return rest.pop(0)
     kind, flag, figure, text = rest.pop(0), rest.pop(0), rest.pop(0), rest.pop(0)
     return None if kind is None else (bool(flag), _whole(figure), text)[kind - 1]
-
-
-def _nothing(_: Any) -> None:
-    return None
-
-
-def _flag(head: bytes) -> bool:
-    return head == b"\1"
 
 
 def _number(head: bytes) -> int | float:
@@ -137,10 +132,7 @@ def _whole(figure: Any) -> Any:
 
 
 def _measured(measure: Measure, value: Any) -> Any:
-    if isinstance(value, Decimal):
-        if measure.what == "sum" and not -_LAST <= value < _LAST:
-            raise QueryError(
-                f"the sum of {measure.path.field if measure.path else 'these'} is beyond 64 bits; ask for parts of it"
-            )
-        return int(value)
-    return value
+    if measure.what == "sum" and isinstance(value, int | Decimal) and not -_LAST <= value < _LAST:
+        name = measure.path.field if measure.path else ""
+        raise QueryError(f"the sum of {name} is beyond 64 bits; ask for it in parts")
+    return int(value) if isinstance(value, Decimal) else value

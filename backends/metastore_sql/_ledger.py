@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from metastore._json import decode, encode
 from metastore.backend import Change, Commit, StoredSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore.errors import ConflictError
+from metastore_sql._adding import Adding
 from metastore_sql._columns import IDENT
 from metastore_sql._connection import Session
 from metastore_sql._dialect import Dialect, Turn
-from metastore_sql._prepared import Prepared, adding, dropping, inserting, setting, slot
+from metastore_sql._prepared import Prepared, dropping, setting, slot
 from metastore_sql._tables import Own
 
 __all__ = ["Ledger", "turn_of", "written"]
@@ -38,37 +40,38 @@ class Ledger:
 
     def __init__(self, own: Own, dialect: Dialect) -> None:
         self.own, self.dialect, sa = own, dialect, dialect.sa
-        self.know = Prepared(adding(own.identity, sa, taken=("type", "state")), sa)
-        self.foreign = Prepared(adding(own.identity, sa), sa)
+        self.know = Adding(own.identity, sa, taken=("type", "state"))
+        self.foreign = Adding(own.identity, sa, leniently=True)
         self.move = Prepared(setting(own.identity, ["state"], ["id"]), sa)
-        self.add_link = Prepared(inserting(own.links), sa)
+        self.add_link = Adding(own.links, sa)
         self.drop_link = Prepared(dropping(own.links, "source", "field", "target"), sa)
-        self.add_reference = Prepared(inserting(own.references), sa)
+        self.add_reference = Adding(own.references, sa)
         self.drop_reference = Prepared(dropping(own.references, "mark", "id", "field"), sa)
         self._transaction, self._change = (
-            Prepared(inserting(own.transactions), sa),
-            Prepared(inserting(own.changes), sa),
+            Adding(own.transactions, sa),
+            Adding(own.changes, sa),
         )
-        self._spec = Prepared(inserting(own.specs), sa)
+        self._spec = Adding(own.specs, sa)
         self._moved = Prepared(setting(own.specs, ["relation"], ["type"]), sa)
         self._turn = {each: Prepared(setting(own.turn, [each], []), sa) for each in ("time", "generation", "tallied")}
         self._state = Prepared(select(own.turn.c.generation, own.turn.c.tallied), sa)
         seq = select(own.transactions.c.seq).where(own.transactions.c.id == slot(0, IDENT))
-        self._recorded, self._gone = Prepared(seq, sa), Prepared(self._tombstone(), sa)
-
-    def _tombstone(self) -> Select[tuple[object, ...]]:
-        """A delete is an artifact's last revision, so the index finds it at once."""
-        changes, transactions = self.own.changes.c, self.own.transactions.c
-        told = [transactions.id, transactions.time, transactions.actor, transactions.message, *list(changes)[2:]]
-        source = self.own.changes.join(self.own.transactions)
-        gone = select(*told).select_from(source).where(changes.artifact == slot(0, IDENT))
-        return gone.order_by(changes.revision.desc(), changes.tx.desc()).limit(slot(1, changes.at.type))
+        self._recorded = Prepared(seq, sa)
 
     def stamp(self, session: Session, commit: Commit) -> int:
-        """Record the transaction that is under way and return its time. Raises ConflictError."""
+        """Record the transaction that is under way and return its time.
+
+        Raises ConflictError for one that was recorded before, with the next statement that is asked: to wait for the answer now would
+        be a trip more for every write.
+        """
         turn = turn_of(session)
-        if session.stamped is not None or self._recorded.read(session, commit.id):
-            raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        def check(found: Sequence[object]) -> None:
+            if found:
+                raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice")
+
+        check([session.stamped] if session.stamped else [])
+        session.later(self._recorded.sql, self._recorded.bind((commit.id,)), check)
         time = max(commit.time, turn.time)
         self._transaction.later(session, turn.seq, commit.id, time, commit.actor, commit.message)
         if time > turn.time:
@@ -78,25 +81,26 @@ class Ledger:
 
     def record(self, session: Session, changes: Iterable[Change]) -> None:
         """Add changes to the stamped transaction."""
-        seq, first = written(session).seq, session.changes
+        session.changes += self.changes(session, written(session).seq, session.changes, changes)
+
+    def changes(self, session: Session, seq: int, first: int, changes: Iterable[Change]) -> int:
+        """Add changes to a transaction, from number ``first`` on; return how many."""
         rows = [
             (
                 seq, at, each.kind, each.id, each.revision, each.spec, each.digest, each.parents, each.before, each.after, each.checkpoint,
             )
             for at, each in enumerate(changes, first)
         ]  # fmt: skip
-        session.changes = first + len(rows)
         self._change.many(session, rows)
+        return len(rows)
 
-    def deleted(self, session: Session, ident: bytes) -> tuple[Commit, Change] | None:
-        """Return the transaction in which an artifact was deleted, and its part of it."""
-        rows = self._gone.read(session, ident, 1)
-        if not rows or rows[0][4] != "delete":
-            return None
-        return Commit(*rows[0][:4]), Change(*rows[0][4:])
+    def transactions(self, session: Session, commits: Iterable[tuple[int, Commit]]) -> None:
+        """Add transactions as they were, with their numbers."""
+        rows = [(seq, each.id, each.time, each.actor, each.message) for seq, each in commits]
+        self._transaction.many(session, rows)
 
     def state(self, session: Session) -> tuple[int, bool]:
-        """Return how many specs are stored, and whether a tally is kept."""
+        """Return how many specs are stored in all, and whether a tally is kept."""
         if session.turn is not None:
             return session.turn.generation, session.turn.tallied
         generation, tallied = self._state.read(session)[0]
@@ -122,10 +126,13 @@ class Ledger:
         self._moved.run(session, relation, spec.name)
         self._set(session, "generation", turn_of(session).generation + 1)
 
-    def begin_tally(self, session: Session) -> None:
-        """Say that from now on a tally is kept."""
-        self._set(session, "tallied", True)
+    def begin_tally(self, session: Session) -> bool:
+        """Say that from now on a tally is kept; return whether it was not."""
+        begun = not turn_of(session).tallied
+        if begun:
+            self._set(session, "tallied", True)
+        return begun
 
-    def _set(self, session: Session, what: str, value: object) -> None:
+    def _set(self, session: Session, what: str, value: Any) -> None:
         self._turn[what].run(session, value)
         session.turn = turn_of(session)._replace(**{what: value})

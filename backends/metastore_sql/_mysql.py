@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import select
+import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -32,8 +33,11 @@ STALLED = 60.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_TURN = "UPDATE `_turn` SET seq = seq + 1"
-_TAKEN = "SELECT seq, time, generation, tallied FROM `_turn`"
+_TURN: tuple[Statement, ...] = (
+    ("BEGIN", ()),
+    ("UPDATE _turn SET seq = seq + 1", ()),
+    ("SELECT seq, time, generation, tallied FROM _turn", ()),
+)
 
 _ALL = {
     "autocommit": "1",
@@ -45,7 +49,11 @@ _ALL = {
     "sql_select_limit": "DEFAULT",
     "group_concat_max_len": "1048576",
 }
-_MARIADB = {"tx_isolation": "'READ-COMMITTED'", "max_recursive_iterations": "4294967295"}
+_MARIADB = {
+    "tx_isolation": "'READ-COMMITTED'",
+    "max_recursive_iterations": "4294967295",
+    "idle_write_transaction_timeout": "600",  # a client that is cut off in mid-transaction holds the turn until then
+}
 _MYSQL = {"transaction_isolation": "'READ-COMMITTED'", "cte_max_recursion_depth": "4294967295"}
 """Settings of a session: those of both, of MariaDB, of MySQL."""
 
@@ -109,30 +117,31 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
-    spoils = False
+    spoils = gathers = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
         refused: MetastoreError
         conn = None
         try:
-            conn = Connection(**_place(settings, host))
+            conn = _connected(settings, host)
             self._check(conn, settings, host, writing=writing)
             self._set_up(conn, settings)
-            conn.patience, conn.knock = settings.connect_timeout, lambda: _answers(settings, host)
+            conn._read_timeout = STALLED  # type: ignore[attr-defined]  # the stubs leave it out
+            conn.patience = settings.connect_timeout
+            conn.knock = lambda: _answers(settings, host)
             return conn
+        except MetastoreError as error:  # before OSError, which some of ours are
+            refused = error
         except (pymysql.MySQLError, OSError) as error:
             refused = self.meaning(error, settings)
-        except MetastoreError as error:
-            refused = error
         if conn is not None:
             self.close(conn)
         raise refused  # out here, so that nothing of the driver's hangs on it
 
     def _check(self, conn: Connection, settings: Settings, host: Host, *, writing: bool) -> None:
-        [(version, encoding, read_only)] = self.read(
-            conn, "SELECT version(), @@character_set_database, @@global.read_only", ()
-        )
+        [told] = self.run(conn, [("SELECT version(), @@character_set_database, @@global.read_only", ())])
+        [(version, encoding, read_only)] = self.rows(conn, told)
         self._recognise(version, host)
         if encoding != "utf8mb4":
             raise UnfitServerError(
@@ -169,29 +178,23 @@ class MySQL:
 
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn."""
-        conn.query("BEGIN")
-        conn.query(_TURN)
-        found = self.read(conn, _TAKEN, ())
-        return Turn(*found[0][:3], bool(found[0][3])) if found else None
+        found = self.rows(conn, self.run(conn, _TURN)[-1])
+        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
 
-    def read(self, conn: Connection, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer."""
+    def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
+        """Return the answer to each statement, one after the other: this protocol knows no other way."""
         with conn.cursor() as cursor:
-            cursor.execute(sql, tuple(bound))
-            return list(cursor.fetchall())
+            return [(cursor.execute(sql, tuple(bound)), cursor.fetchall()) for sql, bound in statements]
 
-    def execute(self, conn: Connection, sql: str, bound: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed."""
-        with conn.cursor() as cursor:
-            return cursor.execute(sql, tuple(bound))
+    def rows(self, conn: Connection, answer: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+        return list(answer[1])
 
-    def run(self, conn: Connection, statements: Sequence[Statement]) -> None:
-        """Run statements one after the other: this protocol knows no other way."""
-        with conn.cursor() as cursor:
-            for sql, bound in statements:
-                cursor.execute(sql, tuple(bound))
+    def count(self, answer: Any) -> int:
+        """Return how many rows a statement changed."""
+        return int(answer[0])
 
-    def many(self, conn: Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row; an INSERT takes many rows at once."""
         with conn.cursor() as cursor:
             cursor.executemany(sql, list(rows))
@@ -224,11 +227,34 @@ def _number(error: BaseException) -> int:
     return found if isinstance(found, int) and isinstance(error, pymysql.MySQLError) else 2003
 
 
+def _connected(settings: Settings, host: Host) -> Connection:
+    """Return a connection over a socket made here: the driver leaves one open that could not be connected."""
+    made = Connection(**_place(settings, host), defer_connect=True)
+    made._secure = bool(host.socket)  # type: ignore[attr-defined]  # see above
+    made.connect(_dialled(host, settings.connect_timeout))
+    return made
+
+
+def _dialled(host: Host, timeout: float) -> socket.socket:
+    if not host.socket:
+        made = socket.create_connection((host.name or "localhost", host.port), timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return made
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.settimeout(timeout)
+        made.connect(host.socket)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def _place(settings: Settings, host: Host) -> dict[str, Any]:
     return {
         "host": host.name or "localhost",
         "port": host.port,
-        "unix_socket": host.socket or None,
         "user": settings.user,
         "password": (settings.password or "").encode(),
         "database": settings.database,
@@ -237,7 +263,7 @@ def _place(settings: Settings, host: Host) -> dict[str, Any]:
         "client_flag": CLIENT.FOUND_ROWS,
         "conv": _CONVERSIONS,
         "connect_timeout": settings.connect_timeout,
-        "read_timeout": STALLED,
+        "read_timeout": settings.connect_timeout,
         "write_timeout": STALLED,
         "program_name": "metastore",
         **_tls(settings, host),
@@ -259,7 +285,7 @@ def _tls(settings: Settings, host: Host) -> dict[str, Any]:
 def _answers(settings: Settings, host: Host) -> bool:
     """Whether a server says anything at all to somebody who knocks, be it that it will not let us in."""
     try:
-        pymysql.connect(**{**_place(settings, host), "read_timeout": settings.connect_timeout}).close()
-    except pymysql.MySQLError as refused:
-        return _number(refused) not in (2003, 2006, 2013)
-    return True
+        with _dialled(host, settings.connect_timeout) as line:
+            return bool(line.recv(1))
+    except OSError:
+        return False

@@ -9,8 +9,8 @@ from attrs import frozen
 from sqlalchemy import FromClause, and_, false, func, or_, tuple_
 
 from metastore_sql._columns import HEAD, IDENT, NUMBER, TEXT
-from metastore_sql._compile import Conditions, Rows, entry_mark, number
-from metastore_sql._reading import Column, Condition, compared
+from metastore_sql._compile import Conditions, entry_mark, number
+from metastore_sql._reading import Column, Condition, Rows, Search, compared
 from metastore_sql._sortform import KINDS, head, whole
 
 __all__ = ["Join", "Term", "beyond", "entry_of", "free_terms", "order_by", "terms"]
@@ -97,14 +97,12 @@ class _Terms:
             self.made.append(Term(key, down, True, after))
 
     def _rank(self, order: Any, at: Any) -> None:
-        _, n, fields, count, down = order
-        only = (n, fields, count) in self.only
-        rank, hits = self.conditions.reading.ranked(
-            self.p, self.rows.relation, self.rows.table, n, fields, count, only=only
-        )
+        search, conditions = Search(*order[1:4]), self.conditions
+        only, name = search in self.only, conditions.alias("r")
+        rank, hits = conditions.reading.ranked(self.p, self.rows, search, name, only=only)
         if hits is not None:
             self.joins.append(Join(hits, hits.c.id == self.rows.c.id, only))
-        self._plain(rank, down, False, at, NUMBER)
+        self._plain(rank, order[4], False, at, NUMBER)
 
 
 def entry_of(conditions: Conditions, rows: Rows, place: Any) -> Join:
@@ -140,13 +138,15 @@ def terms(
     return found.made, found.joins
 
 
-def order_by(conditions: Conditions, made: Sequence[Term], columns: Sequence[Column]) -> list[Column]:
+def order_by(conditions: Conditions, made: Sequence[Term]) -> list[Column]:
     """Return the ORDER BY clause; the id, never absent, has the usual order of its index."""
-    reading = conditions.reading
-    return [
-        reading.order(key, descending=term.descending) if not _is_id(term) else key.desc() if term.descending else key
-        for term, key in zip(made, columns, strict=True)
-    ]
+    return [_ordered(conditions, term) for term in made]
+
+
+def _ordered(conditions: Conditions, term: Term) -> Column:
+    if _is_id(term):
+        return term.key.desc() if term.descending else term.key
+    return conditions.reading.order(term.key, descending=term.descending)
 
 
 def _is_id(term: Term) -> bool:

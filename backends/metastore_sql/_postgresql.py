@@ -7,8 +7,7 @@ serves whatever is absent. Bytes go as they are, in the server's binary form of 
 from __future__ import annotations
 
 import struct
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import psycopg
@@ -25,20 +24,15 @@ from metastore.errors import MetastoreError, ReadOnlyError, UnfitServerError
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._errors import POSTGRESQL, said, told_by_words
 from metastore_sql._settings import Host, Settings
+from metastore_sql._trips import Trips
 
 __all__ = ["OLDEST", "PostgreSQL"]
 
 OLDEST = 14
 
-STATEMENTS = 500
-"""Prepared statements that a connection keeps."""
-
-LARGE = 1000
-"""Rows of an answer that a connection at rest shall not hold."""
-
-_TURN = (
-    "BEGIN; UPDATE _turn SET seq = seq + 1"
-    " RETURNING seq, (extract(epoch from time) * 1000000)::bigint, generation, tallied"
+_TURN: tuple[Statement, ...] = (
+    ("BEGIN", ()),
+    ("UPDATE _turn SET seq = seq + 1 RETURNING seq, time, generation, tallied", ()),
 )
 
 _EPOCH = 946_684_800_000_000
@@ -96,41 +90,10 @@ _ADAPTERS = _adapters()
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for a server that is gone.
+    """A connection of the driver, and the trips over it."""
 
-    A frozen server, or one behind a cut wire, says nothing for ever: after ``patience`` seconds of silence somebody
-    else's knock finds out whether it still answers, and again after as many.
-    """
-
-    patience = 5.0
-    knock: Callable[[], bool] = staticmethod(lambda: True)
     server: Host
-    plain: psycopg.Cursor[Any]
-    """The cursor of every single statement: making one takes as long as half a statement."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Consume a generator of the driver's. Raises OperationalError for a server that does not answer at all."""
-        return super().wait(self._watched(gen), interval)
-
-    def _watched(self, gen: Any) -> Generator[Any, Any, Any]:
-        since = 0.0
-        try:
-            wanted = next(gen)
-            while True:
-                ready = yield wanted
-                since = 0.0 if ready else self._heard(since)
-                wanted = gen.send(ready)
-        except StopIteration as done:
-            return done.value
-
-    def _heard(self, since: float) -> float:
-        now = time.monotonic()
-        if not since or now - since < self.patience:
-            return since or now
-        if not self.knock():
-            self.pgconn.finish()
-            raise psycopg.OperationalError("the server does not answer any more")
-        return time.monotonic()
+    trips: Trips
 
 
 class PostgreSQL:
@@ -140,7 +103,7 @@ class PostgreSQL:
     sa: Compiling = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]  # its __init__ has no types
     collation = "C"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
-    spoils = True
+    spoils = gathers = True
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -164,10 +127,7 @@ class PostgreSQL:
         except psycopg.Error as error:
             text = str(error)
         else:
-            conn.patience = settings.connect_timeout
-            conn.knock = lambda: _answers(settings, host)
-            conn.prepare_threshold, conn.prepared_max = 1, STATEMENTS
-            conn.plain = conn.cursor(binary=True)
+            conn.trips = Trips(conn, settings.connect_timeout, lambda: _answers(settings, host))
             return conn
         # raised out here, as the driver's error carries the password within
         raise said(told_by_words(text), text, settings)
@@ -201,47 +161,36 @@ class PostgreSQL:
             "TimeZone": "UTC",
             "extra_float_digits": "1",
             "jit": "off",
+            "tcp_keepalives_idle": "10",  # a client that is cut off in mid-transaction holds the turn until it is found out
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
         }
         if settings.durability == "full":
-            [(kept,)] = self.read(conn, "SELECT current_setting('synchronous_commit')", ())
-            wanted |= {"synchronous_commit": "on"} if kept == "off" else {}
+            [kept] = conn.trips.run([("SELECT current_setting('synchronous_commit')", ())])
+            wanted |= {"synchronous_commit": "on"} if conn.trips.rows(kept)[0][0] == "off" else {}
         asked = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
-        self.read(conn, f"SELECT {asked}", [text for pair in wanted.items() for text in pair])
+        conn.trips.run([(f"SELECT {asked}", [text for pair in wanted.items() for text in pair])])
 
     def begin(self, conn: Connection) -> Turn | None:
-        """Begin a transaction and take the turn: one trip, as the server takes both in one message."""
-        with conn.cursor() as cursor:
-            cursor.execute(_TURN)
-            cursor.nextset()
-            found = cursor.fetchone()
-        return Turn(*found) if found else None
+        """Begin a transaction and take the turn, in one trip."""
+        found = conn.trips.rows(conn.trips.run(_TURN)[1])
+        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
 
-    def read(self, conn: Any, sql: str, bound: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return every row of an answer."""
-        cursor = conn.plain.execute(sql, bound)
-        found = cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
-        if len(found) > LARGE:
-            conn.plain = conn.cursor(binary=True)
-        return found
+    def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
+        """Return the answer to each statement, all in one trip."""
+        return conn.trips.run(statements)
 
-    def execute(self, conn: Any, sql: str, bound: Sequence[Any]) -> int:
-        """Run a statement and return how many rows it changed."""
-        changed: int = conn.plain.execute(sql, bound).rowcount
-        return changed
+    def rows(self, conn: Connection, answer: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of an answer."""
+        return conn.trips.rows(answer)
 
-    def run(self, conn: Any, statements: Sequence[Statement]) -> None:
-        """Run statements in one trip."""
-        if len(statements) == 1:
-            conn.plain.execute(*statements[0])
-            return
-        with conn.pipeline():
-            for sql, bound in statements:
-                conn.execute(sql, bound)
+    def count(self, answer: Any) -> int:
+        """Return how many rows a statement changed."""
+        return answer.command_tuples or 0
 
-    def many(self, conn: Any, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement once per row, all in one trip."""
-        with conn.cursor() as cursor:
-            cursor.executemany(sql, rows)
+    def many(self, conn: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row, in one trip."""
+        conn.trips.run([(sql, row) for row in rows])
 
     def close(self, conn: Connection) -> None:
         """Close a connection."""
@@ -258,9 +207,9 @@ class PostgreSQL:
     def meaning(self, error: BaseException, settings: Settings) -> MetastoreError:
         """Return the error of ours that says what an error of the driver means."""
         state = getattr(error, "sqlstate", None)
-        if state is None or state.startswith(("57P", "08")):
+        if (state is None and isinstance(error, psycopg.OperationalError)) or (state or "").startswith(("57P", "08")):
             return said(told_by_words(str(error)), str(error), settings)
-        return said(POSTGRESQL.get(state), str(error).partition("\n")[0], settings)
+        return said(POSTGRESQL.get(state or ""), str(error).partition("\n")[0], settings)
 
 
 class _Context:

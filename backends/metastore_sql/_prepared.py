@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Table, bindparam, delete, insert, update
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy import BindParameter, Table, bindparam, delete, update
 from sqlalchemy.engine import Dialect as Compiling
 from sqlalchemy.types import TypeEngine
 
 from metastore_sql._connection import Session
 
-__all__ = ["Prepared", "Reads", "adding", "dropping", "inserting", "setting", "slot"]
+__all__ = ["Prepared", "Reads", "dropping", "setting", "slot"]
 
 
 class Reads(Protocol):
@@ -43,7 +42,7 @@ class Prepared:
 
     def bind(self, values: Sequence[Any]) -> list[Any]:
         """Return the parameters of the statement for the values at its slots."""
-        bound = list(values) if self._in_order else [values[at] for at in self._places]
+        bound = list(values[: len(self._places)]) if self._in_order else [values[at] for at in self._places]
         for at, made in self._made:
             bound[at] = made(bound[at])
         return bound
@@ -69,12 +68,6 @@ class Prepared:
             session.many(self.sql, bound)
 
 
-def inserting(table: Table, names: Sequence[str] = ()) -> Any:
-    """Return the statement that adds a row of these columns (of all), a slot each."""
-    columns = [table.c[name] for name in names] or list(table.c)
-    return insert(table).values({each: slot(at, each.type) for at, each in enumerate(columns)})
-
-
 def dropping(table: Table, *names: str) -> Any:
     """Return the statement that takes away the rows with these values, a slot each."""
     return delete(table).where(*(table.c[name] == slot(at, table.c[name].type) for at, name in enumerate(names)))
@@ -86,15 +79,3 @@ def setting(table: Table, names: Sequence[str], where: Sequence[str]) -> Any:
     slots = [slot(at, each.type) for at, each in enumerate(kept)]
     fits = [column == made for column, made in zip(kept[len(names) :], slots[len(names) :], strict=True)]
     return update(table).values(dict(zip(kept[: len(names)], slots[: len(names)], strict=True))).where(*fits)
-
-
-def adding(table: Table, dialect: Compiling, *, summed: Sequence[str] = (), taken: Sequence[str] = ()) -> Any:
-    """Return the statement that adds a row, a slot per column; to one with that key the ``summed`` numbers are added, the ``taken`` columns are given."""
-    made: Any = (postgresql if dialect.name == "postgresql" else mysql).insert(table)
-    made = made.values({each: slot(at, each.type) for at, each in enumerate(table.c)})
-    new = made.excluded if dialect.name == "postgresql" else made.inserted
-    change = {name: table.c[name] + new[name] for name in summed} | {name: new[name] for name in taken}
-    key = [each.name for each in table.primary_key]
-    if dialect.name == "mysql":
-        return made.on_duplicate_key_update(change or {key[0]: table.c[key[0]]})
-    return made.on_conflict_do_update(index_elements=key, set_=change) if change else made.on_conflict_do_nothing()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, FromClause
 from sqlalchemy.types import TypeEngine
 
 from metastore._json import encode
+from metastore.backend import FieldSpec
 from metastore_sql._columns import FLAG, NUMBER, REAL, TEXT
 from metastore_sql._compiled import Making, Parameters
 from metastore_sql._tables import Relation
@@ -41,7 +42,7 @@ Steps = Sequence[str | int]
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     each: getattr(operator, each) for each in ("eq", "ne", "lt", "le", "gt", "ge")
 }
-_KEPT = {"int": NUMBER, "float": REAL, "bool": FLAG}
+_KEPT: dict[str, TypeEngine[Any]] = {"int": NUMBER, "float": REAL, "bool": FLAG}
 
 
 def compared(op: str, one: Column, other: Column) -> Condition:
@@ -80,8 +81,36 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [encode(value)]
     found = [encode(int(value))] if value == int(value) else []
-    found += [encode(float(value))] if value == float(value) else []
+    found += [encode(float(value) + 0.0)] if value == float(value) else []
     return [*found, "-0.0"] if value == 0 else found
+
+
+class Rows:
+    """One table of rows in a statement: its relation, and the alias by which its columns are asked for."""
+
+    __slots__ = ("c", "relation", "table")
+
+    def __init__(self, relation: Relation, name: str) -> None:
+        self.relation = relation
+        self.table = relation.table.alias(name)
+        self.c: Any = self.table.c
+
+    def field(self, name: str) -> FieldSpec | None:
+        """Return the spec of a column's field, nothing for a column that the engine derives for all."""
+        return self.relation.spec.by_name.get(name.removesuffix("__folded"))
+
+    def optional(self, name: str) -> bool:
+        """Return whether a column may hold nothing."""
+        field = self.field(name)
+        return field is None or field.optional
+
+
+class Search(NamedTuple):
+    """Words that are looked for: their number, the fields that count (none: all), and how many words there are."""
+
+    number: int
+    fields: tuple[str, ...]
+    words: int
 
 
 class Reading(Protocol):
@@ -94,6 +123,9 @@ class Reading(Protocol):
         self, p: Parameters, value: Column, number: int, make: Making | None = None, spread: Spread | None = None
     ) -> Condition:
         """Return that a value is one of a bound list, however long, after each was made a plain value and they all were spread."""
+
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what a small sub-select finds, so that an index of the value serves."""
 
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key, absent smallest."""
@@ -128,29 +160,22 @@ class Reading(Protocol):
     def urls(self, p: Parameters, whole: Column, steps: Steps) -> tuple[FromClause, Column]:
         """Return the locations of a blob and the url of each; the last step is ``url``."""
 
-    def matches(
-        self, p: Parameters, relation: Relation, rows: FromClause, number: int, fields: Sequence[str], count: int
-    ) -> Condition:
-        """Return that each of so many words occurs in one of the fields (none: in any)."""
+    def matches(self, p: Parameters, rows: Rows, search: Search) -> Condition:
+        """Return that each of the words occurs in one of the fields."""
 
     def ranked(
-        self,
-        p: Parameters,
-        relation: Relation,
-        rows: FromClause,
-        number: int,
-        fields: Sequence[str],
-        count: int,
-        *,
-        only: bool,
+        self, p: Parameters, rows: Rows, search: Search, name: str, *, only: bool
     ) -> tuple[Column, FromClause | None]:
-        """Return the rank of a row, and what is to be joined to it by ``id`` for that; with ``only`` that has only what matches.
+        """Return the rank of a row, and what is to be joined to it by ``id`` for that, under a name.
 
-        The latter spares the condition. Where nothing is to be joined, the condition stays.
+        With ``only``, every row of the answer matches: what is joined has only those, which spares the condition.
         """
 
     def items(self, p: Parameters, whole: Column, kind: str) -> tuple[FromClause, Column]:
         """Return the elements of a list column, and each as a value of its kind."""
+
+    def real(self, value: Column) -> Column:
+        """Return a number as a double, of which a sum may be taken."""
 
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""

@@ -9,12 +9,15 @@ from sqlalchemy import FromClause, and_, case, cast, collate, func, literal_colu
 from sqlalchemy.dialects import mysql
 
 from metastore._json import encode
-from metastore_sql._columns import FLAG, NUMBER, TEXT
+from metastore_sql._columns import FLAG, NUMBER, REAL, TEXT
 from metastore_sql._compiled import Making, Parameters
-from metastore_sql._reading import Column, Condition, How, Spread, Steps, above, kept_as
-from metastore_sql._tables import Relation, searched
+from metastore_sql._reading import Column, Condition, How, Rows, Search, Spread, Steps, above, kept_as
+from metastore_sql._tables import searched
 
 __all__ = ["MySQLReading"]
+
+MARIADB = "utf8mb4_nopad_bin"
+"""MariaDB's collation by code point, by which it is known."""
 
 _FORMS = {
     "bool": ("BOOLEAN",),
@@ -45,6 +48,10 @@ class MySQLReading:
         each = p.each(value.type, make, spread)
         return value.op("IN", is_comparison=True)(p.many(number, lambda values: _nonempty(each(values))))
 
+    def within(self, value: Column, found: Any) -> Condition:
+        """Return that a value is one of what is found."""
+        return value.in_(found)
+
     def order(self, key: Column, *, descending: bool) -> Column:
         """Return a sort key; here absent is smallest anyway."""
         return key.desc() if descending else key.asc()
@@ -69,6 +76,13 @@ class MySQLReading:
         """Return the JSON text at the end of the steps."""
         return func.json_extract(whole, _path(p, steps)) if steps else whole
 
+    def _whole(self, p: Parameters, whole: Column, steps: Steps) -> Column:
+        """Return the list or dict at the end of the steps as it was written; MySQL, which has no such function, writes it anew."""
+        if not steps:
+            return whole
+        take = func.json_query if self._collation == MARIADB else func.json_extract
+        return take(whole, _path(p, steps))
+
     def scalar(self, p: Parameters, whole: Column, steps: Steps, kind: str) -> Column:
         """Return the value at the end of the steps as one of its kind."""
         kept = kept_as(kind)
@@ -92,8 +106,9 @@ class MySQLReading:
     def of_form(self, p: Parameters, whole: Column, steps: Steps, form: str) -> Column:
         """Return the value at the end of the steps where it is of that JSON type."""
         kind = func.json_type(self.inside(p, whole, steps))
+        made: Column
         if form in ("list", "dict"):
-            made = collate(self.inside(p, whole, steps), self._collation)
+            made = collate(self._whole(p, whole, steps), self._collation)
         else:
             made = self.scalar(p, whole, steps, {"bool": "bool", "number": "float"}.get(form, "str"))
         names = ", ".join(f"'{name}'" for name in _FORMS[form])
@@ -113,8 +128,8 @@ class MySQLReading:
 
     def elements(self, p: Parameters, whole: Column, steps: Steps) -> tuple[FromClause, Column]:
         """Return the elements of a list and the canonical text of each."""
-        found = self.inside(p, whole, steps)
-        array = case((func.json_type(found) == literal_column("'ARRAY'"), self.inside(p, whole, steps)))
+        found = self._whole(p, whole, steps)
+        array = case((func.json_type(found) == literal_column("'ARRAY'"), found))
         every = func.json_table(array, literal_column("'$[*]' COLUMNS (value JSON PATH '$')")).table_valued(
             "value", name="e"
         )
@@ -128,38 +143,27 @@ class MySQLReading:
         )
         return every, collate(type_coerce(every.c.value, TEXT), self._collation)
 
-    def matches(
-        self, p: Parameters, relation: Relation, rows: FromClause, number: int, fields: Sequence[str], count: int
-    ) -> Condition:
+    def matches(self, p: Parameters, rows: Rows, search: Search) -> Condition:
         """Return that the row is found under every word."""
-        hits = [_hits(relation).where(*_found(p, relation, number, fields, at)) for at in range(count)]
+        words: Any = rows.relation.text
+        hits = [select(words.c.id).where(_found(p, words, search, at)) for at in range(search.words)]
         return and_(*[rows.c.id.in_(hit) for hit in hits])
 
     def ranked(
-        self,
-        p: Parameters,
-        relation: Relation,
-        rows: FromClause,
-        number: int,
-        fields: Sequence[str],
-        count: int,
-        *,
-        only: bool,
+        self, p: Parameters, rows: Rows, search: Search, name: str, *, only: bool
     ) -> tuple[Column, FromClause | None]:
         """Return the sum over the words found, one look-up for all rows."""
-        table: Any = relation.text
-        weight = case(
-            *[
-                (table.c.field == p.fixed(each.name, TEXT), literal_column(str(each.search)))
-                for each in searched(relation.spec, tuple(fields))
-            ],
-            else_=literal_column("0"),
-        )
-        words = or_(*[and_(*_found(p, relation, number, fields, at)) for at in range(count)])
-        hits = select(table.c.id, func.sum(weight).label("hits")).where(words).group_by(table.c.id)
-        if only and count > 1:
-            hits = hits.having(func.count(table.c.word.distinct()) == literal_column(str(count)))
-        found = hits.subquery("r")
+        words: Any = rows.relation.text
+        weights: list[Any] = [
+            (words.c.field == p.fixed(each.name, TEXT), literal_column(str(each.search)))
+            for each in searched(rows.relation.spec, search.fields)
+        ]
+        weight = func.sum(case(*weights, else_=literal_column("0"))).label("hits")
+        every = or_(*[_found(p, words, search, at) for at in range(search.words)])
+        hits = select(words.c.id, weight).where(every).group_by(words.c.id)
+        if only and search.words > 1:
+            hits = hits.having(func.count(words.c.word.distinct()) == literal_column(str(search.words)))
+        found = hits.subquery(name)
         return found.c.hits if only else func.coalesce(found.c.hits, literal_column("0")), found
 
     def items(self, p: Parameters, whole: Column, kind: str) -> tuple[FromClause, Column]:
@@ -172,6 +176,10 @@ class MySQLReading:
             return every, case((value == literal_column("'true'"), literal_column("1")), else_=literal_column("0"))
         return every, collate(value, self._collation) if kept is TEXT else _number(value, kept)
 
+    def real(self, value: Column) -> Column:
+        """Return a number as a double; to cast to one is not known to every version."""
+        return type_coerce(value, REAL) + literal_column("0e0")
+
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
         place = func.row_number().over(partition_by=list(keys), order_by=list(order)).label("place")
@@ -180,7 +188,9 @@ class MySQLReading:
 
 
 def _number(value: Column, kept: Any) -> Column:
-    return type_coerce(cast(value, mysql.INTEGER() if kept is NUMBER else mysql.DOUBLE()), kept)
+    return type_coerce(
+        cast(value, mysql.INTEGER()) if kept is NUMBER else type_coerce(value, REAL) + literal_column("0e0"), kept
+    )
 
 
 def _path(p: Parameters, steps: Steps) -> Column:
@@ -196,15 +206,11 @@ def _quoted(steps: Steps) -> str:
     return "".join(f".{encode(step)}" for step in steps)
 
 
-def _hits(relation: Relation) -> Any:
-    table: Any = relation.text
-    return select(table.c.id)
-
-
-def _found(p: Parameters, relation: Relation, number: int, fields: Sequence[str], at: int) -> list[Condition]:
-    table: Any = relation.text
-    found = [table.c.word == p.one(number, TEXT, _word(at))]
-    return [*found, or_(*[table.c.field == p.fixed(name, TEXT) for name in fields])] if fields else found
+def _found(p: Parameters, words: Any, search: Search, at: int) -> Condition:
+    found = words.c.word == p.one(search.number, TEXT, _word(at))
+    return (
+        and_(found, or_(*[words.c.field == p.fixed(name, TEXT) for name in search.fields])) if search.fields else found
+    )
 
 
 def _word(at: int) -> Callable[[Any], str]:

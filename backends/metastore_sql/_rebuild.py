@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, literal_column, select, update
+from sqlalchemy import delete, literal_column, select, update
 
 from metastore._declare import default_from
 from metastore._values import to_column
-from metastore.backend import Change, Row, derived_value, repeated
-from metastore.errors import IdTakenError
-from metastore_sql._columns import IDENT
+from metastore.backend import Change, Row, derived_value
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
 from metastore_sql._prepared import Prepared, setting, slot

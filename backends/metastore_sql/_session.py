@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metastore.backend import TypeSpec
 from metastore.errors import (
     BackendError,
     BusyError,
@@ -20,6 +19,8 @@ from metastore.errors import (
 )
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._hosts import pauses
+from metastore_sql._known import Known
+from metastore_sql._tables import Relation
 
 if TYPE_CHECKING:
     from metastore_sql._connection import Connections
@@ -27,8 +28,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark", "Session"]
 
-Mark = tuple[int, int, MetastoreError | None, Turn | None, bytes | None]
-"""Where a savepoint stands among the statements, and what was true there."""
+
+MANY = 1000
+"""Statements that one trip takes."""
+
+Check = Callable[[list[tuple[Any, ...]]], None]
+"""What looks at the rows of a statement that went with others."""
+
+
+class Mark(NamedTuple):
+    """Where a savepoint stands among the statements, and what was true there."""
+
+    sent: int
+    at: int
+    spoilt: MetastoreError | None
+    turn: Turn | None
+    stamped: bytes | None
+    changes: int
 
 
 class Session:
@@ -36,7 +52,9 @@ class Session:
 
     Outside a transaction every read takes a connection of the pool for one statement. ``specs`` are those that
     the open transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
-    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found. Write methods
+    ``stamped`` is the id of the commit that was recorded in it, by which a commit whose answer was lost is found; ``changes``
+    counts the changes recorded since. ``touched`` names the tables of types that it read or wrote,
+    ``made`` are those that it made. Write methods
     raise ConflictError outside a transaction; once a transaction is undone by the database, everything in it raises RetryError.
     """
 
@@ -45,7 +63,7 @@ class Session:
         self._dialect, self._settings = connections.dialect, connections.settings
         self.pid = os.getpid()
         self.depth = 0
-        self.specs: dict[str, TypeSpec | None] = {}
+        self.specs: dict[str, Known | None] = {}
         self._holds = False
         self._clear()
 
@@ -56,7 +74,11 @@ class Session:
         self._spoilt: MetastoreError | None = None
         self._gone = False
         self._waiting: list[Statement] = []
+        self._checks: list[tuple[int, Check]] = []
         self._sent = 0
+        self.changes = 0
+        self.touched: set[str] = set()
+        self.made: list[Relation] = []
 
     # asking and writing
 
@@ -64,38 +86,61 @@ class Session:
         """Return the rows of a statement: in this thread's transaction if there is one, else at once and by itself."""
         if self.depth == 0:
             return self._connections.read(sql, bound)
-        self._send()
-        try:
-            return self._dialect.read(self.conn, sql, bound)
-        except self._dialect.errors as refused:
-            raise self._failed(refused) from refused
+        return self._dialect.rows(self.conn, self._answer(sql, bound))
 
     def execute(self, sql: str, bound: Sequence[Any] = ()) -> int:
         """Run a statement of the open transaction; return how many rows it changed."""
         self._check_inside()
-        self._send()
-        try:
-            return self._dialect.execute(self.conn, sql, bound)
-        except self._dialect.errors as refused:
-            raise self._failed(refused) from refused
+        return self._dialect.count(self._answer(sql, bound))
 
-    def later(self, sql: str, bound: Sequence[Any] = ()) -> None:
-        """Run a statement of the open transaction whose answer nobody needs; it goes, and may fail, with the next that is asked, or with COMMIT."""
+    def later(self, sql: str, bound: Sequence[Any] = (), check: Check | None = None) -> None:
+        """Run a statement of the open transaction whose answer nobody waits for; it goes, and may fail, with the next that is asked.
+
+        ``check`` gets its rows then, and may raise; what has to be checked is, before COMMIT.
+        """
         self._check_inside()
         self._check_sound()
+        if check is not None:
+            self._checks.append((len(self._waiting), check))
         self._waiting.append((sql, bound))
 
     def many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run a statement of the open transaction once per row."""
+        """Run a statement of the open transaction once per row; small numbers of rows wait for the next trip."""
         self._check_inside()
-        if len(rows) <= 1:
-            self._waiting.extend([(sql, row) for row in rows])
+        if self._dialect.gathers or len(rows) <= 1:
+            for at in range(0, len(rows), MANY):
+                self._waiting.extend([(sql, row) for row in rows[at : at + MANY]])
+                if len(self._waiting) >= MANY:
+                    self.send()
             return
-        self._send()
+        self.send()
         try:
             self._dialect.many(self.conn, sql, rows)
         except self._dialect.errors as refused:
             raise self._failed(refused) from refused
+
+    def send(self) -> None:
+        """Run now what waits, and look at what is to be checked."""
+        self._check_sound()
+        if self._waiting:
+            self._run(())
+
+    def _answer(self, sql: str, bound: Sequence[Any]) -> Any:
+        self._check_sound()
+        return self._run(((sql, bound),))[-1]
+
+    def _run(self, last: Sequence[Statement]) -> list[Any]:
+        """Return the answers to what waits and to what comes last, all of one trip where the driver can."""
+        statements, checks = [*self._waiting, *last], self._checks
+        self._waiting, self._checks = [], []
+        self._sent += 1
+        try:
+            answers = self._dialect.run(self.conn, statements)
+        except self._dialect.errors as refused:
+            raise self._failed(refused) from refused
+        for at, check in checks:
+            check(self._dialect.rows(self.conn, answers[at]))
+        return answers
 
     def _check_inside(self) -> None:
         if self.depth == 0:
@@ -107,18 +152,6 @@ class Session:
         if isinstance(self._spoilt, RetryError):
             raise RetryError(*self._spoilt.args)
         raise BackendError(f"an earlier error spoilt the transaction, undo it: {self._spoilt}")
-
-    def _send(self) -> None:
-        """Send what waits, and forget it."""
-        self._check_sound()
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        self._sent += 1
-        try:
-            self._dialect.run(self.conn, waiting)
-        except self._dialect.errors as refused:
-            raise self._failed(refused) from refused
 
     def _failed(self, refused: BaseException) -> MetastoreError:
         """Return our error for the driver's, and remember what it did to the transaction."""
@@ -175,8 +208,9 @@ class Session:
     def commit(self) -> None:
         """Commit, in one trip with what waits; when it returns, it is kept. Raises RetryError where it is certain that it is not."""
         self._check_sound()
-        self._waiting.append(("COMMIT", ()))
-        waiting, self._waiting = self._waiting, []
+        if self._checks:
+            self.send()
+        waiting, self._waiting = [*self._waiting, ("COMMIT", ())], []
         try:
             self._dialect.run(self.conn, waiting)
         except self._dialect.errors as refused:
@@ -197,7 +231,6 @@ class Session:
         if self.conn is None or self._gone:
             return
         self._gone = True
-        self._waiting = []
         try:
             self._dialect.run(self.conn, [("ROLLBACK", ())])
             self._gone = False
@@ -223,25 +256,26 @@ class Session:
         """Set a savepoint; it goes with the next statement."""
         self._check_sound()
         self._waiting.append((f"SAVEPOINT s{level}", ()))
-        return self._sent, len(self._waiting) - 1, self._spoilt, self.turn, self.stamped
+        return Mark(self._sent, len(self._waiting) - 1, self._spoilt, self.turn, self.stamped, self.changes)
 
     def keep(self, level: int, mark: Mark) -> None:
         """Let go of a savepoint, and keep what came after it."""
         self._check_sound()
-        if mark[0] == self._sent and mark[1] == len(self._waiting) - 1:
+        if mark.sent == self._sent and mark.at == len(self._waiting) - 1:
             self._waiting.pop()
         else:
             self._waiting.append((f"RELEASE SAVEPOINT s{level}", ()))
 
     def undo_to(self, level: int, mark: Mark) -> None:
         """Undo what came after a savepoint. Where the database undid everything, that stays so."""
-        sent, at, spoilt, self.turn, self.stamped = mark
-        if self._gone or (isinstance(self._spoilt, RetryError)):
+        sent, at, spoilt, self.turn, self.stamped, self.changes = mark
+        if self._gone or isinstance(self._spoilt, RetryError):
             return
         if sent == self._sent:
             del self._waiting[at:]
+            self._checks = [each for each in self._checks if each[0] < at]
             return
-        self._waiting = []
+        self._waiting, self._checks = [], []
         try:
             self._dialect.run(self.conn, [(f"ROLLBACK TO SAVEPOINT s{level}", ()), (f"RELEASE SAVEPOINT s{level}", ())])
             self._spoilt = spoilt

@@ -131,7 +131,7 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
     place, _, options = found["rest"].partition("?")
     authority, slash, path = place.partition("/")
     database = unquote(path)
-    if not slash or not database or "/" in database or "#" in place:
+    if not slash or not path or "/" in path or "@" in path or "#" in place:
         raise CatalogUrlError(
             f"expected one database after the host, as in {EXAMPLES[family]} (write / ? # @ of a name or password as %2F %3F %23 %40)"
         )

@@ -216,9 +216,9 @@ class _Split:
         return (*found, self.value(after.id))
 
 
-def _group(word: str, items: list[Shape]) -> Shape:
+def _group(word: str, items: list[Any]) -> Shape:
     """Join conditions: one that decides stands alone, one that does not matter is left out, a group in its like is dissolved."""
-    flat = [part for item in items for part in (item[1] if item[0] == word else (item,))]  # type: ignore[attr-defined, union-attr]
+    flat = [part for item in items for part in (item[1] if item[0] == word else (item,))]
     decides = FALSE if word == "and" else TRUE
     if decides in flat:
         return decides

@@ -12,11 +12,11 @@ from metastore.errors import QueryError
 from metastore.query import Measure, Path, Query
 from metastore_sql import _lookups as lookups
 from metastore_sql._columns import IDENT, NUMBER
-from metastore_sql._compile import Conditions, Rows
+from metastore_sql._compile import Conditions
 from metastore_sql._compiled import Compiled, Parameters
 from metastore_sql._figures import aggregate
 from metastore_sql._order import beyond, order_by, terms
-from metastore_sql._reading import Condition, Reading, reading_of
+from metastore_sql._reading import Condition, Reading, Rows, reading_of
 from metastore_sql._shape import Relations, Shape, aggregate_shape, select_shape
 from metastore_sql._sortform import element_mark
 from metastore_sql._tables import Own, Relation
@@ -36,29 +36,33 @@ class Statements:
         self._sa, self.own, self._relations = dialect.sa, own, relations
         self.reading: Reading = reading_of(dialect.name, dialect.collation)
         self._compiled = lru_cache(SHAPES)(self._compile)
-        self.identify = lookups.identify(self._begun())
-        """Its value: the ids."""
+        self.recorded = lookups.recorded(self._begun())
+        """Its value: the ids of commits."""
         self.deleted = lookups.deleted(self._begun())
         """Its value: the id."""
 
     def _begun(self) -> Conditions:
         return Conditions(self.own, self.reading, Parameters(self._sa))
 
-    def fetch(self, relation: Relation) -> Compiled:
-        """Return the statement of the rows with ids, in no order; its value is the ids."""
-        return self._compiled(("fetch", relation))
+    def fetch(self, relation: Relation, *, one: bool) -> Compiled:
+        """Return the statement of the rows with ids, in no order; its value: the ids, one or any number."""
+        return self._compiled(("fetch", relation, one))
+
+    def identify(self, *, one: bool) -> Compiled:
+        """Return the statement of what is known of ids; its value: the ids."""
+        return self._compiled(("identify", one))
 
     def named(self, relation: Relation, *, versioned: bool) -> Compiled:
         """Return the statement of the rows of a name, the highest version first; its values: the name, the limit, the version."""
         return self._compiled(("named", relation, versioned))
 
-    def closure(self, *, bounded: bool, backwards: bool, field: bool) -> Compiled:
+    def closure(self, *, bounded: bool, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of every link within reach; its values: the ids, the depth, the field."""
-        return self._compiled(("closure", bounded, backwards, field))
+        return self._compiled(("closure", bounded, backwards, field, one))
 
-    def neighbours(self, *, backwards: bool, field: bool) -> Compiled:
+    def neighbours(self, *, backwards: bool, field: bool, one: bool) -> Compiled:
         """Return the statement of a closure of one hop; its values: the ids, the depth, the field."""
-        return self._compiled(("neighbours", backwards, field))
+        return self._compiled(("neighbours", backwards, field, one))
 
     def select(self, relation: Relation, query: Query) -> Asked:
         """Return the statement of a query's rows, and its values. Raises QueryError for what nests too deeply."""
@@ -92,15 +96,11 @@ class _Making:
 
     def select(self, where: Any, orders: Sequence[Any], after: Any, limit: int | None, latest: bool) -> Any:
         """Return the statement of a query's rows."""
-        if (
-            where[0] == "contains"
-            and where[3]
-            and not (orders or after or latest)
-            and where[1][1] in self.relation.sides
-        ):
-            if where[1][0] == "column":
-                return self._page_of(where, limit)
-        only = {tuple(each[1:]) for each in _conjoined(where) if each[0] == "matches"} if not latest else set()
+        if not (orders or after or latest) and self._is_page(where):
+            return self._page_of(where, limit)
+        only = (
+            set() if latest else _searches(where).intersection([order[1:4] for order in orders if order[0] == "rank"])
+        )
         made, joins = terms(self.conditions, self.rows, orders, after, only)
         source: Any = self.rows.table
         for each in joins:
@@ -108,18 +108,18 @@ class _Making:
         condition = self._where(_without(where, only) if any(each.inner for each in joins) else where, latest)
         if after is not None:
             condition = and_(condition, beyond(made, rows_compared=self.conditions.reading.compares_rows))
-        if limit is None or len(made) == 1:
-            order = order_by(self.conditions, made, [term.key for term in made])
-            return self._limited(
-                select(*self._columns(self.rows)).select_from(source).where(condition).order_by(*order), limit
-            )
-        return self._late(source, condition, made, limit)
+        found = select(*self._columns(self.rows)).select_from(source).where(condition)
+        return self._limited(found.order_by(*order_by(self.conditions, made)), limit)
 
     def _columns(self, rows: Rows) -> list[Any]:
         return [rows.c[each.name] for each in self.relation.spec.columns]
 
     def _limited(self, statement: Any, limit: int | None) -> Any:
         return statement if limit is None else statement.limit(self.p.one(limit, NUMBER))
+
+    def _is_page(self, where: Any) -> bool:
+        place = where[1] if where[0] == "contains" and where[3] else ("", "")
+        return place[0] == "column" and place[1] in self.relation.sides
 
     def _page_of(self, where: Any, limit: int | None) -> Any:
         """A page in id order of what has one element: a range of the look-up, which is keyed so."""
@@ -137,17 +137,9 @@ class _Making:
         reading = self.conditions.reading
         order = [reading.order(rows.c[name], descending=True) for name in ("version__key", "version")]
         inner = self.conditions.of(where, rows)
-        return self.rows.c.id.in_(reading.first_of_each(rows.c.id, keys, [*order, rows.c.id.desc()], inner))
-
-    def _late(self, source: Any, condition: Condition, made: Sequence[Any], limit: int) -> Any:
-        """Sort narrow rows, then fetch the whole ones of the page."""
-        keys = [term.key.label(f"o{at}") for at, term in enumerate(made)]
-        inner = select(self.rows.c.id.label("i"), *keys).select_from(source).where(condition)
-        inner = inner.order_by(*order_by(self.conditions, made, keys))
-        page, whole = self._limited(inner, limit).subquery("k"), Rows(self.relation, "w")
-        again = order_by(self.conditions, made, [page.c[f"o{at}"] for at in range(len(made))])
-        joined = page.join(whole.table, whole.c.id == page.c.i)
-        return select(*self._columns(whole)).select_from(joined).order_by(*again)
+        newest = reading.first_of_each(rows.c.id, keys, [*order, rows.c.id.desc()], inner)
+        found: Condition = self.rows.c.id.in_(newest)
+        return found
 
     def aggregate(self, where: Any, groups: Sequence[Any], figures: Sequence[Any], latest: bool) -> Any:
         """Return the statement of groups and their measures."""
@@ -159,13 +151,18 @@ def _conjoined(where: Any) -> Sequence[Any]:
     return found
 
 
+def _searches(where: Any) -> set[Any]:
+    return {each[1:] for each in _conjoined(where) if each[0] == "matches"}
+
+
 def _without(where: Any, only: set[Any]) -> Shape:
     """Leave out the searches that a join answers."""
-    return "and", tuple([each for each in _conjoined(where) if each[0] != "matches" or tuple(each[1:]) not in only])
+    return "and", tuple([each for each in _conjoined(where) if each[0] != "matches" or each[1:] not in only])
 
 
 _SIMPLE: dict[str, Callable[..., Compiled]] = {
     "fetch": lookups.fetch,
+    "identify": lookups.identify,
     "named": lookups.named,
     "closure": lookups.closure,
     "neighbours": lookups.neighbours,

@@ -9,9 +9,8 @@ Indexes hold an absent value first (``NULLS FIRST`` in PostgreSQL, as MariaDB ha
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from attrs import frozen
 from sqlalchemy import (
@@ -19,7 +18,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
     func,
@@ -28,8 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect as Compiling
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import ColumnCollectionConstraint, CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
 from metastore.backend import FieldSpec, TypeSpec
@@ -52,41 +49,11 @@ from metastore_sql._columns import (
     Bounded,
     column_type,
 )
+from metastore_sql._parts import Naming, fitted, index_on, key_of, needed, table_of
 
-__all__ = ["Inline", "Naming", "Own", "Relation", "creation", "fitted", "look_ups", "own_tables", "searched"]
-
-NAME_LENGTH = 63
-"""Of PostgreSQL; MariaDB allows one more."""
-
-_KEPT = frozenset(
-    ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "db_row_id", "db_trx_id", "db_roll_ptr", "fts_doc_id")
-)
-"""Names of columns that PostgreSQL or InnoDB has for itself."""
+__all__ = ["Own", "Relation", "creation", "look_ups", "own_tables", "searched"]
 
 _SCALARS: dict[str, TypeEngine[Any]] = {"int": NUMBER, "float": REAL, "bool": FLAG}
-
-
-class Naming(Protocol):
-    """What of a dialect tables depend on: the family's name, and (MariaDB) the collation by code point, without padding."""
-
-    @property
-    def name(self) -> str:
-        """``postgresql`` or ``mysql``."""
-
-    @property
-    def collation(self) -> str:
-        """The collation of every text column; not asked of PostgreSQL, where it is always ``C``."""
-
-
-def fitted(name: str) -> str:
-    """Return a name that a server takes: a longer one is cut and told apart by a hash.
-
-    >>> fitted("images:tags"), len(fitted("t" * 48 + ":" + "x" * 63))
-    ('images:tags', 63)
-    """
-    if len(name) <= NAME_LENGTH:
-        return f"{name}~" if name in _KEPT else name
-    return f"{name[: NAME_LENGTH - 17]}~{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
 
 
 def look_ups(spec: TypeSpec) -> list[FieldSpec]:
@@ -97,52 +64,6 @@ def look_ups(spec: TypeSpec) -> list[FieldSpec]:
 def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
     """Return the fields that full text searches, in order; where there are ``names``, only these."""
     return [each for each in spec.fields if each.search and (not names or each.name in names)]
-
-
-def _table(meta: MetaData, dialect: Naming, name: str, *parts: Any) -> Table:
-    options: dict[str, Any] = {}
-    if dialect.name == "mysql":
-        options = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": dialect.collation}
-        options |= {"mysql_row_format": "DYNAMIC"}
-    return Table(name, meta, *parts, quote=True, **options)
-
-
-def _needed(name: str, kept: Any) -> Column[Any]:
-    return Column(name, kept, nullable=False, autoincrement=False)
-
-
-def _key(name: str, *columns: str) -> PrimaryKeyConstraint:
-    # named, as PostgreSQL's own names for keys are ones that a type may have
-    return PrimaryKeyConstraint(*columns, name=fitted(f"{name}#key"))
-
-
-class Inline(ColumnCollectionConstraint):
-    """An index that MariaDB makes with its table: one statement, where each CREATE INDEX would copy the table's definition anew."""
-
-    def __init__(self, name: str, *columns: Column[Any], room: dict[str, int]) -> None:
-        self.room = room
-        super().__init__(*columns, name=name)
-
-    def text(self, quote: Callable[[str], str]) -> str:
-        """Return it as MariaDB writes it, in CREATE TABLE and after ADD."""
-        names = [
-            f"{quote(each.name)}({self.room[each.name]})" if each.name in self.room else quote(each.name)
-            for each in self
-        ]
-        return f"INDEX {quote(str(self.name))} ({', '.join(names)})"
-
-
-@compiles(Inline, "mysql")
-def _inline(key: Inline, compiler: Any, **_: Any) -> str:
-    return key.text(compiler.preparer.quote)
-
-
-def _index_on(dialect: Naming, table: Table, name: str, columns: list[Any], room: dict[str, int] | None = None) -> Any:
-    if dialect.name == "postgresql":
-        return Index(fitted(name), *columns)
-    made = Inline(fitted(name), *columns, room=room or {})
-    table.append_constraint(made)
-    return made
 
 
 @frozen(kw_only=True)
@@ -165,6 +86,37 @@ class Own:
         return tuple(self.turn.metadata.sorted_tables)
 
 
+_NAME = Bounded(64)
+_OWN: dict[str, dict[str, TypeEngine[Any]]] = {
+    "_meta": {"key": _NAME, "value": TEXT},
+    "_turn": {
+        "only": SMALL, "seq": NUMBER, "time": MOMENT, "generation": NUMBER, "tallied": FLAG, "revision": COUNT, "least": COUNT,
+    },
+    "_specs": {"type": _NAME, "number": COUNT, "breaking": FLAG, "digest": _NAME, "spec": JSON, "relation": _NAME},
+    "_identity": {"id": IDENT, "type": _NAME, "state": Bounded(8)},
+    "_links": {"source": IDENT, "field": _NAME, "target": IDENT},
+    "_references": {"mark": IDENT, "id": IDENT, "field": _NAME},
+    "_transactions": {"seq": NUMBER, "id": IDENT, "time": MOMENT, "actor": TEXT, "message": TEXT},
+    "_changes": {
+        "tx": NUMBER, "at": COUNT, "kind": Bounded(8), "artifact": IDENT, "revision": NUMBER, "spec": COUNT, "digest": BYTES,
+        "parents": LONG, "before": JSON, "after": JSON, "checkpoint": JSON,
+    },
+    "_usage": {"owner": Bounded(300), "type": _NAME, "count": NUMBER, "bytes": SUM},
+}  # fmt: skip
+_KEYS = {
+    "_meta": ["key"],
+    "_turn": ["only"],
+    "_specs": ["type", "number"],
+    "_identity": ["id"],
+    "_links": ["source", "field", "target"],
+    "_references": ["mark", "id", "field"],
+    "_transactions": ["seq"],
+    "_changes": ["tx", "at"],
+    "_usage": ["owner", "type"],
+}
+_MAY_BE_EMPTY = frozenset(("actor", "message", "before", "after", "checkpoint"))
+
+
 def own_tables(dialect: Naming, schema: str | None = None) -> Own:
     """Return the catalogue's own tables, in a schema (PostgreSQL) or in the database of the connection.
 
@@ -172,100 +124,26 @@ def own_tables(dialect: Naming, schema: str | None = None) -> Own:
     is the owner's text after ``=``, nothing for what has no owner, ``*`` for everybody together.
     """
     meta = MetaData(schema=schema if dialect.name == "postgresql" else None)
+    made = {name: table_of(meta, dialect, name, *_own_parts(name)) for name in _OWN}
+    made["_transactions"].append_constraint(UniqueConstraint("id", name="_transactions#id"))
+    own = Own(**{name[1:]: table for name, table in made.items()})
+    _refer(own.links.c.target, own.identity.c.id)
+    _refer(own.changes.c.tx, own.transactions.c.seq)
+    _refer(own.changes.c.artifact, own.identity.c.id)
+    links, changes = own.links.c, own.changes.c
+    index_on(dialect, own.links, "_links#target+field", [links.target, links.field, links.source])
+    index_on(dialect, own.changes, "_changes#artifact+revision", [changes.artifact, changes.revision])
+    return own
 
-    def table(name: str, *parts: Any) -> Table:
-        return _table(meta, dialect, name, *parts)
 
-    def refers(name: str, column: str, to: Table, there: str) -> ForeignKeyConstraint:
-        return ForeignKeyConstraint([column], [to.c[there]], name=f"{name}#{column}")
+def _own_parts(name: str) -> list[Any]:
+    columns = [Column(each, kept) if each in _MAY_BE_EMPTY else needed(each, kept) for each, kept in _OWN[name].items()]
+    return [*columns, key_of(name, *_KEYS[name])]
 
-    identity = table(
-        "_identity",
-        _needed("id", IDENT),
-        _needed("type", Bounded(64)),
-        _needed("state", Bounded(8)),
-        _key("_identity", "id"),
-    )
-    transactions = table(
-        "_transactions",
-        _needed("seq", NUMBER),
-        _needed("id", IDENT),
-        _needed("time", MOMENT),
-        Column("actor", TEXT),
-        Column("message", TEXT),
-        _key("_transactions", "seq"),
-        UniqueConstraint("id", name="_transactions#id"),
-    )
-    made = Own(
-        meta=table("_meta", _needed("key", Bounded(64)), _needed("value", TEXT), _key("_meta", "key")),
-        turn=table(
-            "_turn",
-            _needed("only", SMALL),
-            _needed("seq", NUMBER),
-            _needed("time", MOMENT),
-            _needed("generation", NUMBER),
-            _needed("tallied", FLAG),
-            _needed("revision", COUNT),
-            _needed("least", COUNT),
-            _key("_turn", "only"),
-        ),
-        specs=table(
-            "_specs",
-            _needed("type", Bounded(64)),
-            _needed("number", COUNT),
-            _needed("breaking", FLAG),
-            _needed("digest", Bounded(64)),
-            _needed("spec", JSON),
-            _needed("relation", Bounded(64)),
-            _key("_specs", "type", "number"),
-        ),
-        identity=identity,
-        links=table(
-            "_links",
-            _needed("source", IDENT),
-            _needed("field", Bounded(64)),
-            _needed("target", IDENT),
-            _key("_links", "source", "field", "target"),
-            refers("_links", "target", identity, "id"),
-        ),
-        references=table(
-            "_references",
-            _needed("mark", IDENT),
-            _needed("id", IDENT),
-            _needed("field", Bounded(64)),
-            _key("_references", "mark", "id", "field"),
-        ),
-        transactions=transactions,
-        changes=table(
-            "_changes",
-            _needed("tx", NUMBER),
-            _needed("at", COUNT),
-            _needed("kind", Bounded(8)),
-            _needed("artifact", IDENT),
-            _needed("revision", NUMBER),
-            _needed("spec", COUNT),
-            _needed("digest", BYTES),
-            _needed("parents", LONG),
-            Column("before", JSON),
-            Column("after", JSON),
-            Column("checkpoint", JSON),
-            _key("_changes", "tx", "at"),
-            refers("_changes", "tx", transactions, "seq"),
-            refers("_changes", "artifact", identity, "id"),
-        ),
-        usage=table(
-            "_usage",
-            _needed("owner", Bounded(300)),
-            _needed("type", Bounded(64)),
-            _needed("count", NUMBER),
-            _needed("bytes", SUM),
-            _key("_usage", "owner", "type"),
-        ),
-    )
-    links, changes = made.links, made.changes
-    _index_on(dialect, links, "_links#target+field", [links.c.target, links.c.field, links.c.source])
-    _index_on(dialect, changes, "_changes#artifact+revision", [changes.c.artifact, changes.c.revision])
-    return made
+
+def _refer(column: Column[Any], to: Column[Any]) -> None:
+    table = column.table
+    table.append_constraint(ForeignKeyConstraint([column], [to], name=f"{table.name}#{column.name}"))
 
 
 class Relation:
@@ -307,33 +185,37 @@ class Relation:
             columns.append(Column("row__words", WORDS))
         known = ForeignKeyConstraint(["id"], [self._own.identity.c.id], name=fitted(f"{self.name}#id"))
         once = UniqueConstraint("unique_key", name=fitted(f"{self.name}#unique_key"))
-        return self._made(self.name, *columns, _key(self.name, "id"), known, once)
+        return self._made(self.name, *columns, key_of(self.name, "id"), known, once)
 
     def _made(self, name: str, *parts: Any) -> Table:
-        return _table(self._meta, self.dialect, name, *parts)
+        return table_of(self._meta, self.dialect, name, *parts)
 
     def _side(self, field: FieldSpec) -> Table:
         name = fitted(f"{self.name}:{field.name}")
         if field.kind == "list":
             value = Column("value", _SCALARS.get(field.item.kind if field.item else "", TEXT))
-            return self._made(name, _needed("mark", IDENT), _needed("id", IDENT), value, _key(name, "mark", "id"))
+            return self._made(name, needed("mark", IDENT), needed("id", IDENT), value, key_of(name, "mark", "id"))
         parts = {"id": IDENT, "mark": IDENT, "kind": SMALL, "at": COUNT, "head": HEAD}
-        needed = [_needed(each, kept) for each, kept in parts.items()]
-        made = self._made(name, *needed, Column("whole", TEXT), _key(name, "id", "mark", "kind", "at"))
-        _index_on(self.dialect, made, f"{name}#head", [made.c[each] for each in ("mark", "kind", "head", "id")])
+        columns = [needed(each, kept) for each, kept in parts.items()]
+        made = self._made(name, *columns, Column("whole", TEXT), key_of(name, "id", "mark", "kind", "at"))
+        index_on(self.dialect, made, f"{name}#head", [made.c[each] for each in ("mark", "kind", "head", "id")])
         return made
 
     def _text(self) -> Table:
         name = fitted(f"{self.name}:text")
         parts = {"word": Bounded(128), "id": IDENT, "field": Bounded(64)}
-        needed = [_needed(each, kept) for each, kept in parts.items()]
-        return self._made(name, *needed, _key(name, *parts))
+        columns = [needed(each, kept) for each, kept in parts.items()]
+        return self._made(name, *columns, key_of(name, *parts))
 
     def _indexes(self) -> list[Any]:
         """Those of the table of rows that a wider spec may add to."""
         made = [self._index(*columns) for columns in _indexed(self.spec)]
         if "name" in self.spec.by_name:
             made.append(self._index("name", "version__key", "version"))
+            if self.dialect.name == "mysql" and ("name",) not in _indexed(self.spec):
+                made.append(
+                    self._index("name")
+                )  # it sorts all that an index does not order in whole; PostgreSQL sorts by parts
         made += [
             self._index("owner", only="owner IS NOT NULL"),
             self._index("visibility", only="visibility <> 'private'"),
@@ -346,10 +228,10 @@ class Relation:
         """Index by the columns, then the id: a page in id order is a range scan."""
         name = f"{self.name}#{'+'.join(columns)}{'~' if self.cut & {*columns} else ''}"
         if self.dialect.name == "postgresql":
-            keys = [nulls_first(self.held(each)) for each in columns]
+            keys: list[Any] = [nulls_first(self.held(each)) for each in columns]
             return Index(fitted(name), *keys, self.table.c.id, postgresql_where=text(only) if only else None)
         room = {self.table.c[each].name: length for each in columns if (length := self._room(each, len(columns)))}
-        return _index_on(self.dialect, self.table, name, [self.table.c[each] for each in (*columns, "id")], room)
+        return index_on(self.dialect, self.table, name, [self.table.c[each] for each in (*columns, "id")], room)
 
     def held(self, name: str) -> Any:
         """Return what the index of a column holds (PostgreSQL): the column, or its first 512 characters."""
@@ -378,13 +260,11 @@ def _cut(spec: TypeSpec) -> list[str]:
     return [each.name for each in texts if not isinstance(column_type(spec, each), Bounded)]
 
 
-def creation(tables: Iterable[Table], dialect: Compiling) -> list[str]:
-    """Return the statements that make tables with their indexes, for the driver to run without parameters."""
+def creation(tables: Iterable[Table], dialect: Compiling, *, leniently: bool = False) -> list[str]:
+    """Return the statements that make tables with their indexes, for the driver to run without parameters; ``leniently`` where they are not there."""
     made: list[str] = []
     for table in tables:
-        made.append(str(CreateTable(table).compile(dialect=dialect)).strip())
-        made += [
-            str(CreateIndex(index).compile(dialect=dialect))
-            for index in sorted(table.indexes, key=lambda each: str(each.name))
-        ]
+        made.append(str(CreateTable(table, if_not_exists=leniently).compile(dialect=dialect)).strip())
+        indexes = sorted(table.indexes, key=lambda each: str(each.name))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
     return made

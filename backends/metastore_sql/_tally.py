@@ -7,14 +7,16 @@ Until `begin` nothing is kept, and what is asked is summed up from the rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnClause, func, literal_column, select
 
 from metastore.backend import Row, TypeSpec, Usage, known_bytes
+from metastore_sql._adding import Adding
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
-from metastore_sql._prepared import Prepared, Reads, adding, dropping, slot
+from metastore_sql._prepared import Prepared, Reads, dropping, slot
 from metastore_sql._tables import Relation
 
 __all__ = ["EVERYBODY", "Tally", "add_up", "owner_key"]
@@ -52,7 +54,7 @@ class Tally:
     def __init__(self, ledger: Ledger) -> None:
         usage, self._sa = ledger.own.usage, ledger.dialect.sa
         self._ledger, self._name = ledger, ledger.dialect.name
-        self._add = Prepared(adding(usage, self._sa, summed=("count", "bytes")), self._sa)
+        self._add = Adding(usage, self._sa, summed=("count", "bytes"))
         self._drop = Prepared(dropping(usage, "type"), self._sa)
         held = select(usage.c.type, usage.c.count, usage.c.bytes).where(usage.c.owner == slot(0, usage.c.owner.type))
         self._held = Prepared(held, self._sa)
@@ -93,20 +95,20 @@ class Tally:
             for each in relation.spec.fields
             if each.kind in ("blob", "folder")
         ]
-        size = literal_column(f"coalesce(sum({' + '.join(parts) or 0}), 0)")
+        size: ColumnClause[Any] = literal_column(f"coalesce(sum({' + '.join(parts) or 0}), 0)")
         asked = select(owner, func.count(), size).select_from(relation.table).group_by(owner)
         rows = Prepared(asked, self._sa).read(session)
         return [(whose, count, int(total)) for whose, count, total in rows]
 
     def usage(
-        self, session: Session, relations: Iterable[Relation], owner: str | None, *, everybody: bool
+        self, session: Session, relations: Callable[[], Iterable[Relation]], owner: str | None, *, everybody: bool
     ) -> dict[str, Usage]:
         """Return what an owner, or everybody, holds by type name: read where a tally is kept, else summed up from the rows."""
         if self._ledger.state(session)[1]:
             rows = self._held.read(session, EVERYBODY if everybody else owner_key(owner))
             return {name: Usage(count, int(size)) for name, count, size in rows if count}
         found = {}
-        for each in relations:
+        for each in relations():
             sums = [(count, size) for whose, count, size in self._sums(session, each) if everybody or whose == owner]
             if sums and not each.spec.engine_owned:
                 found[each.spec.name] = Usage(*[sum(part) for part in zip(*sums, strict=True)])

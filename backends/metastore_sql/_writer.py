@@ -15,22 +15,25 @@ from metastore.backend import (
     Change,
     FieldSpec,
     Row,
+    duplicate,
+    id_taken,
     items,
     link_entries,
     reference_entries,
     repeated,
     search_words,
 )
+from metastore_sql._adding import Adding
 from metastore_sql._columns import BYTES, IDENT
 from metastore_sql._connection import Session
 from metastore_sql._ledger import Ledger
-from metastore_sql._prepared import Prepared, dropping, inserting, setting, slot
+from metastore_sql._prepared import Prepared, dropping, setting, slot
 from metastore_sql._sortform import dict_entries, element_mark
 from metastore_sql._tables import Relation, searched
 
 __all__ = ["Derived", "TypeTable", "words_of"]
 
-AT_ONCE = 500
+AT_ONCE, FEW = 500, 10
 """So many ids or keys are asked for in one statement."""
 
 Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
@@ -93,10 +96,10 @@ def _derived(relation: Relation, ledger: Ledger) -> Iterable[Derived]:
             )
         if field.name in relation.sides:
             table = relation.sides[field.name]
-            add, drop = Prepared(inserting(table), sa), Prepared(dropping(table, *_key(table)), sa)
+            add, drop = Adding(table, sa), Prepared(dropping(table, *_key(table)), sa)
             yield Derived(relation, field, _items if field.kind == "list" else _entries, table, add, drop)
     if relation.text is not None:
-        add, drop = Prepared(inserting(relation.text), sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
+        add, drop = Adding(relation.text, sa), Prepared(dropping(relation.text, *_key(relation.text)), sa)
         for field in searched(relation.spec):
             yield Derived(relation, field, _words, relation.text, add, drop)
 
@@ -114,10 +117,11 @@ class TypeTable:
         self.derived = tuple(_derived(relation, ledger))
         self._has_words = "row__words" in table.c and bool(searched(self.spec))
         names = [each.name for each in self.spec.columns]
-        self._insert = Prepared(inserting(table, [*names, "row__words"] if self._has_words else names), self._sa)
+        self._insert = Adding(table, self._sa, [*names, "row__words"] if self._has_words else names)
         self._delete = Prepared(dropping(table, "id", "revision"), self._sa)
         self._by_id = Prepared(select(*relation.columns).where(table.c.id == slot(0, IDENT)), self._sa)
         self._updates: dict[tuple[str, ...], Prepared] = {}
+        self._lists: dict[tuple[str, int], Prepared] = {}
         self._revision = self.spec.position["revision"]
         self._searched = {self.spec.position[each.name] for each in searched(self.spec)}
         self._prepare_checks()
@@ -133,15 +137,34 @@ class TypeTable:
         """Return the row of an id, ``None`` where there is none."""
         return next(iter(self._by_id.read(session, ident)), None)
 
-    def taken(self, session: Session, rows: Sequence[Row]) -> tuple[bytes | None, Row | None]:
+    def check_free(self, session: Session, fresh: Sequence[Row], rows: Sequence[Row]) -> None:
+        """Refuse rows before anything of them is written: ids of ``fresh`` ones that were ever used, unique keys that are held.
+
+        Raises IdTakenError, DuplicateError; the transaction can go on.
+        """
+        used, held = (
+            self._taken(session, rows) if fresh is rows else (self._used(session, fresh), self._twice(session, rows))
+        )
+        if used is not None:
+            raise id_taken(used)
+        if held is not None:
+            raise duplicate(self.spec, held)
+
+    def _taken(self, session: Session, rows: Sequence[Row]) -> tuple[bytes | None, Row | None]:
         """Return an id among the rows' that was ever used, and a row whose unique key is held (each also where it comes twice)."""
         if len(rows) == 1:
             used, held = self._free.read(session, rows[0][0], rows[0][-2])[0]
             return used, rows[0] if held else None
-        ids, keys = [row[0] for row in rows], [row[-2] for row in rows if row[-2] is not None]
-        used = repeated(ids) or self._known(session, ids)
+        return self._used(session, rows), self._twice(session, rows)
+
+    def _used(self, session: Session, rows: Sequence[Row]) -> bytes | None:
+        ids = [row[0] for row in rows]
+        return repeated(ids) or self._known(session, ids)
+
+    def _twice(self, session: Session, rows: Sequence[Row]) -> Row | None:
+        keys = [row[-2] for row in rows if row[-2] is not None]
         held = repeated(keys) or self._keys_held(session, keys)
-        return used, None if held is None else next(row for row in reversed(rows) if row[-2] == held)
+        return None if held is None else next(row for row in reversed(rows) if row[-2] == held)
 
     def _known(self, session: Session, ids: Sequence[bytes]) -> bytes | None:
         identity = self.ledger.own.identity.c
@@ -156,28 +179,41 @@ class TypeTable:
         """Return the first of the values that a statement finds in a column."""
         for start in range(0, len(values), AT_ONCE):
             some = [*values[start : start + AT_ONCE]]
-            size = AT_ONCE if len(some) > 10 else 10  # two texts for all lengths; the last value stands for the rest
-            among = column.in_([slot(at, column.type) for at in range(size)])
-            rows = Prepared(asked.where(among).limit(literal_column("1")), self._sa).read(
-                session, *some, *some[-1:] * (size - len(some))
-            )
+            size = AT_ONCE if len(some) > FEW else FEW  # two texts for all lengths; the last value stands for the rest
+            rows = self._among(asked, column, size).read(session, *some, *some[-1:] * (size - len(some)))
             if rows:
                 found: bytes = rows[0][0]
                 return found
         return None
 
-    def held(self, session: Session, row: Row) -> bool:
-        """Return whether another holds the row's unique key."""
-        return row[-2] is not None and bool(self._held.read(session, row[0], row[-2]))
+    def _among(self, asked: Any, column: Any, size: int) -> Prepared:
+        found = self._lists.get((column.table.name, size))
+        if found is None:
+            among = column.in_([slot(at, column.type) for at in range(size)])
+            made = Prepared(asked.where(among).limit(literal_column("1")), self._sa)
+            found = self._lists[column.table.name, size] = made
+        return found
+
+    def check_key(self, session: Session, row: Row) -> None:
+        """Raise DuplicateError where another holds the row's unique key."""
+        if row[-2] is not None and self._held.read(session, row[0], row[-2]):
+            raise duplicate(self.spec, row)
 
     def insert(self, session: Session, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
-        rows = [row for row, _ in added]
+        self.put(session, [row for row, _ in added])
+        self.ledger.record(session, [change for _, change in added])
+
+    def put(self, session: Session, rows: Sequence[Row]) -> None:
+        """Write rows, their identities and what is derived from them; nothing of it is taken."""
         self.ledger.know.many(session, [(row[0], self.spec.name, "live") for row in rows])
         self._insert.many(session, [(*row, words_of(self.relation, row)) for row in rows] if self._has_words else rows)
         for each in self.derived:
-            self._add(session, each, [entry for row in rows for entry in each.of(row)])
-        self.ledger.record(session, [change for _, change in added])
+            self.add(session, each, rows)
+
+    def add(self, session: Session, each: Derived, rows: Iterable[Row]) -> None:
+        """Add what follows from a column of rows."""
+        self._add(session, each, [entry for row in rows for entry in each.of(row)])
 
     def _add(self, session: Session, each: Derived, found: list[Any]) -> None:
         if each.derive is link_entries:
@@ -223,3 +259,9 @@ class TypeTable:
         self.ledger.move.later(session, "deleted", before[0])
         self.ledger.record(session, (change,))
         return True
+
+    def take(self, session: Session, rows: Sequence[Row]) -> None:
+        """Take stored rows and what is derived from them away; what their ids are from now on is for the caller to say."""
+        self._delete.many(session, [(row[0], row[self._revision]) for row in rows])
+        for each in self.derived:
+            each.drop.many(session, [entry[: each.key] for row in rows for entry in each.of(row)])

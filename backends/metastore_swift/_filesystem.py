@@ -59,7 +59,7 @@ class SwiftFileSystem(Housekeeping):
         return dict(self._public)
 
     @storage_options.setter
-    def storage_options(self, value: Mapping[str, Any]) -> None:
+    def storage_options(self, value: Mapping[str, Any]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Take fsspec's copy of the options, and keep none of its secrets."""
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -72,7 +72,7 @@ class Slice(io.RawIOBase):
 class Parts:
     """The segments of one upload. Nobody sees an object before `publish`; `discard` removes what was sent.
 
-    One thread adds, `concurrency` threads send; so many parts and one more are in memory at a time.
+    One thread adds, `AT_ONCE` others send: more gain nothing against one server, and each holds a block of memory.
     """
 
     def __init__(self, objects: Objects, container: str, name: str, headers: Mapping[str, str]) -> None:

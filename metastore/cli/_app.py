@@ -6,6 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from metastore.cli import (
+    _bytes,
     _closure,
     _exchange,
     _govern,
@@ -51,6 +52,7 @@ def completion(shell: str) -> None:
 program.sections = {
     "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
     "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
+    "Bytes": _bytes.COMMANDS,
     "Decide over artifacts": _govern.COMMANDS,
     "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
     "Carry elsewhere, and the shell": [*_exchange.COMMANDS, *_moving.COMMANDS, *_migrate.COMMANDS, completion],

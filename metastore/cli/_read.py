@@ -26,7 +26,7 @@ from metastore.cli._fields import (
 from metastore.cli._session import Command, asked, described, opened
 from metastore.errors import ReadOnlyError
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "FILTER", "where"]
 
 AT_ONCE = 50
 """Artifacts that a terminal shows unless told otherwise; a pipe gets them all."""
@@ -38,7 +38,8 @@ UNLISTED = click.option(
 )
 
 
-def _where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
+def where(catalog: Catalog, type_name: str, text: str | None) -> list[Any]:
+    """Return the predicates of a filter, none where there is no text."""
     if not text:
         return []
     # Over every type a filter can only ask for what all of them have, so each reads it alike.
@@ -114,7 +115,7 @@ def find(
     kind = type_named(catalog, type_name)
     limit = AT_ONCE if limit is None and output.on_terminal() else limit
     found = catalog.find(
-        kind, *_where(catalog, type_name, filter_), order_by=order_of(catalog, type_name, order_by), limit=limit, after=after, latest=latest, unlisted=unlisted
+        kind, *where(catalog, type_name, filter_), order_by=order_of(catalog, type_name, order_by), limit=limit, after=after, latest=latest, unlisted=unlisted
     )  # fmt: skip
     more: list[Any] = []
     artifacts = found if limit is None else _page(found, more)
@@ -169,7 +170,7 @@ def count(type_name: str, filter_: str | None, unlisted: bool) -> None:
     """Count the artifacts of TYPE (any: of every type) for which FILTER holds."""
     catalog = opened()
     kind = type_named(catalog, type_name)
-    found = catalog.find(kind, *_where(catalog, type_name, filter_), unlisted=unlisted)
+    found = catalog.find(kind, *where(catalog, type_name, filter_), unlisted=unlisted)
     output.lines([str(found.count())], "count")
 
 
@@ -182,7 +183,7 @@ def facets(type_name: str, fields: tuple[str, ...], filter_: str | None, limit: 
     """Count how often each value of FIELDS occurs, the most frequent first."""
     catalog = opened()
     kind = type_named(catalog, type_name)
-    found = catalog.find(kind, *_where(catalog, type_name, filter_))
+    found = catalog.find(kind, *where(catalog, type_name, filter_))
     rows = []
     for name in fields:
         (counts,) = found.facets(expression(catalog, type_name, name)).values()
@@ -231,7 +232,7 @@ def explain(type_name: str, filter_: str | None, order_by: str | None, limit: in
     catalog = opened()
     kind = type_named(catalog, type_name)
     order = order_of(catalog, type_name, order_by)
-    told = catalog.find(kind, *_where(catalog, type_name, filter_), order_by=order, limit=limit).explain()
+    told = catalog.find(kind, *where(catalog, type_name, filter_), order_by=order, limit=limit).explain()
     if asked("json"):
         output.object_({"sql": told.sql, "bindings": [repr(each) for each in told.bindings], "plan": told.plan})
         return

@@ -16,10 +16,17 @@ from metastore.errors import (
     CatalogUrlError,
     ConflictError,
     ForbiddenError,
+    KeyTakenError,
     MetastoreError,
     MissingExtraError,
     PolicyFileError,
     QueryError,
+    StoreDeniedError,
+    StoreFullError,
+    StoresFileError,
+    StoreUnableError,
+    StoreUnreachableError,
+    UncoveredError,
     UnknownFieldError,
     UnknownTypeError,
 )
@@ -33,7 +40,7 @@ EXIT_CODES = {
     1: "refused: not found, a value that does not fit, a damaged line; or check found something",
     2: "usage: an unknown option, type or field, a filter or a file of rules with a mistake, a package that is missing",
     3: "conflict: a name, a state, a quota, a link or a protection stands against it, or it changed in the meantime",
-    4: "the store: not there, busy, read-only, full, damaged, or no catalogue",
+    4: "the store, of the catalogue or of bytes: not there, busy, read-only, full, damaged, or no catalogue",
     5: "forbidden: the policy does not let the caller do that",
     70: "a mistake in metastore itself; --debug shows where",
     130: "interrupted",
@@ -41,9 +48,9 @@ EXIT_CODES = {
 }
 
 _CODES: tuple[tuple[tuple[type[MetastoreError], ...], int], ...] = (
-    ((QueryError, UnknownFieldError, UnknownTypeError, MissingExtraError, PolicyFileError), 2),
-    ((ConflictError,), 3),
-    ((BackendError,), 4),
+    ((QueryError, UnknownFieldError, UnknownTypeError, MissingExtraError, PolicyFileError, StoresFileError), 2),
+    ((ConflictError, KeyTakenError), 3),
+    ((BackendError, StoreDeniedError, StoreFullError, StoreUnableError, StoreUnreachableError, UncoveredError), 4),
     ((ForbiddenError,), 5),
 )
 
@@ -71,6 +78,7 @@ def _shared(short: bool) -> list[click.Parameter]:
         click.Option(["--json"], is_flag=True, help="JSON Lines instead of tables.", **told),
         click.Option(["--quiet", *letters.get("quiet", ())], is_flag=True, help="Say only what was asked for.", **told),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **told),
+        click.Option(["--stores"], metavar="FILE", help="The stores of bytes. [METASTORE_STORES]", **told),
         *_caller_options(told),
     ]  # fmt: skip
 
@@ -187,7 +195,7 @@ def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool 
 
     It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
     """
-    files: dict[str, Any] = {"policy": _policy(), "protections": _protections()}
+    files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores()}
     mode: Any = "rw" if write else "ro"
     catalog = click.get_current_context().with_resource(
         Catalog.open(
@@ -243,3 +251,12 @@ def _actions() -> set[str]:
 def _protections() -> Protections | None:
     path = _given("protections")
     return None if path is None else Protections.from_file(path)
+
+
+def _stores() -> Any:
+    path = _given("stores")
+    if path is None:
+        return None
+    from metastore.stores import Stores
+
+    return Stores.from_file(path)

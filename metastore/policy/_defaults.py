@@ -62,6 +62,8 @@ OURS = {
     "artifact:hide": "rule:artifact:update",
     "artifact:unhide": "rule:artifact:update",
     "artifact:expire": "rule:artifact:update",
+    "artifact:verify": _OWNER,
+    "artifact:copy_blob": _ADMIN,
 }
 
 _MINE = "project_id:%(project_id)s"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metastore.backend import Backend, Change, Commit, Identity, Recorded, Row, TypeSpec
 from metastore.errors import ConflictError, DuplicateError
-from metastore.query import And, Query
+from metastore.query import And, In, Path, Query
 from metastore.testing._exam import Exam, agree, few, filled, found, world_of
 from metastore.testing._model import (
     Thing,
@@ -301,6 +301,12 @@ class HistorySuite(Exam):
                 backend.adopt([of_another()], {made.id: LIVE}, [(spec, [row(made.but(unique_key=KEY))])])
             assert backend.fetch(spec, [held.id, made.id]) == [row(held), row(made)]
         assert told(backend) == before
+
+    def test_who_holds_unique_keys_is_asked_for_many_at_once(self, backend: Backend, spec: TypeSpec) -> None:
+        held = [self.one(backend, spec, unique_key=bytes([at]) * 32) for at in range(3)]
+        self.one(backend, spec)
+        keys = (b"\0" * 32, b"\2" * 32, *(bytes([at]) * 32 for at in range(100, 250)))
+        assert found(backend, spec, In(Path("unique_key", kind="id"), keys)) == {held[0].id, held[2].id}
 
     def test_it_is_undone_with_its_transaction(self, backend: Backend, spec: TypeSpec) -> None:
         made = self.one(backend, spec)

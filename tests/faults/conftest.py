@@ -6,11 +6,17 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
+import pymysql
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from places import Place
+
+_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +58,7 @@ class Child:
         self.process.join()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start(processes):
     """A function that starts a function in a process of its own."""
     return lambda function, *args: Child(processes, function, *args)
@@ -62,6 +68,39 @@ def start(processes):
 def run(start):
     """A function that runs a function in a process of its own and returns what it returned."""
     return lambda function, *args: start(function, *args).result()
+
+
+@pytest.fixture(scope="session")
+def galera_nodes():
+    """Three Galera nodes; where they are not installed their tests are skipped, with the command that would bring them."""
+    from metastore_sql.trial import Home, ServerMissingError, galera, system_user
+
+    with Home(user=system_user()) as home:
+        try:
+            cluster = galera(home)
+        except ServerMissingError as missing:
+            pytest.skip(str(missing))
+        yield cluster.nodes
+
+
+def _on_galera(nodes):
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    with pymysql.connect(unix_socket=nodes[0].socket, user="root") as root, root.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        cursor.execute(f"GRANT ALL ON {name}.* TO metastore@'%'")
+    hosts = [f"{each.host}:{each.port}" for each in nodes]
+    turned = [",".join(hosts[at:] + hosts[:at]) for at in range(len(hosts))]
+    return Place(tuple(f"mysql://metastore@{each}/{name}" for each in turned))
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql", pytest.param("galera", marks=pytest.mark.slow)])
+def place(request, tmp_path):
+    """An empty catalogue where many processes meet, on each store that many can share."""
+    if request.param == "sqlite":
+        return Place((str(tmp_path / "c.db"),))
+    if request.param == "galera":
+        return _on_galera(request.getfixturevalue("galera_nodes"))
+    return Place((request.getfixturevalue(request.param)(),))
 
 
 @contextmanager

@@ -21,25 +21,25 @@ def won(act):
     return True
 
 
-def publish_in_turn(path, barrier, seed, turns):
+def publish_in_turn(place, barrier, seed, turns):
     """Publish the own page of each turn, which all others publish under the same name; return the turns won."""
-    with open_pages(path) as catalog:
+    with open_pages(place.address(seed)) as catalog:
         mine = [catalog.get(Page, name=f"page {turn}", owner=f"p{seed}") for turn in range(turns)]
         barrier.wait()
         return [turn for turn, page in enumerate(mine) if won(lambda page=page: catalog.publish(page))]
 
 
-def give_away_in_turn(path, barrier, seed, turns):
+def give_away_in_turn(place, barrier, seed, turns):
     """Give the own page of each turn to one project, as all others do; return the turns won."""
-    with open_pages(path) as catalog:
+    with open_pages(place.address(seed)) as catalog:
         mine = [catalog.get(Page, name=f"page {turn}", owner=f"p{seed}") for turn in range(turns)]
         barrier.wait()
         return [turn for turn, page in enumerate(mine) if won(lambda page=page: catalog.transfer(page, "heir"))]
 
 
-def rename_in_turn(path, barrier, seed, turns):
+def rename_in_turn(place, barrier, seed, turns):
     """Give the own public page the name of each turn, as all others do; return the turns won."""
-    with open_pages(path) as catalog:
+    with open_pages(place.address(seed)) as catalog:
         mine = catalog.get(Page, name=f"own {seed}")
         barrier.wait()
         wins = []

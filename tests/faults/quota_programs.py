@@ -1,5 +1,7 @@
 """What the child processes of the quota tests run. Functions only, so that a fork server can find them by name."""
 
+from functools import partial
+
 from metastore import Artifact, Blob, Catalog, Field, field
 from metastore.errors import QuotaError
 
@@ -23,10 +25,10 @@ def add_checked(catalog, name, owner, size):
     return True
 
 
-def add_what_fits(path, barrier, seed, owners, turns, sizes):
+def add_what_fits(place, barrier, seed, owners, turns, sizes):
     """Try to add so many images, of each owner in turn; return (owner, size) of what was added."""
     added = []
-    with open_images(path) as catalog:
+    with open_images(place.address(seed)) as catalog:
         barrier.wait()
         for turn in range(turns):
             owner, size = owners[(turn + seed) % len(owners)], sizes[(turn * 7 + seed) % len(sizes)]
@@ -35,14 +37,18 @@ def add_what_fits(path, barrier, seed, owners, turns, sizes):
     return added
 
 
-def replace_at_the_limit(path, barrier, seed, turns):
+def replace_at_the_limit(place, barrier, seed, turns):
     """At a full quota delete one of the images of ours and add one in its place, in one transaction; return how often it was refused."""
     refused = 0
-    with open_images(path) as catalog:
+    with open_images(place.address(seed)) as catalog:
         barrier.wait()
         for turn in range(turns):
-            with catalog.transaction():
-                catalog.delete(catalog.find(Image, Image.name.startswith(f"{seed}."), limit=1).first())
-                refused += not add_checked(catalog, f"{seed}.{turn}", "p1", 1)
-                refused += add_checked(catalog, f"{seed}.{turn} too many", "p1", 1)
+            refused += catalog.run(partial(exchange, catalog, seed, turn))
     return refused
+
+
+def exchange(catalog, seed, turn):
+    """Put one image of ours in the place of another; return how often what fits was refused, or what does not fit was not."""
+    catalog.delete(catalog.find(Image, Image.name.startswith(f"{seed}."), limit=1).first())
+    refused = not add_checked(catalog, f"{seed}.{turn}", "p1", 1)
+    return refused + add_checked(catalog, f"{seed}.{turn} too many", "p1", 1)

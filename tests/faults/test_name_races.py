@@ -9,17 +9,16 @@ PROCESSES, TURNS = 16, 12
 
 
 @pytest.fixture
-def race(processes, start, tmp_path):
+def race(processes, start, place):
     """A function that lets processes race on the pages of ``made`` and returns how often each turn was won."""
-    path = str(tmp_path / "c.db")
 
     def run(function, made):
-        with programs.open_pages(path) as catalog:
+        with programs.open_pages(place.address()) as catalog:
             catalog.load(programs.Page, made)
         barrier = processes.Barrier(PROCESSES)
-        children = [start(function, path, barrier, seed, TURNS) for seed in range(PROCESSES)]
+        children = [start(function, place, barrier, seed, TURNS) for seed in range(PROCESSES)]
         wins = [child.result() for child in children]
-        with programs.open_pages(path) as catalog:
+        with programs.open_pages(place.address()) as catalog:
             assert catalog.check() == []
         return wins
 

@@ -56,6 +56,8 @@ ALLOWED = {  # Glare section 9, Glance section 21, and ours: rule, target, who o
     "artifact:protect": (PUBLIC, "a"),
     "artifact:hide": (MINE, "ao"),
     "artifact:expire": (MINE, "ao"),
+    "artifact:verify": (PUBLIC, "ao"),
+    "artifact:copy_blob": (MINE, "a"),
     "add_image": (MINE, "ao"),
     "get_image": (PUBLIC, "aos"),
     "get_images": ({"project_id": "p"}, "ao"),

@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._passed_on(sent, fault or Fault())
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815 - names of the base class
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815 - the names that http.server asks for
 
     def _passed_on(self, sent, fault):
         up = http.client.HTTPConnection(self.server.proxy.host, timeout=60)

@@ -12,7 +12,9 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 
 __all__ = ["ended", "finish", "running"]
@@ -36,35 +38,45 @@ def running(pid: int) -> bool:
     return True
 
 
-def ended(pid: int, stop: int, patience: float = PATIENCE) -> None:
-    """End one process by its own signal, after ``patience`` seconds by SIGKILL; a frozen one is thawed for it."""
-    with suppress(ProcessLookupError):
-        for each in (stop, signal.SIGCONT):
-            os.kill(pid, each)
-        if not _gone(pid, patience):
-            os.kill(pid, signal.SIGKILL)
-            _gone(pid, patience)
+def ended(pids: Iterable[int], stop: int, patience: float = PATIENCE) -> None:
+    """End processes by their own signal, after ``patience`` seconds by SIGKILL; a frozen one is thawed for it."""
+    left = list(pids)
+    for number in (stop, signal.SIGCONT):
+        _send(left, number)
+    left = _left(left, patience)
+    _send(left, signal.SIGKILL)
+    _left(left, patience)
 
 
-def _gone(pid: int, patience: float) -> bool:
+def _send(pids: Iterable[int], number: int) -> None:
+    for each in pids:
+        with suppress(ProcessLookupError):
+            os.kill(each, number)
+
+
+def _left(pids: list[int], patience: float) -> list[int]:
     until = time.monotonic() + patience
-    while running(pid):
-        if time.monotonic() > until:
-            return False
+    while (pids := [each for each in pids if running(each)]) and time.monotonic() < until:
         time.sleep(0.005)
-    return True
+    return pids
 
 
 def finish(root: Path) -> None:
-    """End what runs in a directory, the last started first; remove the directory where it is a temporary one."""
-    for noted in sorted(root.glob("pids/*"), reverse=True):
-        pid, stop = (int(each) for each in noted.read_text().split())
-        ended(pid, stop)
-        noted.unlink(missing_ok=True)
-    for noted in root.glob("*/postmaster.pid"):
-        with suppress(OSError, ValueError):
-            ended(int(noted.read_text().split()[0]), signal.SIGINT)
-    if (root / "temporary").exists():
+    """End what runs in a directory, kind by kind, the last name first.
+
+    Those of a temporary directory end in haste, since nothing of it is kept; the directory goes too.
+    """
+    hasty = (root / "temporary").exists()
+    noted = sorted(root.glob("pids/*"), reverse=True)
+    for _, kind in groupby(noted, lambda path: path.name.rstrip("0123456789")):
+        told = [[int(each) for each in path.read_text().split()] for path in kind]
+        ended([pid for pid, _, _ in told], told[0][2 if hasty else 1])
+    for path in root.glob("*/*/postmaster.pid"):
+        with suppress(OSError, ValueError, IndexError):
+            ended([int(path.read_text().split()[0])], signal.SIGQUIT if hasty else signal.SIGINT)
+    for path in noted:
+        path.unlink(missing_ok=True)
+    if hasty:
         shutil.rmtree(root, ignore_errors=True)
 
 

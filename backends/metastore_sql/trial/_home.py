@@ -22,7 +22,7 @@ from metastore.errors import BackendError
 from metastore_sql.trial import _guard
 from metastore_sql.trial._guard import finish, running
 
-__all__ = ["HOST", "Home", "Process", "ServerMissingError", "free_ports", "until"]
+__all__ = ["HOST", "Home", "Process", "ServerMissingError", "free_ports", "tail", "until"]
 
 HOST = "127.0.0.1"
 LONGEST_SOCKET = 100
@@ -48,17 +48,24 @@ def until(ready: Callable[[], bool], what: str, log: Path, seconds: float = 60.0
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
-            last = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-            raise BackendError(f"{what} did not come up within {seconds:g} s. {log} ends with:\n{last}")
+            raise BackendError(f"{what} did not come up within {seconds:g} s. {log} ends with:\n{tail(log)}")
         time.sleep(0.01)
 
 
-class Process:
-    """One program of a server; it can be killed, frozen and started again."""
+def tail(log: Path) -> str:
+    """Return the end of a log."""
+    return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
-    def __init__(self, home: Home, name: str, args: Sequence[str], start: Callable[[], int], stop: int) -> None:
+
+class Process:
+    """One program of a server; it can be killed, frozen and started again, with other ``args`` if need be."""
+
+    def __init__(
+        self, home: Home, name: str, args: Sequence[str], start: Callable[[Sequence[str]], int], stop: int, haste: int
+    ) -> None:
         self.name, self.args, self.log = name, tuple(args), home.root / f"{name}.log"
-        self._start, self._stop, self._noted = start, stop, home.root / "pids" / name
+        self._start, self._noted = start, home.root / "pids" / name
+        self._stop, self._haste = stop, haste
         self.pid = 0
 
     def __repr__(self) -> str:
@@ -71,8 +78,8 @@ class Process:
 
     def start(self) -> Self:
         """Start the program, again if need be; its pid is noted for the guard."""
-        self.pid = self._start()
-        self._noted.write_text(f"{self.pid} {int(self._stop)}")
+        self.pid = self._start(self.args)
+        self._noted.write_text(f"{self.pid} {int(self._stop)} {int(self._haste)}")
         return self
 
     def signal(self, number: int) -> None:
@@ -82,8 +89,7 @@ class Process:
 
     def kill(self) -> None:
         """End it without a chance to say goodbye, and wait until it is gone."""
-        self.signal(signal.SIGKILL)
-        _guard.ended(self.pid, signal.SIGKILL)
+        _guard.ended([self.pid], signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop it in the middle of whatever it does."""
@@ -95,7 +101,7 @@ class Process:
 
     def stop(self) -> None:
         """End it in its own way, and wait until it is gone."""
-        _guard.ended(self.pid, self._stop)
+        _guard.ended([self.pid], self._stop)
         self._noted.unlink(missing_ok=True)
 
 
@@ -114,6 +120,7 @@ class Home:
             (self.root / "temporary").touch()
             self.root.chmod(0o755)
         self.user = user
+        self._beyond: list[str] = []
         self._share = [self._locked("lock"), self._locked("users")]
         self._guard_it()
 
@@ -168,28 +175,46 @@ class Home:
         return path
 
     def process(
-        self, name: str, args: Sequence[str], *, env: dict[str, str] | None = None, stop: int = signal.SIGTERM,
+        self, name: str, args: Sequence[str], *, env: dict[str, str] | None = None, stop: int = signal.SIGTERM, haste: int = signal.SIGKILL,
         prefix: Sequence[str] = (),
     ) -> Process:  # fmt: skip
-        """Return a program, not started yet. As root it runs as `user`, inside whatever ``prefix`` enters."""
-        log = self.root / f"{name}.log"
-        return Process(self, name, args, lambda: self._detached([*prefix, *self._as_user(), *args], env, log), stop)
+        """Return a program, not started yet. As root it runs as `user`, inside whatever ``prefix`` enters.
 
-    def run(self, args: Sequence[str], env: dict[str, str] | None = None) -> None:
-        """Run a program to its end, as `user`."""
+        ``stop`` is the signal by which it ends well, ``haste`` the one when nothing of it will be kept.
+        """
+        log = self.root / f"{name}.log"
+        return Process(
+            self, name, args, lambda given: self._detached([*prefix, *self._as_user(), *given], env, log), stop, haste
+        )
+
+    def run(self, args: Sequence[str], env: dict[str, str] | None = None) -> str:
+        """Run a program to its end, as `user`, and return what it told."""
         done = subprocess.run(  # noqa: S603 - programs found by us
             [*self._as_user(), *args], env=self._env(env), cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, errors="replace",
         )  # fmt: skip
         if done.returncode:
             raise BackendError(f"{args[0]} ended with {done.returncode}:\n{(done.stderr or done.stdout)[-2000:]}")
+        return done.stdout + done.stderr
+
+    def reach(self, *program: str) -> None:
+        """See that `user` can run a program, even below a home directory that is closed to him.
+
+        An environment of root's often lies there; the user then gets the one capability that opens it.
+        """
+        inside = ["/bin/sh", "-c", '"$0" "$@"', *program]  # the first program after setpriv still has root's rights
+        try:
+            self.run(inside)
+        except BackendError:
+            self._beyond = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            self.run(inside)
 
     def _as_user(self) -> list[str]:
         if os.geteuid():
             return []
         known = pwd.getpwnam(self.user)
         found = shutil.which("setpriv") or "/usr/bin/setpriv"
-        return [found, f"--reuid={known.pw_uid}", f"--regid={known.pw_gid}", "--clear-groups", "--"]
+        return [found, f"--reuid={known.pw_uid}", f"--regid={known.pw_gid}", "--clear-groups", *self._beyond, "--"]
 
     def _env(self, env: dict[str, str] | None) -> dict[str, str]:
         path = os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"

@@ -54,7 +54,7 @@ class MariaDB:
 
 def connected(socket: str, *statements: str) -> list[tuple[Any, ...]] | None:
     """Return the rows of the last statement, asked as root; None where the server does not answer."""
-    import pymysql  # type: ignore[import-untyped]
+    import pymysql
 
     try:
         with _opened(socket) as opened, opened.cursor() as cursor:

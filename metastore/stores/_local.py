@@ -1,0 +1,257 @@
+"""Files below one folder: no symbolic link is followed there, whoever makes one meanwhile, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat as modes
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from metastore.errors import MissingBytesError, StoreError, UnsafeUrlError
+from metastore.stores._drive import Stat, ask
+
+__all__ = ["PART", "LocalDrive"]
+
+CHUNK = 2**20
+PART = ".metastore-part"
+"""How the names of unfinished files begin."""
+T = TypeVar("T")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_LINKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
+
+
+class LocalDrive:
+    """A folder of this machine. Each step of a key is opened in the folder before it, so that no name is resolved twice."""
+
+    least, at_once = CHUNK, 1
+
+    def __init__(self, name: str, root: str) -> None:
+        self._name, self._root = name, root
+
+    # reading
+
+    def stat(self, key: str) -> Stat:
+        """Return size, and inode with time of change as its mark."""
+
+        def found() -> Stat:
+            file = self._file(key)
+            try:
+                return _stat(os.fstat(file))
+            finally:
+                os.close(file)
+
+        return ask(self._name, key, found)
+
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes in chunks of 1 MiB."""
+        file = ask(self._name, key, self._file, key)
+        try:
+            at, end = start, stop
+            while end is None or at < end:
+                chunk = ask(self._name, key, os.pread, file, CHUNK if end is None else min(CHUNK, end - at), at)
+                if not chunk:
+                    return
+                at += len(chunk)
+                yield chunk
+        finally:
+            os.close(file)
+
+    def keys(self) -> Iterator[tuple[str, Stat]]:
+        """Yield every regular file below the folder, by name."""
+        root = ask(self._name, None, os.open, self._root, _FOLDER)
+        try:
+            for folder, folders, files, at in os.fwalk(".", dir_fd=root, follow_symlinks=False):
+                folders.sort()
+                for each in sorted(files):
+                    found = os.stat(each, dir_fd=at, follow_symlinks=False)
+                    if modes.S_ISREG(found.st_mode):
+                        yield os.path.normpath(os.path.join(folder, each)), _stat(found)
+        finally:
+            os.close(root)
+
+    # writing
+
+    def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
+        """Write a file under another name, make it durable, and give it its name if that is free."""
+        upload, offset = self.begin(key), 0
+        try:
+            for chunk in chunks:
+                self.send(key, upload, 1, chunk, offset)
+                offset += len(chunk)
+            self.finish(key, upload, {})
+        except BaseException:
+            with contextlib.suppress(StoreError):
+                self.abandon(key, upload)
+            raise
+        return self.stat(key)
+
+    def remove(self, key: str) -> None:
+        """Unlink the file."""
+
+        def gone(folder: int, name: str) -> None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+        self._in_folder(key, gone)
+
+    # in parts: one file that grows
+
+    def begin(self, key: str, *, media_type: str | None = None) -> str:
+        """Make the file that the parts go to."""
+        upload = secrets.token_hex(8)
+        self._in_folder(key, lambda folder, _: os.close(os.open(_part(upload), _CREATE, 0o640, dir_fd=folder)))
+        return upload
+
+    def sent(self, key: str, upload: str, size: int) -> dict[int, str]:
+        """Return the marks of the parts that are whole, by reading them."""
+
+        def marks(file: int) -> dict[int, str]:
+            whole = os.fstat(file).st_size // size
+            return {number + 1: _mark(_read_at(file, number * size, size)) for number in range(whole)}
+
+        return self._in_part(key, upload, os.O_RDONLY, marks)
+
+    def send(self, key: str, upload: str, number: int, part: bytes, offset: int) -> str:
+        """Write a part at its place."""
+        self._in_part(key, upload, os.O_WRONLY, lambda file: _write_at(file, offset, part))
+        return _mark(part)
+
+    def finish(self, key: str, upload: str, marks: Mapping[int, str]) -> None:
+        """Make the file durable and give it its name if that is free."""
+
+        def named(folder: int, name: str) -> None:
+            file = os.open(_part(upload), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            _named(folder, _part(upload), name)
+            os.unlink(_part(upload), dir_fd=folder)
+
+        self._in_folder(key, named)
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Unlink the file of the parts."""
+
+        def gone(folder: int, _: str) -> None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_part(upload), dir_fd=folder)
+
+        self._in_folder(key, gone)
+
+    # where a key leads
+
+    def _in_part(self, key: str, upload: str, how: int, act: Callable[[int], T]) -> T:
+        def opened(folder: int, _: str) -> T:
+            file = os.open(_part(upload), how | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                return act(file)
+            finally:
+                os.close(file)
+
+        return self._in_folder(key, opened)
+
+    def _in_folder(self, key: str, act: Callable[[int, str], T]) -> T:
+        """Return what ``act`` returns for the folder of a key, made where it is not there, and the name in it."""
+
+        def opened() -> T:
+            *folders, name = key.split("/")
+            at = os.open(self._root, _FOLDER)
+            try:
+                for each in folders:
+                    at = self._below(at, each, key, make=True)
+                return act(at, name)
+            finally:
+                os.close(at)
+
+        return ask(self._name, key, opened)
+
+    def _file(self, key: str) -> int:
+        """Open the file of a key for reading."""
+        *folders, name = key.split("/")
+        at = os.open(self._root, _FOLDER)
+        try:
+            for each in folders:
+                at = self._below(at, each, key)
+            return self._regular(at, name, key)
+        finally:
+            os.close(at)
+
+    def _below(self, at: int, name: str, key: str, *, make: bool = False) -> int:
+        """Open a folder in the folder ``at``, which is closed: the caller holds one of them at any time."""
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o750, dir_fd=at)
+                os.fsync(at)
+        try:
+            below = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=at)
+        except OSError as broken:
+            if broken.errno in _LINKED:
+                raise self._linked(key) from None
+            raise
+        os.close(at)
+        return below
+
+    def _regular(self, at: int, name: str, key: str) -> int:
+        try:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        except OSError as broken:
+            if broken.errno in _LINKED:
+                raise self._linked(key) from None
+            raise
+        if modes.S_ISREG(os.fstat(file).st_mode):
+            return file
+        os.close(file)
+        raise MissingBytesError(
+            f"the store {self._name} at {key[:200]!r}: there is no file, but something else", store=self._name, key=key
+        )
+
+    def _linked(self, key: str) -> UnsafeUrlError:
+        return UnsafeUrlError(
+            f"the store {self._name} at {key[:200]!r}: the path leads through a symbolic link, or through what is no folder",
+            store=self._name,
+            key=key,
+        )
+
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _part(upload: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{16}", upload):
+        raise FileNotFoundError  # it comes back from the caller, and is a name of ours or nothing
+    return f"{PART}-{upload}"
+
+
+def _mark(part: bytes) -> str:
+    return hashlib.md5(part, usedforsecurity=False).hexdigest()
+
+
+def _stat(found: os.stat_result) -> Stat:
+    return Stat(found.st_size, f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}")
+
+
+def _read_at(file: int, offset: int, size: int) -> bytes:
+    chunks = []
+    while size and (chunk := os.pread(file, size, offset)):
+        chunks.append(chunk)
+        offset, size = offset + len(chunk), size - len(chunk)
+    return b"".join(chunks)
+
+
+def _write_at(file: int, offset: int, part: bytes) -> None:
+    rest = memoryview(part)
+    while rest:
+        count = os.pwrite(file, rest, offset)
+        offset, rest = offset + count, rest[count:]
+
+
+def _named(folder: int, part: str, name: str) -> None:
+    """Give a file its name; a link fails where the name is taken, which a rename would not."""
+    os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    os.fsync(folder)

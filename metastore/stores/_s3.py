@@ -1,0 +1,183 @@
+"""S3 by s3fs: signed by version 4, checksums asked for and told, objects in parts, nothing overwritten."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from metastore.errors import MissingExtraError, StoresFileError, nearest
+from metastore.stores._drive import Stat, ask
+from metastore.stores._remote import RemoteDrive
+from metastore.stores._store import Store
+
+__all__ = ["S3Drive"]
+
+_OPTIONS = ("endpoint", "region", "profile", "addressing", "anonymous", "ca")
+_CREDENTIALS = ("key", "secret", "token")
+_CREATE_ONLY = "*"
+
+
+class S3Drive(RemoteDrive):
+    """A bucket, or what is below a prefix of one."""
+
+    least, at_once = 8 * 2**20, 4
+
+    def __init__(self, store: Store) -> None:
+        for name in store.options:
+            if name not in _OPTIONS:
+                raise StoresFileError(f"the store {store.name}: S3 has no option {name!r}: {nearest(name, _OPTIONS)}")
+        for name in store.credentials:
+            if name not in _CREDENTIALS:
+                raise StoresFileError(
+                    f"the store {store.name}: S3 has no credential {name!r}: {nearest(name, _CREDENTIALS)}"
+                )
+        try:
+            import s3fs  # type: ignore[import-untyped]  # noqa: F401 - no stubs; fsspec would say less
+        except ImportError:
+            raise MissingExtraError("S3 needs the extra s3: pip install 'metastore-engine[s3]'") from None
+        _quiet()
+        super().__init__(store, _options(store))
+
+    def _at(self, key: str) -> dict[str, str]:
+        bucket, _, rest = self.path(key).partition("/")
+        return {"Bucket": bucket, "Key": rest}
+
+    def _call(self, key: str, method: str, **said: Any) -> Any:
+        return ask(self._name, key, self._fs.call_s3, method, **self._at(key), **said)
+
+    def stat(self, key: str) -> Stat:
+        """Return what a HEAD tells, with the SHA-256 where the store keeps one of the whole."""
+        found = self._call(key, "head_object", ChecksumMode="ENABLED")
+        mark = str(found.get("ETag", "")).strip('"')
+        return Stat(found.get("ContentLength"), mark or None, _digests(found, mark), found.get("ContentType"))
+
+    # writing
+
+    def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
+        """Store a small object at once; a large one goes in `Parts`."""
+        body = b"".join(chunks)
+        self._call(key, "put_object", Body=body, ChecksumSHA256=_base64(hashlib.sha256(body)), IfNoneMatch=_CREATE_ONLY,
+                   **_typed(media_type))  # fmt: skip
+        return self.stat(key)
+
+    def remove(self, key: str) -> None:
+        """Delete the object; one that is not there is fine."""
+        self._call(key, "delete_object")
+
+    def begin(self, key: str, *, media_type: str | None = None) -> str:
+        """Begin a multipart upload."""
+        return str(self._call(key, "create_multipart_upload", **_typed(media_type))["UploadId"])
+
+    def sent(self, key: str, upload: str, size: int) -> dict[int, str]:
+        """Return the ETags of the parts that were sent."""
+        found: dict[int, str] = {}
+        after = 0
+        while True:
+            page = self._call(key, "list_parts", UploadId=upload, PartNumberMarker=after)
+            parts = page.get("Parts", [])
+            found.update((each["PartNumber"], each["ETag"].strip('"')) for each in parts if each["Size"] == size)
+            if not page.get("IsTruncated") or not parts:
+                return found
+            after = parts[-1]["PartNumber"]
+
+    def send(self, key: str, upload: str, number: int, part: bytes, offset: int) -> str:
+        """Send one part with its MD5, which the store checks."""
+        md5 = hashlib.md5(part, usedforsecurity=False)
+        self._call(key, "upload_part", UploadId=upload, PartNumber=number, Body=part, ContentMD5=_base64(md5))
+        return md5.hexdigest()
+
+    def finish(self, key: str, upload: str, marks: Mapping[int, str]) -> None:
+        """Complete the upload, unless something lies there."""
+        parts = [{"PartNumber": number, "ETag": f'"{marks[number]}"'} for number in sorted(marks)]
+        self._call(
+            key,
+            "complete_multipart_upload",
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},
+            IfNoneMatch=_CREATE_ONLY,
+        )
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Abort the upload."""
+        self._call(key, "abort_multipart_upload", UploadId=upload)
+
+    # signing
+
+    def sign_get(self, key: str, seconds: int) -> tuple[str, dict[str, str]]:
+        """Return a presigned GET."""
+        return str(ask(self._name, key, self._fs.sign, self.path(key), expiration=seconds)), {}
+
+    def sign_put(self, key: str, seconds: int, *, size: int, sha256: str) -> tuple[str, dict[str, str]]:
+        """Return a presigned PUT whose signature covers size, digest and that nothing lies there."""
+        digest = base64.b64encode(bytes.fromhex(sha256)).decode()
+        url = ask(
+            self._name, key, self._fs.sign, self.path(key), expiration=seconds,
+            client_method="put_object", ContentLength=size, ChecksumSHA256=digest, IfNoneMatch=_CREATE_ONLY,
+        )  # fmt: skip
+        return str(url), {"Content-Length": str(size), "x-amz-checksum-sha256": digest, "If-None-Match": _CREATE_ONLY}
+
+    def keys(self) -> Iterator[tuple[str, Stat]]:
+        """Yield every key below the prefix, in the order of the store."""
+        bucket, _, prefix = self._base.partition("/")
+        below = f"{prefix}/" if prefix else ""
+        said: dict[str, Any] = {"Bucket": bucket, "Prefix": below}
+        while True:
+            page = ask(self._name, None, self._fs.call_s3, "list_objects_v2", **said)
+            for each in page.get("Contents", []):
+                yield each["Key"].removeprefix(below), Stat(each["Size"], each["ETag"].strip('"'))
+            if not page.get("IsTruncated"):
+                return
+            said["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _quiet() -> None:
+    """Keep the drivers from writing the headers they send, session tokens among them, into a log that takes everything."""
+    for name in ("botocore", "aiobotocore", "s3fs"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:  # who asks for these logs by name has asked for that
+            logger.setLevel(logging.INFO)
+
+
+def _base64(hashed: Any) -> str:
+    return base64.b64encode(hashed.digest()).decode()
+
+
+def _typed(media_type: str | None) -> dict[str, str]:
+    return {} if media_type is None else {"ContentType": media_type}
+
+
+def _digests(found: Mapping[str, Any], mark: str) -> dict[str, str]:
+    """What the store says of the whole: a checksum of checksums of parts is none."""
+    digests = {}
+    told = str(found.get("ChecksumSHA256") or "")
+    if told and "-" not in told and found.get("ChecksumType") != "COMPOSITE" and "-" not in mark:
+        digests["sha256"] = base64.b64decode(told).hex()
+    if len(mark) == 32 and all(sign in "0123456789abcdef" for sign in mark) and not found.get("ServerSideEncryption"):
+        digests["md5"] = mark
+    return digests
+
+
+def _options(store: Store) -> dict[str, Any]:
+    said = store.options
+    client = {"region_name": said.get("region"), "verify": said.get("ca")}
+    config = {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": said.get("addressing", "path" if said.get("endpoint") else "auto")},
+        "connect_timeout": store.timeout,
+        "read_timeout": store.timeout,
+        "retries": {"mode": "standard", "max_attempts": 3},
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+    }
+    given = {
+        "endpoint_url": said.get("endpoint"),
+        "profile": said.get("profile"),
+        "anon": said.get("anonymous", False),
+        "client_kwargs": {name: value for name, value in client.items() if value is not None},
+        "config_kwargs": config,
+        "use_listings_cache": False,
+    }
+    return {name: value for name, value in given.items() if value is not None}
