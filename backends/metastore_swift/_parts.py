@@ -26,6 +26,7 @@ __all__ = ["OWN", "Parts", "Slice", "md5_of", "segments_of"]
 Row = dict[str, Any]
 T = TypeVar("T")
 LONGEST_NAME = 900
+AT_ONCE = 2
 OWN = re.compile(r"/slo/[0-9a-f]{32}/[0-9]{8}\Z")
 MANIFEST = {"multipart-manifest": "put"}
 
@@ -71,7 +72,7 @@ class Slice(io.RawIOBase):
 class Parts:
     """The segments of one upload. Nobody sees an object before `publish`; `discard` removes what was sent.
 
-    One thread adds, `concurrency` threads send; so many parts and one more are in memory at a time.
+    One thread adds, `AT_ONCE` others send: more gain nothing against one server, and each holds a block of memory.
     """
 
     def __init__(self, objects: Objects, container: str, name: str, headers: Mapping[str, str]) -> None:
@@ -80,16 +81,19 @@ class Parts:
         self._within = segments_of(objects, container)
         own = f"slo/{uuid.uuid4().hex}"
         self._prefix = f"{name}/{own}" if len(name.encode()) < LONGEST_NAME else own
-        self._workers = objects.account.settings.concurrency
+        self._workers = min(objects.account.settings.concurrency, AT_ONCE)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="swift")
         self._under_way: deque[Future[Row]] = deque()
         self._rows: list[Row] = []
         self._sent = 0
         self._making, self._made = threading.Lock(), False
 
-    def add(self, data: bytes | bytearray | memoryview) -> None:
-        """Send a part from memory, which from now on must not change; wait while too many are under way."""
-        self._started(lambda name: self._from_memory(name, data))
+    def add(self, data: bytes | bytearray | memoryview, md5: str = "", sent: Callable[[], None] = lambda: None) -> None:
+        """Send a part from memory, which must not change until ``sent`` is called; wait while too many are under way.
+
+        ``md5`` saves the sending threads the work where it is known.
+        """
+        self._started(lambda name: self._from_memory(name, data, md5 or md5_of(data), sent))
 
     def add_slice(self, path: str, start: int, size: int) -> None:
         """Send a part of a file on the disk."""
@@ -106,9 +110,9 @@ class Parts:
         self._sent += 1
         self._under_way.append(self._pool.submit(send, name))
 
-    def _from_memory(self, name: str, data: bytes | bytearray | memoryview) -> Row:
-        md5 = md5_of(data)
+    def _from_memory(self, name: str, data: bytes | bytearray | memoryview, md5: str, sent: Callable[[], None]) -> Row:
         self._put(name, data, len(data), md5)
+        sent()
         return _row(self._within, name, md5, len(data))
 
     def _from_disk(self, name: str, path: str, start: int, size: int) -> Row:

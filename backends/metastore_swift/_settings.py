@@ -70,7 +70,7 @@ class Settings:
     retries: int = 5
     longest_pause: float = 60.0
     concurrency: int = 8
-    block_size: int = 32 * MEBIBYTE
+    block_size: int = 64 * MEBIBYTE
     segments: str = "{container}_segments"
 
 
