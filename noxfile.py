@@ -50,7 +50,7 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Run the slow tests (faults with real processes, endurance), and those beside libraries that only the pinned tools bring."""
     tools(session)
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", "-m", "slow and not cluster", *session.posargs)
     session.run("pytest", "tests/policy")
 
 

@@ -93,7 +93,7 @@ def _on_galera(nodes):
     return Place(tuple(f"mysql://metastore@{each}/{name}" for each in turned))
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mysql", pytest.param("galera", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", "postgres", "mysql", pytest.param("galera", marks=pytest.mark.cluster)])
 def place(request, tmp_path):
     """An empty catalogue where many processes meet, on each store that many can share."""
     if request.param == "sqlite":
