@@ -1,9 +1,8 @@
 from functools import partial
 
-import pytest
+from servers.placed import Placed
 
 from metastore.testing import BackendSuite, CatalogSuite
-from metastore_sql import open_backend
 
 DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
@@ -34,32 +33,12 @@ def run(statement, backend):
         apart.execute(statement)
 
 
-class _Placed:
-    @pytest.fixture(autouse=True)
-    def _server(self, postgres):
-        self._place, self._places = postgres, {}
-
-    def address(self, folder):
-        """Every folder of a test has an empty place of its own on the server."""
-        if folder not in self._places:
-            self._places[folder] = self._place()
-        return self._places[folder]
-
-
-class TestBackend(_Placed, BackendSuite):
-    def open_backend(self, tmp_path):
-        return self.reopen(tmp_path)
-
-    def reopen(self, tmp_path, *, mode="rw"):
-        return open_backend(self.address(tmp_path), mode=mode, durability="normal", timeout=60.0)
+class TestBackend(Placed, BackendSuite):
+    server = "postgres"
 
     def damages(self):
         return [partial(run, statement) for statement in DAMAGES]
 
 
-class TestCatalog(_Placed, CatalogSuite):
-    def url(self, tmp_path):
-        return self.address(tmp_path)
-
-    def lasts(self):
-        return True
+class TestCatalog(Placed, CatalogSuite):
+    server = "postgres"
