@@ -145,8 +145,8 @@ def test_a_pickle_read_elsewhere_takes_the_secrets_of_the_environment(opened, pa
     assert pickle.loads(pickled).cat(path) == b"here"
 
 
-def test_an_open_file_is_pickled(fs, path):
-    with fs.open(path) as file:
+def test_an_open_file_is_pickled(opened, path):
+    with opened(timeout=35).open(path) as file:
         file.read(2)
         assert pickle.loads(pickle.dumps(file)).read() == b"re"
 
