@@ -1,6 +1,7 @@
 """Settings of hypothesis for every test (no deadline, machines are shared; the same examples again in CI), and servers."""
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; programs we start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _opened(kind, tmp_path_factory, worker_id):

@@ -1,6 +1,6 @@
 """Clusters of three nodes for the fault tests, each node in a network of its own where that is permitted."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -51,10 +51,18 @@ class Clustered:
         """Return once every node holds what was committed so far."""
         self.cluster.wait()
         if self.kind == "patroni":
-            [(end,)] = self._patroni("SELECT pg_current_wal_lsn()", self.cluster.leader())
+            leader = self.cluster.leader()
+            [(end,)] = self._patroni("SELECT pg_current_wal_lsn()", leader)
             for each in self.nodes:
-                behind = "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() < %s::pg_lsn"
-                until(lambda: not self._patroni(behind, each, end)[0][0], "the last node", each.processes[1].log)  # noqa: B023
+                if each is not leader:
+                    until(lambda: self._follows(each, end), "the last node", each.processes[1].log)  # noqa: B023
+
+    def _follows(self, node, end):
+        """Whether a node follows the leader and holds all up to there; one that still comes back refuses to say."""
+        asked = "SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        with suppress(psycopg.OperationalError):
+            return self._patroni(asked, node, end)[0][0]
+        return False
 
     def _galera(self, statement):
         assert connected(self.nodes[0].socket, statement) is not None

@@ -87,8 +87,12 @@ class PatroniNode(Node):
         return {each["name"]: (each["role"], each["state"]) for each in self.ask("cluster").get("members", [])}
 
     def _streams(self) -> bool:
-        role, state = self.members().get(self.name, ("", ""))
-        return state == ("running" if role == "leader" else "streaming")
+        """Ask the node itself: what the votes say of one that died stays there for as long as the `ttl`."""
+        told = self.ask("patroni")
+        if told.get("state") != "running":
+            return False
+        leads = self.members().get(self.name, ("", ""))[0] == "leader"
+        return leads if told.get("role") == "primary" else told.get("replication_state") == "streaming"
 
 
 class Patroni(Cluster):
