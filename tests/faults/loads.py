@@ -70,14 +70,14 @@ class Outcome:
         tokens, rows, faults = programs.stored(address, self.ids, mode)
         assert faults == [], address
         assert set(tokens.values()) <= {1}, f"done twice at {address}: {tokens.most_common(3)}"
-        summed = self._check_tokens(set(tokens))
+        summed = self._check_tokens(set(tokens), address)
         assert rows[programs.SUM] == (summed + 1, summed), f"the sum of {summed} at {address} is {rows[programs.SUM]}"
         return tokens, rows
 
-    def _check_tokens(self, found):
+    def _check_tokens(self, found, address):
         for what in ("add", "transaction"):
             sure, perhaps = self.tokens("marked", what), self.tokens("unknown", what)
-            assert not sure - found, f"acknowledged and gone: {sorted(sure - found)[:5]}"
+            assert not sure - found, f"acknowledged and gone from {address}: {len(sure - found)} of {len(sure)}, {sorted(sure - found)[:5]}"
             found -= sure | perhaps if what == "add" else set()
         unasked = found - self.tokens("marked", "transaction") - self.tokens("unknown", "transaction")
         assert not unasked, f"never asked for, or surely undone: {sorted(unasked)[:5]}"

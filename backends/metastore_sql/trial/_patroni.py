@@ -67,7 +67,7 @@ class PatroniNode(Node):
     """One PostgreSQL, the Patroni that minds it, and one vote."""
 
     def __init__(self, home: Home, name: str, place: Place, ports: Sequence[int], processes: Sequence[Process]) -> None:
-        super().__init__(name, place.host, ports[0], processes, self._streams, self._postmaster)
+        super().__init__(name, place.host, ports[0], processes, self._serves, self._postmaster)
         self._data, self._rest = home.root / name / "data", f"http://{place.host}:{ports[1]}"
 
     def _postmaster(self) -> list[int]:
@@ -86,13 +86,14 @@ class PatroniNode(Node):
         """Return role and state of every node, by name, as this one knows them."""
         return {each["name"]: (each["role"], each["state"]) for each in self.ask("cluster").get("members", [])}
 
-    def _streams(self) -> bool:
-        """Ask the node itself: what the votes say of one that died stays there for as long as the `ttl`."""
+    @property
+    def leads(self) -> bool:
+        """Whether it takes writes, as it says itself: what the votes tell of a node stays there for a while when it is dead."""
         told = self.ask("patroni")
-        if told.get("state") != "running":
-            return False
-        leads = self.members().get(self.name, ("", ""))[0] == "leader"
-        return leads if told.get("role") == "primary" else told.get("replication_state") == "streaming"
+        return told.get("state") == "running" and told.get("role") == "primary"
+
+    def _serves(self) -> bool:
+        return self.leads or self.ask("patroni").get("replication_state") == "streaming"
 
 
 class Patroni(Cluster):
@@ -102,18 +103,21 @@ class Patroni(Cluster):
     nodes: tuple[PatroniNode, ...]
 
     def leader(self) -> Node:
-        """Return the node that takes writes."""
-        for each in self.nodes:
-            for name, (role, _) in each.members().items():
-                if role == "leader":
-                    return next(node for node in self.nodes if node.name == name)
-        raise BackendError("No node of the cluster leads.")
+        """Return the node that takes writes. Raises BackendError where none does, or one has not yet heard that it is deposed."""
+        leaders = [each for each in self.nodes if each.leads]
+        if len(leaders) != 1:
+            raise BackendError(f"Of the cluster lead {[each.name for each in leaders]}, where one node should.")
+        return leaders[0]
 
     def wait(self, seconds: float = 120.0) -> None:
-        """Wait until every node is a full member, and one of them may take the leader's place."""
+        """Wait until one node leads, the others follow, and one of them may take the leader's place."""
         super().wait(seconds)
         log = self.nodes[0].processes[1].log
-        until(lambda: "sync_standby" in self.roles(), "A node to take the leader's place", log, seconds)
+        until(self._whole, "The whole cluster", log, seconds)
+
+    def _whole(self) -> bool:
+        leaders = [each for each in self.nodes if each.leads]
+        return len(leaders) == 1 and all(each.ready() for each in self.nodes) and "sync_standby" in self.roles()
 
     def roles(self) -> set[str]:
         """Return the roles that the nodes have, as any of them knows."""
