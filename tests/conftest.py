@@ -20,7 +20,8 @@ settings.register_profile(
 )
 settings.load_profile("house")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; programs we start would inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # as in the background of a shell; the programs that tests start would inherit it, and never hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -77,7 +77,9 @@ class Outcome:
     def _check_tokens(self, found, address):
         for what in ("add", "transaction"):
             sure, perhaps = self.tokens("marked", what), self.tokens("unknown", what)
-            assert not sure - found, f"acknowledged and gone from {address}: {len(sure - found)} of {len(sure)}, {sorted(sure - found)[:5]}"
+            assert not sure - found, (
+                f"acknowledged and gone from {address}: {len(sure - found)} of {len(sure)}, {sorted(sure - found)[:5]}"
+            )
             found -= sure | perhaps if what == "add" else set()
         unasked = found - self.tokens("marked", "transaction") - self.tokens("unknown", "transaction")
         assert not unasked, f"never asked for, or surely undone: {sorted(unasked)[:5]}"

@@ -90,10 +90,10 @@ class PatroniNode(Node):
     def leads(self) -> bool:
         """Whether it takes writes, as it says itself: what the votes tell of a node stays there for a while when it is dead."""
         told = self.ask("patroni")
-        return told.get("state") == "running" and told.get("role") == "primary"
+        return bool(told.get("state") == "running" and told.get("role") == "primary")
 
     def _serves(self) -> bool:
-        return self.leads or self.ask("patroni").get("replication_state") == "streaming"
+        return self.leads or bool(self.ask("patroni").get("replication_state") == "streaming")
 
 
 class Patroni(Cluster):
