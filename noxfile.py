@@ -50,7 +50,9 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Run the slow tests (faults with real processes, endurance), and those beside libraries that only the pinned tools bring."""
     tools(session)
-    session.run("pytest", "-m", "slow and not cluster", *session.posargs)
+    slow = ("-m", "slow and not cluster", *session.posargs)
+    session.run("pytest", *slow, "tests/faults")  # each of them has the machine to itself
+    session.run("pytest", *slow, "--ignore=tests/faults", "-n", "auto")
     session.run("pytest", "tests/policy")
 
 

@@ -9,7 +9,8 @@ import pytest
 
 def journalled(journal):
     """Return what was acknowledged, and the steps that were under way, from a child's journal."""
-    lines = journal.read_text().splitlines() if journal.exists() else []
+    written = journal.read_text() if journal.exists() else ""
+    lines = written[: written.rfind("\n") + 1].splitlines()
     tried = [json.loads(line) for line in lines if line != "done"]
     done = lines.count("done")
     return tried[:done], tried[done:]
@@ -18,7 +19,11 @@ def journalled(journal):
 def survives(start, path, journal, model, chance):
     """Write, kill, open again; return the model after it, which is what is stored."""
     journal.unlink(missing_ok=True)
-    start(programs.write_until_killed, str(path), str(journal), chance.random()).kill_after(chance.uniform(0.02, 0.25))
+    child = start(programs.write_until_killed, str(path), str(journal), chance.random())
+    wanted = chance.randrange(8)  # so that a crowded machine, too, kills more than programs that still open the file
+    while len(journalled(journal)[0]) < wanted:
+        child.process.join(0.002)
+    child.kill_after(chance.uniform(0, 0.1))
     done, open_steps = journalled(journal)
     for steps in done:
         programs.apply(model, steps)
