@@ -25,7 +25,7 @@ class SwiftDrive(RemoteDrive):
         """Return what a HEAD tells; the ETag of a large object is no digest of its bytes."""
         found = ask(self._name, key, self._info, key)
         digests = {"md5": found["md5"]} if found.get("md5") else {}
-        return Stat(found["size"], found.get("etag"), digests, found.get("content_type") or None)
+        return Stat(found["size"], found.get("etag") or None, digests, found.get("content_type") or None)
 
     def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
         """Store an object, a large one in segments, unless something lies there; what fails is taken away."""
