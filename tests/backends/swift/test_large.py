@@ -252,9 +252,7 @@ def test_a_dynamic_large_object_of_more_segments_than_a_listing_has_is_told_trul
     assert entry in fs.ls(shared)
 
 
-@pytest.mark.parametrize(
-    "part", [(None, None), (-6, None), (10, 20), (290, 310), (354, None), (350, 999), (360, None)]
-)
+@pytest.mark.parametrize("part", [(None, None), (-6, None), (10, 20), (290, 310), (354, None), (350, 999), (360, None)])
 def test_such_a_one_is_read_in_whole_and_in_part(fs, endless, part):
     assert fs.cat_file(endless, *part) == ENDLESS[slice(*part)]
 
