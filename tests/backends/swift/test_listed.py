@@ -31,7 +31,9 @@ def watched(opened, swift_server):
 
 
 def plain(entry):
-    return {name: entry[name] for name in ("name", "size", "type", "kind", "etag", "md5", "content_type", "last_modified")}
+    return {
+        name: entry[name] for name in ("name", "size", "type", "kind", "etag", "md5", "content_type", "last_modified")
+    }
 
 
 def test_they_are_told_of_as_they_tell_of_themselves(fs, stored):
