@@ -98,7 +98,7 @@ class Lists(Protocol):
     """An optional ability: to tell of many objects in fewer requests than one each."""
 
     def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
-        """Return what listings tell of objects, by key, as `stat` would; what they tell nothing of is left out."""
+        """Return what listings tell of objects, by key: no more than `stat`; what they tell nothing of is left out."""
 
 
 @runtime_checkable
