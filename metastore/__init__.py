@@ -5,6 +5,7 @@ Declare types as classes, add artifacts, ask typed queries; blobs are referenced
 
 from metastore import errors
 from metastore._artifact import Artifact, Field, Record, field, spec_of
+from metastore._attaching import Attachment
 from metastore._blob import Blob, Location
 from metastore._catalog import Catalog, Edge
 from metastore._dynamic import make_type
@@ -24,6 +25,7 @@ from metastore.query import Predicate
 
 __all__ = [
     "Artifact",
+    "Attachment",
     "Blob",
     "Catalog",
     "Edge",

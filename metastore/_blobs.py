@@ -84,7 +84,7 @@ def image_format(artifact: Any, field: FieldSpec) -> str | None:
 
 def joined(
     blob: Blob | None,
-    place: Location | None,
+    place: Location,
     *,
     size: int | None = None,
     digests: Mapping[str, str] | None = None,
@@ -97,22 +97,22 @@ def joined(
     old = Blob() if blob is None else blob
     new = Blob(size=size, digests=digests, media_type=media_type)
     if old.size is not None and new.size is not None and old.size != new.size:
-        raise _other("size", old.size, new.size)
+        raise _other("size", old.size, new.size, place)
     known, told = old.digests, new.digests
     for name in sorted(known.keys() & told.keys(), key=lambda each: (each not in PROOFS, each)):
         if known[name] != told[name]:
-            raise _other(name, known[name], told[name])
-    places = [each for each in old.locations if place is None or each.url != place.url]
+            raise _other(name, known[name], told[name], place)
     return old.evolve(
         size=old.size if new.size is None else new.size,
         digests={**told, **known},
         media_type=old.media_type or new.media_type,
-        locations=[*places, *([] if place is None else [place])],
+        locations=[*(each for each in old.locations if each.url != place.url), place],
     )
 
 
-def _other(what: str, expected: Any, found: Any) -> WrongBytesError:
+def _other(what: str, expected: Any, found: Any, place: Location) -> WrongBytesError:
+    where = place.url if place.store is None else f"{place.url}, in the store {place.store},"
     return WrongBytesError(
-        f"these are not the bytes of the blob: expected {what} {expected}, found {found}; put other bytes in another field, or artifact",
-        what=what, expected=expected, found=found,
+        f"the bytes at {where} are not those of the blob: expected {what} {expected}, found {found}; put other bytes in another field, or artifact",
+        what=what, expected=expected, found=found, store=place.store,
     )  # fmt: skip

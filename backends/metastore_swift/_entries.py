@@ -34,9 +34,14 @@ def of_container(row: Mapping[str, Any]) -> Entry:
 
 
 def of_headers(container: str, name: str, reply: Reply) -> Entry:
-    """Return the entry of an object, out of the answer to a HEAD or GET of the whole; size is None if it was not told."""
-    length, etag = reply.header("Content-Length"), reply.header("ETag")
-    kind = _kind(reply)
+    """Return the entry of an object, out of the answer to a HEAD or GET of the whole; size is None if it was not told.
+
+    Of a dynamic large object with more segments than one listing has, Swift tells the manifest's own size, 0, and its own
+    ETag, which is in no quotes: then both are unknown.
+    """
+    length, etag, kind = reply.header("Content-Length"), reply.header("ETag"), _kind(reply)
+    if kind == "dlo" and not etag.startswith('"'):
+        length = etag = ""
     return _entry(container, name, int(length) if length.isdigit() else None, etag, kind) | {
         "content_type": reply.header("Content-Type"),
         "last_modified": _modified(reply),

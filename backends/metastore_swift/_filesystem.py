@@ -16,6 +16,7 @@ from metastore_swift._account import Account
 from metastore_swift._crowd import each
 from metastore_swift._entries import Entry
 from metastore_swift._housekeeping import Housekeeping
+from metastore_swift._listed import entries
 from metastore_swift._names import PROTOCOL, bare, split, stripped
 from metastore_swift._objects import Objects
 from metastore_swift._settings import public, settings_from
@@ -89,6 +90,14 @@ class SwiftFileSystem(Housekeeping):
         ``on_error``: "raise", "omit" those that cannot be told of, or "return" the error in their place.
         """
         return self._many(self.info, [stripped(stringify_path(path)) for path in paths], on_error)
+
+    def entries(self, paths: Iterable[str]) -> dict[str, Entry]:
+        """Return what listings tell of objects (an `info` without metadata and expiry), by path; what is no object is left out.
+
+        Neighbours in a container are told of thousands in a request; where listings would take longer, or show an object
+        untruly, the objects are asked themselves. A listing may lag behind what was stored a moment ago.
+        """
+        return entries(self.objects, [bare(stringify_path(path)) for path in paths])
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Return whether anything is there; what may not be seen is an error and not an absence."""

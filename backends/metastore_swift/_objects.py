@@ -14,7 +14,7 @@ from metastore_swift._entries import Entry, of_headers
 from metastore_swift._names import joined, quoted, split
 from metastore_swift._wire import Body, Reply
 
-__all__ = ["CREATE", "Objects"]
+__all__ = ["CREATE", "PAGE", "Objects"]
 
 CREATE = {"If-None-Match": "*"}
 PAGE = 10_000
@@ -58,6 +58,12 @@ class Objects:
         """Return the first row whose name begins with ``prefix``, or None. Raises: FileNotFoundError (the container)."""
         page = self._page(container, {"format": "json", "limit": "1", "prefix": prefix})
         return page[0] if page else None
+
+    def page(self, container: str, marker: str, end_marker: str, most: int) -> list[dict[str, Any]]:
+        """Return up to ``most`` rows of a container's listing whose names are between two others, by name."""
+        most = min(most, self.account.limit("swift", "container_listing_limit", PAGE))
+        asked = {"format": "json", "limit": str(most), "marker": marker, "end_marker": end_marker}
+        return self._page(container, asked)
 
     def _page(self, container: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         reply = self.account.ask("GET", container, query={key: value for key, value in query.items() if value})

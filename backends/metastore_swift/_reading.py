@@ -60,7 +60,7 @@ class Reading:
             left = size if self.stop is None else min(size, self.stop - self.at)
             try:
                 data = self._stream.read(left) if left > 0 else b""
-                if not data and left > 0 and self.stop is not None:
+                if not data and left > 0 and self.size is not None:
                     raise BrokenError("the answer ended too soon")
             except BrokenError as error:
                 broken = str(error)

@@ -19,7 +19,7 @@ from metastore.errors import (
     StoreUnreachableError,
 )
 
-__all__ = ["BLOCK", "Drive", "Parts", "Signed", "Signs", "Stat", "ask", "asked", "refused"]
+__all__ = ["BLOCK", "Drive", "Lists", "Parts", "Signed", "Signs", "Stat", "ask", "asked", "refused"]
 
 BLOCK = 4 * 2**20
 """Bytes that a drive reads or hands on at once."""
@@ -91,6 +91,14 @@ class Signs(Protocol):
 
     def sign_put(self, key: str, seconds: int, *, size: int, sha256: str) -> tuple[str, dict[str, str]]:
         """Return url and headers of an upload, bound to size and digest as far as the protocol goes."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """An optional ability: to tell of many objects in fewer requests than one each."""
+
+    def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
+        """Return what listings tell of objects, by key: no more than `stat`; what they tell nothing of is left out."""
 
 
 @runtime_checkable

@@ -23,9 +23,13 @@ class SwiftDrive(RemoteDrive):
 
     def stat(self, key: str) -> Stat:
         """Return what a HEAD tells; the ETag of a large object is no digest of its bytes."""
-        found = ask(self._name, key, self._info, key)
-        digests = {"md5": found["md5"]} if found.get("md5") else {}
-        return Stat(found["size"], found.get("etag"), digests, found.get("content_type") or None)
+        return _stat(ask(self._name, key, self._info, key))
+
+    def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
+        """Return what the container's listing tells, which may lag behind."""
+        at = {self.path(key): key for key in keys}
+        found = ask(self._name, None, self._fs.entries, at)
+        return {at[path]: _stat(told) for path, told in found.items()}
 
     def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
         """Store an object, a large one in segments, unless something lies there; what fails is taken away."""
@@ -48,3 +52,8 @@ class SwiftDrive(RemoteDrive):
         """Return a TempURL for a PUT. It binds the key and the time, and nothing of what is sent."""
         url = ask(self._name, key, self._fs.sign, self.path(key), expiration=seconds, method="PUT")
         return str(url), {"Content-Length": str(size), "If-None-Match": "*"}
+
+
+def _stat(found: dict[str, Any]) -> Stat:
+    digests = {"md5": found["md5"]} if found.get("md5") else {}
+    return Stat(found["size"], found.get("etag") or None, digests, found.get("content_type") or None)

@@ -1,6 +1,6 @@
 """A real Keystone on the loopback, from wheels: one process with a SQLite file, gone with whoever started it.
 
-Run as a program (``python -P keystone.py ROOT PASSWORD``) it *is* the server. Needs ``pip install keystone``.
+Run as a program (``python -P keystone.py ROOT PASSWORD``) it *is* the server. Needs ``pip install keystone keystonemiddleware``.
 """
 
 import importlib.util

@@ -93,6 +93,9 @@ operator_roles = admin, member
 use = egg:swift#slo
 max_manifest_segments = {max_segments}
 rate_limit_under_size = 0
+[filter:dlo]
+use = egg:swift#dlo
+rate_limit_after_segment = 1000000
 [filter:versioned_writes]
 use = egg:swift#versioned_writes
 allow_versioned_writes = true
@@ -106,7 +109,6 @@ PLAIN = (
     "bulk",
     "copy",
     "container_quotas",
-    "dlo",
     "symlink",
 )
 

@@ -1,9 +1,14 @@
 """Keystone, a real one from wheels, and a Swift that believes it."""
 
+import urllib.request
+
 import pytest
+import yaml
 from servers.keystone import Keystone, KeystoneMissingError
 from servers.swift import Swift
 
+from metastore.errors import StoreDeniedError
+from metastore.stores import Store, Stores
 from metastore_swift import SwiftFileSystem
 
 
@@ -59,11 +64,8 @@ def test_a_token_that_was_revoked_is_renewed(opened, keystone):
     fs.ls("")
     old = fs.objects.account.access
     revoke = {"X-Auth-Token": old.token.reveal(), "X-Subject-Token": old.token.reveal()}
-    import urllib.request
-
-    urllib.request.urlopen(
-        urllib.request.Request(f"{keystone.url}/auth/tokens", headers=revoke, method="DELETE")
-    ).close()
+    asked = urllib.request.Request(f"{keystone.url}/auth/tokens", headers=revoke, method="DELETE")
+    urllib.request.urlopen(asked).close()
     assert isinstance(fs.ls(""), list)
     assert fs.objects.account.access.token != old.token
 
@@ -78,3 +80,31 @@ def test_wrong_credentials_are_refused_without_being_told(opened):
 def test_what_the_catalogue_does_not_list_is_an_error(opened, options):
     with pytest.raises(FileNotFoundError, match="no object-store"):
         opened(**options).ls("")
+
+
+@pytest.fixture
+def cloud(keystone, tmp_path, monkeypatch):
+    """A function that writes a clouds.yaml, and returns a store of the cloud in it."""
+
+    def told(**auth):
+        known = {"auth_url": keystone.url, "username": "admin", "password": keystone.password, "project_name": "admin"}
+        domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+        path = tmp_path / "clouds.yaml"
+        path.write_text(yaml.safe_dump({"clouds": {"edge": {"region_name": "here", "auth": known | domains | auth}}}))
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+        return Stores([Store("images", "swift://by-cloud/all", options={"cloud": "edge"})])
+
+    return told
+
+
+def test_a_store_takes_the_cloud_that_openstack_s_own_tools_take(opened, cloud):
+    opened().mkdir("by-cloud")
+    drive, key, _ = cloud().reach("swift://by-cloud/all/a")
+    drive.create(key, [b"here"])
+    assert (b"".join(drive.read(key)), opened().cat("by-cloud/all/a")) == (b"here", b"here")
+
+
+def test_a_store_that_keystone_refuses_says_so_and_nothing_of_the_password(cloud):
+    with pytest.raises(StoreDeniedError, match="the store images") as caught:
+        cloud(password="sesame").drive("images").stat("a")
+    assert "sesame" not in str(caught.value)
