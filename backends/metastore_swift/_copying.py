@@ -16,14 +16,14 @@ from metastore_swift._reading import Reading
 __all__ = ["copied"]
 
 
-def copied(objects: Objects, source: tuple[str, str], target: tuple[str, str], *, create: bool = False) -> None:
+def copied(objects: Objects, source: tuple[str, str], target: tuple[str, str]) -> None:
     """Copy an object, with type, metadata and expiry. The copy of a large one shares nothing with it: either may go.
 
-    Raises: FileNotFoundError; FileExistsError if ``create`` and there is an object already.
+    Raises: FileNotFoundError.
     """
     entry = objects.head(*source)
     if entry["kind"] == "object":
-        objects.copy(source, target, create=create)
+        objects.copy(source, target)
         return
     parts = Parts(objects, *target, _kept(entry))
     try:
@@ -34,7 +34,7 @@ def copied(objects: Objects, source: tuple[str, str], target: tuple[str, str], *
     except BaseException:
         parts.discard()
         raise
-    parts.publish(create=create)
+    parts.publish(create=False)
 
 
 def _kept(entry: Entry) -> dict[str, str]:

@@ -95,18 +95,10 @@ class Objects:
             raise FileExistsError(errno.EEXIST, "The object exists already", joined(container, name))
         raise _faults.refused(412, joined(container, name), "PUT", reply.headers)
 
-    def copy(
-        self, source: tuple[str, str], target: tuple[str, str], headers: Mapping[str, str] | None = None, *,
-        create: bool = False,
-    ) -> None:  # fmt: skip
-        """Copy an object within the cluster, a large one into one plain object. Raises: FileExistsError, as `put`."""
+    def copy(self, source: tuple[str, str], target: tuple[str, str], headers: Mapping[str, str] | None = None) -> None:
+        """Copy an object within the cluster, a large one into one plain object."""
         sent = {**(headers or {}), "X-Copy-From": quoted(*source), "Content-Length": "0"}
-        if not create:
-            self.account.ask("PUT", *target, headers=sent)
-            return
-        reply = self.account.ask("PUT", *target, headers={**sent, **CREATE}, accept=(412,))
-        if reply.status == 412:
-            raise FileExistsError(errno.EEXIST, "The object exists already", joined(*target))
+        self.account.ask("PUT", *target, headers=sent)
 
     def delete(self, container: str, name: str, *, large: bool = False) -> None:
         """Remove an object; then, of a static large one (``large``), the segments. Raises: FileNotFoundError.

@@ -198,16 +198,11 @@ class Transfers(AbstractFileSystem):
         """Return the object at a path as one that is sent in numbered parts; ``upload`` is the id of one that was begun."""
         return Resumable(self.objects, *to_write(stringify_path(path)), upload)
 
-    def cp_file(self, path1: str, path2: str, mode: str = "overwrite", **kwargs: Any) -> None:
-        """Copy an object within the cluster; of a pseudo-directory there is nothing to copy.
-
-        Raises: FileNotFoundError; FileExistsError where ``mode`` is "create" and there is an object already.
-        """
-        if mode not in MODES:
-            raise ValueError(f"mode is one of {', '.join(MODES)}, and {mode!r} is not.")
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """Copy an object within the cluster; of a pseudo-directory there is nothing to copy. Raises: FileNotFoundError."""
         source = split(stringify_path(path1))
         try:
-            copied(self.objects, source, to_write(stringify_path(path2)), create=mode == "create")
+            copied(self.objects, source, to_write(stringify_path(path2)))
         except FileNotFoundError:
             if not self.isdir(path1):
                 raise

@@ -96,9 +96,10 @@ class Carrier:
     def _sent(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None) -> Carried:
         size = self._size(blob)
         with self._budget.reserved(size) as passing:
-            if copied_there(self._stores, blob, marks, self._drive, key):
+            own = f"{key}.{make_id()}"
+            if copied_there(self._stores, blob, marks, self._drive, own):
                 passing(size or 0)
-                return Carried(key, size, copied=True)
+                return Carried(own, size, copied=True)
             with opened(self._stores, blob, marks=marks) as source:
                 chunks = self._counted(self._passing(source.chunks()), passing)
                 return self._streamed(chunks, blob, key, size, progress)

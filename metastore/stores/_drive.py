@@ -134,7 +134,8 @@ class Copies(Protocol):
     def copy(self, other: Drive, source: str, key: str, found: Stat) -> Stat | None:
         """Copy what lies at ``source`` of another drive, as it was ``found``, and return what is told of the copy.
 
-        ``None`` where this server has no way to the other one, or none by which a copy keeps its mark. Raises KeyTakenError.
+        The key is one that nobody else ever writes, as not every server refuses to copy onto what is there. ``None`` where this one
+        has no way to the other one, or none by which a copy keeps its mark.
         """
 
     def remove(self, key: str) -> None:

@@ -121,13 +121,7 @@ class S3Drive(RemoteDrive):
             return None
         if found.size is None or found.size > _COPIED_AT_MOST:
             return None
-        self._call(
-            key,
-            "copy_object",
-            CopySource=other._at(source),
-            CopySourceIfMatch=f'"{found.mark}"',
-            IfNoneMatch=_CREATE_ONLY,
-        )
+        self._call(key, "copy_object", CopySource=other._at(source), CopySourceIfMatch=f'"{found.mark}"')
         return self.stat(key)
 
     def _where(self) -> tuple[Any, ...]:

@@ -79,7 +79,7 @@ class SwiftDrive(RemoteDrive):
         """Copy an object of the same account, a large one segment by segment, so that its ETag says the same."""
         if not isinstance(other, SwiftDrive) or other._where() != self._where():
             return None
-        ask(self._name, key, self._fs.cp_file, other.path(source), self.path(key), mode="create")
+        ask(self._name, key, self._fs.cp_file, other.path(source), self.path(key))
         return self.stat(key)
 
     def _where(self) -> tuple[str, str]:
