@@ -60,6 +60,7 @@ def test_a_target_killed_in_the_middle_gets_the_missing_parts_from_the_next_run(
     assert {each.result for each in catalog.verify(found.artifact)} == {"ok"}
 
 
+@pytest.mark.parametrize("mortal", ["swift"], indirect=True)
 def test_a_source_killed_in_the_middle_is_told_and_made_up_for(mortal, made, opened, add, monkeypatch):
     server, store = mortal
     catalog = opened(made("file"), store)
