@@ -83,10 +83,9 @@ class Resumable(Parts):
             return {}
 
     def _clean(self) -> None:
-        """Remove what is needed no more, now that the name is taken: the mark of this upload, and what others left."""
+        """Remove the mark that it was begun. What others left stays: of two who create at once, Swift may let both, and the later one counts."""
         with suppress(OSError):
-            for upload, names in self._uploads().items():
-                self._objects.delete_many(self._within, names[:1] if upload == self.upload else names)
+            self._objects.delete_if_there(self._within, f"{self._prefix}/{BEGUN}")
 
     def _uploads(self) -> dict[str, list[str]]:
         """Return the names of what lies there of every upload to this object that was begun, by id."""

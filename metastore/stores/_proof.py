@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, cast
 
 from metastore._blob import PROOFS, Blob
@@ -100,9 +100,9 @@ def lively(chunks: Iterable[bytes], store: str, seconds: float, progress: Progre
     """Yield the chunks, telling how many bytes came. Raises StoreUnreachableError for a body that trickles."""
     waited, count, coming = 0.0, 0, iter(chunks)
     while True:
-        asked = time.monotonic()
+        asked = monotonic()
         chunk = next(coming, None)
-        waited += time.monotonic() - asked  # who takes the bytes may be as slow as they like
+        waited += monotonic() - asked  # who takes the bytes may be as slow as they like
         if chunk is None:
             return
         count += len(chunk)

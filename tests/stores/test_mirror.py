@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -436,3 +437,16 @@ def test_a_place_has_the_priority_that_it_is_given(two, add):
     filled(two, add, SMALL)
     [found] = mirrored(two, priority=-3)
     assert found.artifact.data.locations[0] == Location(found.url, -3, "two")
+
+
+@pytest.mark.parametrize("target", ["file", "s3", "swift"])
+def test_two_runs_at_once_harm_nothing(made, opened, add, target):
+    catalog = opened(made("file"), made(target, "two"))
+    filled(catalog, add, os.urandom(2 * PART + 5), *(bytes([at]) * 50 for at in range(6)))
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(mirrored, catalog, workers=2) for _ in range(2)]
+        results = {each.result for run in runs for each in run.result()}
+    mirrored(catalog)  # where two sent the same parts, both may have lost
+    assert results <= {"copied", "there", "missing"}
+    assert [len(each.data.urls) for each in catalog.find(kind(catalog))] == [2] * 7
+    assert {each.result for each in catalog.verify_many(kind(catalog))} == {"ok"}
