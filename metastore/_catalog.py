@@ -14,11 +14,11 @@ from metastore._codec import content_digest
 from metastore._find import Asked, Find
 from metastore._governing import Governing
 from metastore._keeping import Keeping
+from metastore._mirroring import Mirroring
 from metastore._plugins import open_backend
 from metastore._reading import Edge
 from metastore._transaction import atomic
 from metastore._types import Types, is_ours
-from metastore._verifying import Verifying
 from metastore._writing import words
 from metastore.backend import Backend
 from metastore.errors import ClosedError, ValidationError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Catalog", "Edge"]
 
 
-class Catalog(Governing, Keeping, Verifying):
+class Catalog(Governing, Keeping, Mirroring):
     """A catalogue of artifacts in one store. Open it with `Catalog.open`, close it, or use it in ``with``.
 
     Thread-safe, process-safe and fork-safe. Every method that writes is one transaction, or part of the one that is

@@ -7,14 +7,12 @@ of them, and they are in no dump.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from metastore._artifact import Field, Record, field
 from metastore._link import Link
+from metastore._results import Result
 
-__all__ = ["KEPT", "Probe", "Result", "Verification"]
-
-Result = Literal["ok", "wrong", "hostile", "missing", "denied", "unreachable", "uncovered", "unable"]
+__all__ = ["KEPT", "Probe", "Verification"]
 
 
 class Verification(Record, type_name="metastore_verifications", unique=("artifact", "blob", "part", "url")):

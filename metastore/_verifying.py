@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from metastore._abreast import abreast, check_workers
 from metastore._artifact import Record
 from metastore._blob import PROOFS, Blob, combined
 from metastore._blobs import blob_field, blobs_of, image_format, replaced, some_blob
 from metastore._delivering import Delivering
 from metastore._fetching import VERIFICATIONS
 from metastore._link import Link
+from metastore._results import result_of
 from metastore._steps import Put
 from metastore._transaction import atomic
 from metastore.errors import (
     ConflictError,
-    HostileFormatError,
     MetastoreError,
-    MissingBytesError,
     NotFoundError,
-    StoreDeniedError,
     StoreError,
-    StoreUnreachableError,
-    UncoveredError,
-    UnsafeUrlError,
     UnverifiedError,
     ValidationError,
     WrongBytesError,
 )
 
 if TYPE_CHECKING:
+    from metastore._results import Result
     from metastore._schema import FieldSpec
-    from metastore._verifications import Probe, Result, Verification
+    from metastore._verifications import Probe, Verification
     from metastore.query import Predicate
     from metastore.stores import Stores
+    from metastore.stores._pace import Stop
 
-__all__ = ["Verifying"]
+__all__ = ["Sum", "Verifying"]
 
 PROBES = "metastore_probes"
 """The type of the engine's own in which it is kept what stores can do."""
 
 A = TypeVar("A", bound=Record)
 Progress = Callable[[int], object]
-
-_RESULTS: tuple[tuple[type[StoreError], Result], ...] = (
-    (WrongBytesError, "wrong"),
-    (HostileFormatError, "hostile"),
-    (MissingBytesError, "missing"),
-    (StoreDeniedError, "denied"),
-    (StoreUnreachableError, "unreachable"),
-    (UncoveredError, "uncovered"),
-    (UnsafeUrlError, "uncovered"),
-)
 
 
 class _Found(NamedTuple):
@@ -107,23 +93,17 @@ class Verifying(Delivering):
         was when it is started again with the same ``since``. ``progress`` gets the bytes read so far, of all. Raises ForbiddenError
         for a principal who may not verify one that fits.
         """
-        if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= 64:
-            raise ValidationError(f"expected workers as a whole number from 1 to 64, got {workers!r:.40}")
-        told = _Sum(progress)
-        waiting: deque[tuple[_Job, Future[list[_Found]]]] = deque()
-        with ThreadPoolExecutor(workers, thread_name_prefix="metastore-verify") as pool:
-            try:
-                for job in self._due_jobs(type, predicates, since):
-                    waiting.append((job, pool.submit(_verified, self._configured, job, told.one())))
-                    if len(waiting) >= 2 * workers:
-                        first, found = waiting.popleft()
-                        yield from self._settled_job(first, found.result())
-                while waiting:
-                    first, found = waiting.popleft()
-                    yield from self._settled_job(first, found.result())
-            finally:
-                for _, found in waiting:
-                    found.cancel()
+        from metastore.stores._pace import Stop
+
+        check_workers(workers)
+        told, stop = Sum(progress), Stop()
+
+        def work(job: _Job) -> list[_Found]:
+            stop.check()
+            return _verified(self._configured, job, _heeding(stop, told.one()))
+
+        for job, found in abreast(work, self._due_jobs(type, predicates, since), workers, stop.wish):
+            yield from self._settled_job(job, found)
 
     def identity(self, artifact: Record, field: str | None = None) -> str:
         """Return the identity of an artifact's blobs together (of a folder's, by ``field``), as ``sha256:…``.
@@ -262,7 +242,7 @@ class Verifying(Delivering):
         return self._engine().probe(store)
 
 
-class _Sum:
+class Sum:
     """The bytes of several reads at once, told as one number."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -280,6 +260,17 @@ class _Sum:
             progress(sum(self._counts.values()))
 
         return tell
+
+
+def _heeding(stop: Stop, progress: Progress | None) -> Progress:
+    """Return what is told how far a read is, and ends it where that is wished."""
+
+    def tell(count: int) -> None:
+        stop.check()
+        if progress is not None:
+            progress(count)
+
+    return tell
 
 
 def _verified(stores: Stores, job: _Job, progress: Progress | None) -> list[_Found]:
@@ -312,19 +303,12 @@ def _read(stores: Stores, job: _Job, url: str, progress: Progress | None) -> _Fo
         for _ in whole(chunks, blob, hasher, store, key):
             pass
     except StoreError as refused:
-        result = _result(refused)
+        result = result_of(refused)
         size = hasher.size if result == "wrong" else None
         return _Found(url, store, result, size, {}, mark, str(refused)[:1000])
     except MetastoreError as refused:
         return _Found(url, store, "unable", None, {}, mark, str(refused)[:1000])
     return _Found(url, store, "ok", hasher.size, hasher.digests(), mark, None)
-
-
-def _result(refused: StoreError) -> Result:
-    for kind, word in _RESULTS:
-        if isinstance(refused, kind):
-            return word
-    return "unable"
 
 
 def _algorithms(blob: Blob) -> set[str]:

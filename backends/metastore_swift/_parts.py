@@ -75,11 +75,13 @@ class Parts:
     One thread adds, `AT_ONCE` others send: more gain nothing against one server, and each holds a block of memory.
     """
 
-    def __init__(self, objects: Objects, container: str, name: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, objects: Objects, container: str, name: str, headers: Mapping[str, str], upload: str = ""
+    ) -> None:
         self._objects, self._container, self._name = objects, container, name
         self._headers = headers
         self._within = segments_of(objects, container)
-        own = f"slo/{uuid.uuid4().hex}"
+        own = f"slo/{upload or uuid.uuid4().hex}"
         self._prefix = f"{name}/{own}" if len(name.encode()) < LONGEST_NAME else own
         self._workers = min(objects.account.settings.concurrency, AT_ONCE)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="swift")
@@ -214,7 +216,8 @@ class Parts:
         self._objects.put(
             container, name, body, headers=sent, md5=etag, create=create, query=MANIFEST, ours=self._published
         )
-        return _row(container, name, etag, sum(row["size_bytes"] for row in rows))
+        sizes = [row["size_bytes"] for row in rows]
+        return _row(container, name, etag, None if None in sizes else sum(sizes))
 
     def _published(self) -> bool:
         """Return whether what lies at the object's name consists of these segments."""
@@ -236,5 +239,5 @@ class Parts:
             self._objects.delete_many(self._within, names)
 
 
-def _row(container: str, name: str, etag: str, size: int) -> Row:
+def _row(container: str, name: str, etag: str, size: int | None) -> Row:
     return {"path": f"/{container}/{name}", "etag": etag, "size_bytes": size}

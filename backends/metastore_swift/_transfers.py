@@ -24,6 +24,7 @@ from metastore_swift._parts import Parts
 from metastore_swift._ranges import part
 from metastore_swift._reader import SwiftReader
 from metastore_swift._reading import Reading
+from metastore_swift._resumable import Resumable
 from metastore_swift._settings import Settings
 from metastore_swift._writer import Compressed, SwiftText, SwiftWriter, put_bytes
 
@@ -192,6 +193,10 @@ class Transfers(AbstractFileSystem):
         size = block_size or self.settings.block_size
         headers = stored_with(**{name: value for name, value in kwargs.items() if name not in FOR_READERS})
         return SwiftWriter(self, path, block_size=size, autocommit=autocommit, create=mode == "xb", headers=headers)
+
+    def in_parts(self, path: str, upload: str = "") -> Resumable:
+        """Return the object at a path as one that is sent in numbered parts; ``upload`` is the id of one that was begun."""
+        return Resumable(self.objects, *to_write(stringify_path(path)), upload)
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         """Copy an object within the cluster; of a pseudo-directory there is nothing to copy. Raises: FileNotFoundError."""

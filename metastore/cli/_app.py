@@ -12,6 +12,7 @@ from metastore.cli import (
     _govern,
     _metadefs,
     _migrate,
+    _mirror,
     _moving,
     _policy,
     _quota,
@@ -52,7 +53,7 @@ def completion(shell: str) -> None:
 program.sections = {
     "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
     "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
-    "Bytes": _bytes.COMMANDS,
+    "Bytes": [*_bytes.COMMANDS, *_mirror.COMMANDS],
     "Decide over artifacts": _govern.COMMANDS,
     "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
     "Carry elsewhere, and the shell": [*_exchange.COMMANDS, *_moving.COMMANDS, *_migrate.COMMANDS, completion],

@@ -22,7 +22,7 @@ from metastore.cli._session import Command, asked, opened
 from metastore.cli._write import REF, done
 from metastore.errors import ValidationError
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "PRIORITY", "bar"]
 
 BLOB = f"{REF} BLOB"
 RESULT = ("id", "blob", "part", "result", "size", "proof", "url", "reason")
@@ -57,7 +57,7 @@ def _digests(given: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Any]:
+def bar(what: str, total: int | None) -> Iterator[Any]:
     """Give what is told how many bytes passed, and show it on a terminal."""
     if not sys.stderr.isatty() or asked("quiet") or asked("json"):
         yield None
@@ -102,7 +102,7 @@ def put(
     artifact, field, key, [path] = _blob_of(catalog, words, 1)
     source: Any = sys.stdin.buffer if path == "-" else path
     said: dict[str, Any] = {"digests": _digests(digests), "media_type": media_type, "priority": priority}
-    with _bar(path, os.stat(path).st_size if path != "-" else None) as progress:
+    with bar(path, os.stat(path).st_size if path != "-" else None) as progress:
         made = catalog.upload(artifact, field, source, store, key=key, progress=progress, **said)
     done(catalog, made)
 
@@ -124,7 +124,7 @@ def get(words: tuple[str, ...], output: str, span: str | None, unverified: bool)
         raise click.UsageError("bytes do not go to a terminal: give --output FILE, or a pipe")
     value = getattr(artifact, field, None)
     blob = value.get(key) if isinstance(value, dict) else value
-    with _bar(field, blob.size if isinstance(blob, Blob) else None) as progress:
+    with bar(field, blob.size if isinstance(blob, Blob) else None) as progress:
         said: dict[str, Any] = {"start": start, "stop": stop, "unverified": unverified, "progress": progress}
         with catalog.open_blob(artifact, field, key=key, **said) as source, _target(output) as target:
             for chunk in source.chunks():
@@ -176,7 +176,7 @@ def verify(words: tuple[str, ...], type_name: str | None, since: datetime | None
             wrong += each.result != "ok"
             yield each.artifact.id, each.blob, each.part, each.result, each.size, each.proof, each.url, each.reason
 
-    with _bar("verify", None) as progress:
+    with bar("verify", None) as progress:
         output.rows(RESULT, told(_found(catalog, words, type_name, since, workers, progress)))
     return 1 if wrong else 0
 

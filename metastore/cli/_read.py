@@ -26,7 +26,7 @@ from metastore.cli._fields import (
 from metastore.cli._session import Command, asked, described, opened
 from metastore.errors import ReadOnlyError
 
-__all__ = ["COMMANDS", "FILTER", "where"]
+__all__ = ["COMMANDS", "FILTER", "TYPE", "where"]
 
 AT_ONCE = 50
 """Artifacts that a terminal shows unless told otherwise; a pipe gets them all."""

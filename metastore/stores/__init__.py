@@ -3,7 +3,7 @@
 Importing this opens nothing and loads no driver; fsspec and what it needs come at the first use of a store.
 """
 
-from metastore.stores._drive import Drive, Lists, Parts, Signed, Signs, Stat
+from metastore.stores._drive import Copies, Drive, Lists, Parts, Signed, Signs, Stat, TakesUp
 from metastore.stores._reading import Bytes
 from metastore.stores._secret import FromEnv, FromFile, Secret
 from metastore.stores._sending import Resume
@@ -12,6 +12,7 @@ from metastore.stores._stores import Stores
 
 __all__ = [
     "Bytes",
+    "Copies",
     "Drive",
     "FromEnv",
     "FromFile",
@@ -24,4 +25,5 @@ __all__ = [
     "Stat",
     "Store",
     "Stores",
+    "TakesUp",
 ]

@@ -19,7 +19,9 @@ from metastore.errors import (
     StoreUnreachableError,
 )
 
-__all__ = ["BLOCK", "Drive", "Lists", "Parts", "Signed", "Signs", "Stat", "ask", "asked", "refused"]
+__all__ = [
+    "BLOCK", "Copies", "Drive", "Lists", "Parts", "Signed", "Signs", "Stat", "TakesUp", "ask", "asked", "refused",
+]  # fmt: skip
 
 BLOCK = 4 * 2**20
 """Bytes that a drive reads or hands on at once."""
@@ -125,6 +127,29 @@ class Parts(Protocol):
 
     def abandon(self, key: str, upload: str) -> None:
         """Take the parts away; unknown ones are fine."""
+
+
+@runtime_checkable
+class TakesUp(Parts, Protocol):
+    """An optional ability: to go on in parts where another process broke off, even if that one goes on as well."""
+
+    def take_up(self, key: str) -> str | None:
+        """Return the id of an upload that has what an unfinished one to the same key left, ``None`` where there is none."""
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """An optional ability: to have an object copied by the server, so that its bytes do not pass here."""
+
+    def copy(self, other: Drive, source: str, key: str, found: Stat) -> Stat | None:
+        """Copy what lies at ``source`` of another drive, as it was ``found``, and return what is told of the copy.
+
+        The key is one that nobody else ever writes, as not every server refuses to copy onto what is there. ``None`` where this one
+        has no way to the other one, or none by which a copy keeps its mark.
+        """
+
+    def remove(self, key: str) -> None:
+        """Take an object away, as `Drive.remove`."""
 
 
 # --- errors -------------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, cast
 
 from metastore._blob import PROOFS, Blob
@@ -98,13 +98,17 @@ def at_most(chunks: Iterable[bytes], most: int | None, what: str) -> Iterator[by
 
 def lively(chunks: Iterable[bytes], store: str, seconds: float, progress: Progress | None = None) -> Iterator[bytes]:
     """Yield the chunks, telling how many bytes came. Raises StoreUnreachableError for a body that trickles."""
-    begun, count = time.monotonic(), 0
-    for chunk in chunks:
+    waited, count, coming = 0.0, 0, iter(chunks)
+    while True:
+        asked = monotonic()
+        chunk = next(coming, None)
+        waited += monotonic() - asked  # who takes the bytes may be as slow as they like
+        if chunk is None:
+            return
         count += len(chunk)
-        elapsed = time.monotonic() - begun
-        if elapsed > seconds and count < LEAST_RATE * elapsed:
+        if waited > seconds and count < LEAST_RATE * waited:
             raise StoreUnreachableError(
-                f"the store {store} is too slow: {count} bytes in {elapsed:.0f} seconds", store=store
+                f"the store {store} is too slow: {count} bytes in {waited:.0f} seconds", store=store
             )
         if progress is not None:
             progress(count)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from metastore.errors import MissingExtraError, StoresFileError, nearest
-from metastore.stores._drive import Stat, ask
+from metastore.stores._drive import Drive, Stat, ask
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
 
@@ -21,6 +21,8 @@ _CREDENTIALS = ("key", "secret", "token")
 _CREATE_ONLY = "*"
 _PAGE, _WORTH = 1000, 50
 """Rows that a listing has at once, and how many of them cost as much as asking one object, more or less."""
+_COPIED_AT_MOST = 5 * 2**30
+"""Bytes of an object that S3 copies in one request."""
 
 
 class S3Drive(RemoteDrive):
@@ -74,6 +76,13 @@ class S3Drive(RemoteDrive):
         """Begin a multipart upload."""
         return str(self._call(key, "create_multipart_upload", **_typed(media_type))["UploadId"])
 
+    def take_up(self, key: str) -> str | None:
+        """Return the id of the multipart upload to that key that was begun last; of two who end it, one does."""
+        said = {"Bucket": self._at(key)["Bucket"], "Prefix": self._at(key)["Key"]}
+        page = ask(self._name, key, self._fs.call_s3, "list_multipart_uploads", **said)
+        found = [each for each in page.get("Uploads", []) if each["Key"] == said["Prefix"]]
+        return str(max(found, key=lambda each: each["Initiated"])["UploadId"]) if found else None
+
     def sent(self, key: str, upload: str, size: int) -> dict[int, str]:
         """Return the ETags of the parts that were sent."""
         found: dict[int, str] = {}
@@ -106,6 +115,20 @@ class S3Drive(RemoteDrive):
     def abandon(self, key: str, upload: str) -> None:
         """Abort the upload."""
         self._call(key, "abort_multipart_upload", UploadId=upload)
+
+    # copying
+
+    def copy(self, other: Drive, source: str, key: str, found: Stat) -> Stat | None:
+        """Copy an object of the same endpoint; a large one has an ETag of its parts, which a copy does not keep."""
+        if not isinstance(other, S3Drive) or other._where() != self._where() or "md5" not in found.digests:
+            return None
+        if found.size is None or found.size > _COPIED_AT_MOST:
+            return None
+        self._call(key, "copy_object", CopySource=other._at(source), CopySourceIfMatch=f'"{found.mark}"')
+        return self.stat(key)
+
+    def _where(self) -> tuple[Any, ...]:
+        return tuple(self._store.options.get(name) for name in ("endpoint", "region", "profile"))
 
     # signing
 

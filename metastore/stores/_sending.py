@@ -19,10 +19,10 @@ from metastore.errors import (
     ValidationError,
     WrongBytesError,
 )
-from metastore.stores._drive import BLOCK, Drive, Parts
+from metastore.stores._drive import BLOCK, Drive, Parts, TakesUp
 from metastore.stores._proof import Hasher, Progress
 
-__all__ = ["Resume", "Source", "chunks_of", "send", "size_of"]
+__all__ = ["Resume", "Source", "chunks_of", "send", "size_of", "taken_up"]
 
 Source = bytes | str | os.PathLike[str] | BinaryIO | Iterable[bytes]
 """What may be sent: bytes, the path of a file, an open binary file, or chunks of bytes."""
@@ -115,6 +115,18 @@ def send(
             what="size", expected=hasher.size, found=found.size, store=store, key=key,
         )  # fmt: skip
     return key
+
+
+def taken_up(drive: Drive, store: str, key: str, size: int | None) -> Resume | None:
+    """Return where an upload of so many bytes to a key broke off, if the store can go on with it."""
+    part = _part(size)
+    if not isinstance(drive, TakesUp) or (size is not None and size < part):
+        return None
+    try:
+        upload = drive.take_up(key)
+    except StoreError:  # to send is one right, to list uploads another
+        return None
+    return None if upload is None else Resume(store, key, upload, part)
 
 
 def _part(size: int | None) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from metastore.stores._clouds import of_cloud
-from metastore.stores._drive import Stat, ask
+from metastore.stores._drive import Drive, Stat, ask
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
 
@@ -15,6 +15,8 @@ __all__ = ["SwiftDrive"]
 
 class SwiftDrive(RemoteDrive):
     """A container, or what is below a prefix of one."""
+
+    least, at_once = 8 * 2**20, 4
 
     def __init__(self, store: Store) -> None:
         said = {"timeout": store.timeout, **store.options}
@@ -43,6 +45,50 @@ class SwiftDrive(RemoteDrive):
             raise
         ask(self._name, key, file.close)
         return self.stat(key)
+
+    # in parts: segments, and a manifest at the end
+
+    def _upload(self, key: str, upload: str = "") -> Any:
+        return ask(self._name, key, self._fs.in_parts, self.path(key), upload)
+
+    def begin(self, key: str, *, media_type: str | None = None) -> str:
+        """Begin a static large object."""
+        return str(ask(self._name, key, self._upload(key).begin, media_type))
+
+    def take_up(self, key: str) -> str | None:
+        """Return the id of a new upload that has copies, made by the server, of the segments that another one left."""
+        found: str | None = ask(self._name, key, self._upload(key).take_up)
+        return found
+
+    def sent(self, key: str, upload: str, size: int) -> dict[int, str]:
+        """Return the MD5s of the segments that were sent."""
+        found = ask(self._name, key, self._upload(key, upload).lying)
+        return {number: md5 for number, (md5, count) in found.items() if count == size}
+
+    def send(self, key: str, upload: str, number: int, part: bytes, offset: int) -> str:
+        """Send one segment with its MD5, which the store checks."""
+        return str(ask(self._name, key, self._upload(key, upload).send, number, part))
+
+    def finish(self, key: str, upload: str, marks: Mapping[int, str]) -> None:
+        """Store the manifest, unless something lies there."""
+        ask(self._name, key, self._upload(key, upload).finish, marks)
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Remove the segments."""
+        ask(self._name, key, self._upload(key, upload).abandon)
+
+    # copying
+
+    def copy(self, other: Drive, source: str, key: str, found: Stat) -> Stat | None:
+        """Copy an object of the same account, a large one segment by segment, so that its ETag says the same."""
+        if not isinstance(other, SwiftDrive) or other._where() != self._where():
+            return None
+        ask(self._name, key, self._fs.cp_file, other.path(source), self.path(key))
+        return self.stat(key)
+
+    def _where(self) -> tuple[str, str]:
+        access = ask(self._name, None, lambda: self._fs.objects.account.access)
+        return access.base, access.prefix
 
     def sign_get(self, key: str, seconds: int) -> tuple[str, dict[str, str]]:
         """Return a TempURL for a GET."""

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import itertools
+import threading
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -389,6 +391,26 @@ def test_many_are_verified_at_once_and_a_run_goes_on_where_it_was(local, add):
     assert {*done, *rest} == {each.id for each in made}
     assert set(done) & set(rest) == set()
     assert told
+
+
+def test_who_stops_verifying_many_stops_the_reads(local, add, monkeypatch):
+    disks = [local.upload(add(local, f"d{at}"), "data", SMALL * at) for at in (1, 2)]
+    _, large, _ = local.stores.reach(disks[1].data.url)
+    read, count, begun = LocalDrive.read, [], threading.Event()
+
+    def long(self, key, *args):
+        for chunk in itertools.repeat(b"x", 10**6) if key == large else read(self, key, *args):
+            begun.set()
+            count.append(key)
+            yield chunk
+
+    monkeypatch.setattr(LocalDrive, "read", long)
+    local.update(disks[1], data=disks[1].data.evolve(size=10**6))
+    run = local.verify_many(type(disks[0]), workers=2)
+    assert next(run).artifact.id == disks[0].id
+    begun.wait(30)
+    run.close()
+    assert len(count) < 10**6
 
 
 def test_an_object_that_was_replaced_is_noticed_before_a_range_is_read(catalog, disk):

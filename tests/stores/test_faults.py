@@ -59,7 +59,7 @@ def lying(catalog):
     return dict(catalog.stores.drive("one").keys())
 
 
-@pytest.mark.parametrize("kind", ["file", "s3"])
+@pytest.mark.parametrize("kind", ["file", "s3", "swift"])
 def test_an_upload_that_broke_off_goes_on_with_what_is_missing(made, opened, add, counted, kind):
     catalog = opened(made(kind))
     disk = add(catalog)

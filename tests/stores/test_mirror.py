@@ -1,0 +1,452 @@
+"""Many blobs brought to one more store: which, how many bytes, and what comes of those that cannot be."""
+
+import hashlib
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from metastore import Blob, Location, Principal
+from metastore.errors import (
+    QueryError,
+    StoreDeniedError,
+    StoreUnableError,
+    StoreUnreachableError,
+    UncoveredError,
+    ValidationError,
+)
+from metastore.stores import Store
+from metastore.stores._carrying import Carrier
+from metastore.stores._pace import Rate
+
+SMALL = b"a few bytes"
+PART = 8 * 2**20
+
+
+@pytest.fixture
+def two(made, opened):
+    """A catalogue over two folders, ``one`` and ``two``."""
+    return opened(made("file"), made("file", "two"))
+
+
+def kind(catalog):
+    return catalog.artifact_type("disks")
+
+
+def filled(catalog, add, *bodies, **said):
+    """Add an artifact for each body, in the store ``one``."""
+    disks = [add(catalog, f"d{at}", **said) for at in range(len(bodies))]
+    return [catalog.upload(each, "data", body, "one") for each, body in zip(disks, bodies, strict=True)]
+
+
+def mirrored(catalog, *predicates, store="two", **said):
+    return list(catalog.mirror(kind(catalog), *predicates, store=store, **said))
+
+
+def words(found):
+    return [each.result for each in found]
+
+
+def lying(catalog, store="two"):
+    return dict(catalog.stores.drive(store).keys())
+
+
+# what is brought
+
+
+def test_what_does_not_lie_in_the_store_is_brought_there_proved(store, made, opened, add):
+    catalog = opened(store, made("file", "two"))
+    disks = filled(catalog, add, SMALL, b"", os.urandom(PART + 5))
+    found = mirrored(catalog)
+    assert words(found) == ["copied"] * 3
+    assert {each.artifact.id for each in found} == {each.id for each in disks}
+    for each in found:
+        assert [place.store for place in each.artifact.data.locations] == ["one", "two"]
+        assert {one.result for one in catalog.verify(each.artifact)} == {"ok"}
+    assert mirrored(catalog) == []
+
+
+@pytest.mark.parametrize("target", ["file", "s3", "swift"])
+def test_every_kind_of_store_takes_it(made, opened, add, target):
+    catalog = opened(made("file"), made(target, "two"))
+    body = os.urandom(2 * PART + 5)
+    [disk] = filled(catalog, add, body)
+    [found] = mirrored(catalog)
+    assert (found.result, found.size, found.url) == ("copied", len(body), found.artifact.data.urls[1])
+    only = catalog.detach(found.artifact, "data", disk.data.url)
+    assert catalog.open_blob(only, "data").read() == body
+
+
+def test_a_query_chooses_and_folders_count_too(two, add):
+    chosen, other = filled(two, add, SMALL, b"other")
+    two.upload(chosen, "files", b"in a folder", "one", key="a/ü?#%")
+    found = mirrored(two, kind(two).name == "d0", workers=1)
+    assert [(each.blob, each.part, each.result) for each in found] == [
+        ("data", None, "copied"),
+        ("files", "a/ü?#%", "copied"),
+    ]
+    assert two.get(type(other), other.id) == other
+
+
+def test_they_begin_in_the_order_of_their_ids(two, add):
+    disks = filled(two, add, *(bytes([at]) for at in range(5)))
+    assert [each.artifact.id for each in mirrored(two, workers=1)] == [each.id for each in disks]
+
+
+def test_the_same_content_of_one_owner_is_sent_once(two, add):
+    filled(two, add, SMALL, SMALL, owner="p1")
+    filled(two, add, SMALL, owner="p2")
+    assert sorted(words(mirrored(two))) == ["copied", "copied", "there"]
+    assert len(lying(two)) == 2
+
+
+def test_who_knows_a_digest_does_not_come_by_the_bytes_of_others(two, add):
+    filled(two, add, SMALL, owner="p1")
+    mirrored(two)
+    claimed = Blob("file:///nowhere/a", size=len(SMALL), sha256=hashlib.sha256(SMALL).hexdigest())
+    two.update(add(two, "thief", owner="p2"), data=claimed)
+    assert words(mirrored(two)) == ["uncovered"]
+
+
+def test_only_one_store_is_read_from_where_it_is_named(made, opened, add):
+    catalog = opened(made("file"), made("file", "two"), made("file", "three"))
+    one, other = add(catalog, "one"), add(catalog, "other")
+    catalog.upload(one, "data", SMALL, "one")
+    catalog.upload(other, "data", SMALL, "three")
+    assert [each.artifact.id for each in mirrored(catalog, source="three")] == [other.id]
+
+
+def test_progress_is_told_in_bytes_of_all(two, add):
+    filled(two, add, b"x" * 10, b"y" * 20)
+    told = []
+    mirrored(two, progress=told.append)
+    assert max(told) == 30
+
+
+# what stands against it
+
+
+def test_one_that_fails_stops_no_other(two, add):
+    bodies = [SMALL + bytes([at]) for at in range(5)]
+    right, wrong, missing, unverified, unverified_size = filled(two, add, *bodies)
+    paths = {each.id: each.data.url.removeprefix("file://") for each in (wrong, missing)}
+    with open(paths[wrong.id], "r+b") as file:
+        file.write(b"A")
+    os.unlink(paths[missing.id])
+    two.update(unverified, data=unverified.data.evolve(digests=None))
+    two.update(unverified_size, data=unverified_size.data.evolve(size=None))
+    found = {each.artifact.id: each for each in mirrored(two)}
+    results = [found[each.id].result for each in (right, wrong, missing, unverified, unverified_size)]
+    assert results == ["copied", "wrong", "missing", "unverified", "copied"]
+    assert "expected sha256" in found[wrong.id].reason
+    assert found[wrong.id].url is None
+    assert len(lying(two)) == 2
+
+
+def test_what_its_state_freezes_is_refused_before_a_byte_is_read(two, add, monkeypatch):
+    [disk] = filled(two, add, SMALL)
+    two.deactivate(two.activate(disk))
+    monkeypatch.setattr("metastore.stores._carrying.opened", None)
+    [found] = mirrored(two)
+    assert (found.result, "frozen" in found.reason or "deactivated" in found.reason) == ("refused", True)
+
+
+def test_a_principal_needs_the_rule_of_copies(two, add):
+    filled(two, add, SMALL, owner="p1")
+    member, admin = (two.as_(Principal("u", "p1", [role])) for role in ("member", "admin"))
+    assert words(mirrored(member)) == ["refused"]
+    assert words(mirrored(admin)) == ["copied"]
+
+
+def test_a_principal_mirrors_nothing_that_it_does_not_see(two, add):
+    filled(two, add, SMALL, owner="p1")
+    assert mirrored(two.as_(Principal("u", "p2", ["member"]))) == []
+
+
+def test_a_store_that_is_not_written_is_refused_at_once(made, opened, add):
+    catalog = opened(made("file"), made("file", "two", read_only=True))
+    filled(catalog, add, SMALL)
+    with pytest.raises(StoreUnableError, match="two is read-only"):
+        catalog.mirror(kind(catalog), store="two")
+    for said in ({"store": "three"}, {"store": "one", "source": "three"}):
+        with pytest.raises(UncoveredError, match="no store is named 'three'"):
+            catalog.mirror(kind(catalog), **said)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"budget": -1},
+        {"budget": 1.5},
+        {"budget": True},
+        {"rate": 0},
+        {"rate": float("nan")},
+        {"rate": "1"},
+        {"workers": 0},
+    ],
+)
+def test_bounds_that_are_none_are_refused_at_once(two, add, wrong):
+    filled(two, add, SMALL)
+    with pytest.raises(ValidationError):
+        two.mirror(kind(two), store="two", **wrong)
+
+
+def test_a_query_that_cannot_be_answered_is_refused_at_once(two, add):
+    disk = add(two)
+    with pytest.raises(QueryError):
+        two.mirror(kind(two), "name = 'd0'", store="two")
+    assert two.get(type(disk), disk.id) == disk
+
+
+def test_a_target_that_denies_ends_the_run_after_a_while(seaweed, made, opened, add):
+    catalog = opened(made("file"), seaweed.store("two", "metastore-tests", credentials={"secret": "wrong"}))
+    filled(catalog, add, *(bytes([at]) for at in range(12)))
+    seen = []
+    with pytest.raises(StoreDeniedError, match="the store two"):
+        seen.extend(catalog.mirror(kind(catalog), store="two"))
+    found = [each.result for each in catalog.mirror(kind(catalog), kind(catalog).name == "d0", store="two")]
+    assert found == ["denied"]
+
+
+def test_a_source_that_is_down_ends_no_run(two, add, monkeypatch):
+    filled(two, add, *(bytes([at]) for at in range(12)))
+
+    def down(*_):
+        raise StoreUnreachableError("gone", store="one")
+
+    monkeypatch.setattr(two.stores.drive("one"), "read", down)
+    assert words(mirrored(two)) == ["unreachable"] * 12
+
+
+# budget and rate
+
+
+def test_what_does_not_fit_the_budget_is_skipped_and_smaller_ones_are_not(two, add):
+    filled(two, add, b"a" * 60, b"b" * 50, b"c" * 40, b"d")
+    assert words(mirrored(two, budget=100, workers=1)) == ["copied", "skipped", "copied", "skipped"]
+    assert words(mirrored(two, budget=100)) == ["copied", "copied"]
+
+
+def test_a_blob_of_unknown_size_is_asked_for_it(two, add):
+    [disk] = filled(two, add, SMALL)
+    two.update(disk, data=disk.data.evolve(size=None))
+    [found] = mirrored(two, budget=len(SMALL) - 1)
+    assert (found.result, lying(two)) == ("skipped", {})
+    assert words(mirrored(two, budget=len(SMALL))) == ["copied"]
+
+
+def test_bytes_of_which_nobody_tells_how_many_they_are_are_cut_off_where_the_budget_ends(two, add, monkeypatch):
+    [disk] = filled(two, add, b"x" * 3 * 2**20)
+    two.update(disk, data=disk.data.evolve(size=None))
+    monkeypatch.setattr(Carrier, "_size", lambda *_: None)
+    assert words(mirrored(two, budget=2 * 2**20)) == ["skipped"]
+    assert lying(two) == {}
+
+
+def test_what_failed_gives_back_what_it_did_not_send(two, add):
+    first, _ = filled(two, add, b"a" * 60, b"b" * 60)
+    os.unlink(first.data.url.removeprefix("file://"))
+    assert words(mirrored(two, budget=60, workers=1)) == ["missing", "copied"]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 40), max_size=8), st.integers(0, 100), st.integers(1, 4))
+def test_never_more_is_sent_than_the_budget(made, opened, add, sizes, budget, workers):
+    place = f"memory://metastore/{os.urandom(6).hex()}"
+    catalog = opened(Store("one", f"{place}/one"), Store("two", f"{place}/two"))
+    filled(catalog, add, *(bytes([at]) * size for at, size in enumerate(sizes)))
+    found = mirrored(catalog, budget=budget, workers=workers)
+    sent = sum(told.size for told in lying(catalog).values())
+    assert sent <= budget
+    assert sum(each.size for each in found if each.result == "copied") == sent
+    if workers == 1:
+        assert words(found) == greedy(sizes, budget)
+
+
+def greedy(sizes, budget):
+    """Oracle: what a budget lets through, one after the other; an empty content is the same for all."""
+    told = []
+    for at, size in enumerate(sizes):
+        again = size == 0 and 0 in sizes[:at]
+        fits = size <= budget
+        budget -= size if fits else 0
+        told.append("there" if again else "copied" if fits else "skipped")
+    return told
+
+
+def test_the_rate_is_that_of_all_together(two, add, monkeypatch):
+    now, slept = [0.0], []
+
+    def sleep(self, seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("metastore.stores._pace.Stop.sleep", sleep)
+    monkeypatch.setattr("metastore.stores._pace.Rate", partial(Rate, clock=lambda: now[0]))
+    filled(two, add, b"a" * 3 * 2**20, b"b" * 3 * 2**20)
+    assert words(mirrored(two, rate=2**20, workers=1)) == ["copied", "copied"]
+    assert 5.5 <= sum(slept) <= 6
+
+
+# other writers, and runs that were stopped
+
+
+def test_an_artifact_that_others_change_meanwhile_gets_its_place_all_the_same(two, add, monkeypatch):
+    [disk] = filled(two, add, SMALL)
+    refer, times = type(two)._refer, itertools.count()
+
+    def overtaken(self, artifact, *args):
+        if (number := next(times)) < 3:
+            self.update(self.get(type(artifact), artifact.id), note=str(number))
+        return refer(self, artifact, *args)
+
+    monkeypatch.setattr(type(two), "_refer", overtaken)
+    [found] = mirrored(two)
+    assert (found.result, found.artifact.note, len(found.artifact.data.urls)) == ("copied", "2", 2)
+    assert two.get(type(disk), disk.id) == found.artifact
+
+
+def test_an_artifact_that_is_given_other_bytes_meanwhile_keeps_them(two, add, monkeypatch):
+    [disk] = filled(two, add, SMALL)
+    carried = Carrier.carried
+
+    def meanwhile(self, *args):
+        found = carried(self, *args)
+        two.upload(two.get(type(disk), disk.id), "data", b"other", "one")
+        return found
+
+    monkeypatch.setattr(Carrier, "carried", meanwhile)
+    [found] = mirrored(two, workers=1)
+    assert (found.result, "other bytes meanwhile" in found.reason) == ("refused", True)
+    assert two.get(type(disk), disk.id).data.sha256 == hashlib.sha256(b"other").hexdigest()
+
+
+def test_an_artifact_that_goes_meanwhile_is_refused(two, add, monkeypatch):
+    [disk] = filled(two, add, SMALL)
+    carried = Carrier.carried
+
+    def meanwhile(self, *args):
+        found = carried(self, *args)
+        two.delete(disk)
+        return found
+
+    monkeypatch.setattr(Carrier, "carried", meanwhile)
+    assert words(mirrored(two, workers=1)) == ["refused"]
+
+
+def crashed(catalog, monkeypatch):
+    """Let a run end after the bytes, before the reference."""
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(catalog), "_refer", crash)
+        with pytest.raises(KeyboardInterrupt):
+            mirrored(catalog)
+
+
+def test_bytes_that_lie_there_are_proved_and_referred_to_and_not_sent_again(store, made, opened, add, monkeypatch):
+    catalog = opened(made("file", "two"), store)  # the store of every kind is the target here
+    disk = catalog.upload(add(catalog), "data", SMALL, "two")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(catalog), "_refer", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            mirrored(catalog, store="one")
+    before = lying(catalog, "one")
+    assert (len(before), catalog.get(type(disk), disk.id)) == (1, disk)
+    os.unlink(disk.data.url.removeprefix("file://"))
+    [found] = mirrored(catalog, store="one")
+    assert (found.result, lying(catalog, "one")) == ("there", before)
+    assert catalog.open_blob(found.artifact, "data").read() == SMALL
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_wrong_bytes_at_the_place_of_the_content_are_passed_by(two, add, monkeypatch):
+    [disk] = filled(two, add, SMALL)
+    crashed(two, monkeypatch)
+    [key] = lying(two)
+    path = two.stores.url("two", key).removeprefix("file://")
+    with open(path, "r+b") as file:
+        file.write(b"A")
+    [found] = mirrored(two)
+    assert (found.result, len(lying(two))) == ("copied", 2)
+    assert [each.result for each in two.verify(found.artifact)] == ["ok", "ok"]
+    assert two.get(type(disk), disk.id) == found.artifact
+
+
+def test_who_stops_asking_stops_the_work(two, add):
+    filled(two, add, *(os.urandom(2**20) for _ in range(12)))
+    run = two.mirror(kind(two), store="two", workers=1)
+    next(run)
+    run.close()
+    assert len(lying(two)) < 12
+    assert set(words(mirrored(two))) <= {"copied", "there"}
+    assert all(len(each.data.locations) == 2 for each in two.find(kind(two)))
+
+
+@pytest.mark.parametrize("target", ["s3", "swift"])
+def test_a_large_object_that_broke_off_goes_on_by_parts_in_another_process(made, opened, add, monkeypatch, target):
+    catalog = opened(made("file"), made(target, "two"))
+    body = os.urandom(4 * PART + 5)
+    [disk] = filled(catalog, add, body)
+    drive = catalog.stores.drive("two")
+    send = type(drive).send
+
+    def breaking(self, key, upload, number, part, offset):
+        if number == 4:
+            raise StoreUnreachableError("gone", store="two")
+        return send(self, key, upload, number, part, offset)
+
+    monkeypatch.setattr(type(drive), "send", breaking)
+    assert words(mirrored(catalog)) == ["unreachable"]
+    again = []
+    monkeypatch.setattr(type(drive), "send", lambda self, *args: (again.append(args[2]), send(self, *args))[1])
+    catalog.stores.renew("two")  # nothing is remembered of the first try but what lies there
+    [found] = mirrored(catalog)
+    assert (found.result, sorted(again)[-2:], 1 in again) == ("copied", [4, 5], False)
+    only = catalog.detach(found.artifact, "data", disk.data.url)
+    assert catalog.open_blob(only, "data").read() == body
+    assert [*lying(catalog)] == [catalog.stores.reach(found.url)[1]]
+
+
+def test_a_file_that_broke_off_leaves_nothing(made, opened, add, monkeypatch):
+    catalog = opened(made("file"), made("file", "two"))
+    filled(catalog, add, os.urandom(3 * PART))
+    send = type(catalog.stores.drive("two")).send
+
+    def breaking(self, key, upload, number, part, offset):
+        if number == 2:
+            raise StoreUnreachableError("gone", store="two")
+        return send(self, key, upload, number, part, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(catalog.stores.drive("two")), "send", breaking)
+        assert words(mirrored(catalog)) == ["unreachable"]
+    assert lying(catalog) == {}
+
+
+def test_a_place_has_the_priority_that_it_is_given(two, add):
+    filled(two, add, SMALL)
+    [found] = mirrored(two, priority=-3)
+    assert found.artifact.data.locations[0] == Location(found.url, -3, "two")
+
+
+@pytest.mark.parametrize("target", ["file", "s3", "swift"])
+def test_two_runs_at_once_harm_nothing(made, opened, add, target):
+    catalog = opened(made("file"), made(target, "two"))
+    filled(catalog, add, os.urandom(2 * PART + 5), *(bytes([at]) * 50 for at in range(6)))
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(mirrored, catalog, workers=2) for _ in range(2)]
+        results = {each.result for run in runs for each in run.result()}
+    mirrored(catalog)  # where two sent the same parts, both may have lost
+    assert results <= {"copied", "there", "missing"}
+    assert [len(each.data.urls) for each in catalog.find(kind(catalog))] == [2] * 7
+    assert {each.result for each in catalog.verify_many(kind(catalog))} == {"ok"}
