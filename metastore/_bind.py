@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from attrs import evolve
-
 from metastore._blob import DIGEST_LENGTHS
+from metastore._data import evolve
 from metastore._expr import Expr
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold

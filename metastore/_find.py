@@ -7,10 +7,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, frozen
-
 from metastore._cursor import read_cursor, write_cursor
-from metastore._data import Data
+from metastore._data import Data, evolve
 from metastore._expr import Expr, Linked
 from metastore._order import position_of, sort_key
 from metastore._schema import FieldSpec
@@ -36,7 +34,6 @@ _GROUPS = _MEASURED | {"id", "bool", "str", "datetime", "version", "link", "json
 _ID = FieldSpec(kind="id")
 
 
-@frozen(eq=False, repr=False)
 class Page(Data, Generic[A]):
     """One page: its artifacts, and the cursor of the next one (``None`` when this was the last)."""
 

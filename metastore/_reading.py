@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from attrs import evolve, frozen
-
 from metastore._access import Access, both
 from metastore._artifact import Record
-from metastore._data import Data
+from metastore._data import Data, evolve
 from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
 from metastore._link import Link
@@ -39,7 +37,6 @@ OUR_LINKS = ("artifact",)
 """Names of fields by which types of the engine's own link to users' artifacts."""
 
 
-@frozen(eq=False, repr=False)
 class Edge(Data):
     """One link of a closure: ``source`` points to ``target`` by ``field``; ``depth`` counts hops, from 1."""
 

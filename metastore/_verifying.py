@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -33,6 +32,8 @@ from metastore.errors import (
 )
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from metastore._schema import FieldSpec
     from metastore._verifications import Probe, Result, Verification
     from metastore.query import Predicate
@@ -107,6 +108,8 @@ class Verifying(Delivering):
         was when it is started again with the same ``since``. ``progress`` gets the bytes read so far, of all. Raises ForbiddenError
         for a principal who may not verify one that fits.
         """
+        from concurrent.futures import ThreadPoolExecutor  # here, as logging comes with it
+
         if not isinstance(workers, int) or isinstance(workers, bool) or not 1 <= workers <= 64:
             raise ValidationError(f"expected workers as a whole number from 1 to 64, got {workers!r:.40}")
         told = _Sum(progress)

@@ -15,9 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NoReturn
 
-from attrs import evolve, frozen
-
-from metastore._data import Data
+from metastore._data import Data, evolve
 
 __all__ = [
     "Absent",
@@ -57,8 +55,6 @@ class Predicate(Data):
     Not(item=Absent(path=Path(field='size')))
     """
 
-    __slots__ = ()
-
     def __and__(self, other: Predicate) -> Predicate:
         return And(_flat(And, self, other)) if isinstance(other, Predicate) else NotImplemented
 
@@ -78,7 +74,6 @@ def _flat(kind: type[And | Or], *items: Predicate) -> tuple[Predicate, ...]:
     return tuple(part for item in items for part in (item.items if isinstance(item, kind) else (item,)))
 
 
-@frozen(eq=False, repr=False)
 class Path(Data):
     """Where a value lies in an artifact: a field, then keys or attributes inside it.
 
@@ -96,28 +91,24 @@ class Path(Data):
         return f"Path(field={self.field!r}{rest})"
 
 
-@frozen(eq=False, repr=False)
 class And(Predicate):
     """All items hold; true when there are none."""
 
     items: tuple[Predicate, ...]
 
 
-@frozen(eq=False, repr=False)
 class Or(Predicate):
     """At least one item holds; false when there are none."""
 
     items: tuple[Predicate, ...]
 
 
-@frozen(eq=False, repr=False)
 class Not(Predicate):
     """The exact complement of the item."""
 
     item: Predicate
 
 
-@frozen(eq=False, repr=False)
 class Compare(Predicate):
     """The value at the path is present and compares so with ``value``.
 
@@ -130,7 +121,6 @@ class Compare(Predicate):
     value: Any
 
 
-@frozen(eq=False, repr=False)
 class In(Predicate):
     """The value at the path is one of ``values``; false when there are none."""
 
@@ -138,14 +128,12 @@ class In(Predicate):
     values: tuple[Any, ...]
 
 
-@frozen(eq=False, repr=False)
 class Absent(Predicate):
     """There is no value at the path (``None``, or no such key)."""
 
     path: Path
 
 
-@frozen(eq=False, repr=False)
 class Text(Predicate):
     """The text at the path starts with, ends with, or contains ``value``."""
 
@@ -154,7 +142,6 @@ class Text(Predicate):
     value: str
 
 
-@frozen(eq=False, repr=False)
 class Within(Predicate):
     """The version at the path lies in the range ``^text`` or ``~text`` of its scheme.
 
@@ -167,7 +154,6 @@ class Within(Predicate):
     text: str
 
 
-@frozen(eq=False, repr=False)
 class Contains(Predicate):
     """The list at the path holds every one, or any one, of ``values``."""
 
@@ -176,7 +162,6 @@ class Contains(Predicate):
     every: bool = True
 
 
-@frozen(eq=False, repr=False)
 class HasKey(Predicate):
     """The dict at the path has this key, whatever its value."""
 
@@ -184,7 +169,6 @@ class HasKey(Predicate):
     key: str
 
 
-@frozen(eq=False, repr=False)
 class Follow(Predicate):
     """A link at the path leads to a live artifact of type ``target`` for which ``where`` holds.
 
@@ -196,7 +180,6 @@ class Follow(Predicate):
     where: Predicate
 
 
-@frozen(eq=False, repr=False)
 class Followed(Predicate):
     """Some live artifact of type ``source`` for which ``where`` holds links here by its ``field``.
 
@@ -208,7 +191,6 @@ class Followed(Predicate):
     where: Predicate
 
 
-@frozen(eq=False, repr=False)
 class Matches(Predicate):
     """Every word occurs in a searchable field; ``words`` are folded, distinct, in order of first use.
 
@@ -219,14 +201,12 @@ class Matches(Predicate):
     fields: tuple[str, ...] = ()
 
 
-@frozen(eq=False, repr=False)
 class References(Predicate):
     """Some blob of the artifact has this url, or this digest written ``algorithm:hex``."""
 
     value: str
 
 
-@frozen(eq=False, repr=False)
 class Rank(Data):
     """A sort key: weighted number of (word, field) hits in ``fields`` (empty: in all searchable ones), see `metastore.backend`."""
 
@@ -237,7 +217,6 @@ class Rank(Data):
 Key = Path | Rank
 
 
-@frozen(eq=False, repr=False)
 class Order(Data):
     """One sort key. Absent is smallest: first when ascending, last when descending.
 
@@ -251,7 +230,6 @@ class Order(Data):
         return evolve(self, descending=not self.descending)
 
 
-@frozen(eq=False, repr=False)
 class Position(Data):
     """Where the page before ended: its last sort values, one per `Order`, and its last id.
 
@@ -262,7 +240,6 @@ class Position(Data):
     id: bytes
 
 
-@frozen(eq=False, repr=False)
 class Measure(Data):
     """One figure per group: ``count`` takes no path, the others leave absent values out."""
 
@@ -270,7 +247,6 @@ class Measure(Data):
     path: Path | None = None
 
 
-@frozen(eq=False, repr=False)
 class Query(Data):
     """What is asked of one type.
 

@@ -55,11 +55,11 @@ def used_once(catalog):
 
 
 def ours(frame):
-    """Whether a frame is a function that someone of us wrote."""
-    code = frame.f_code
-    package = frame.f_globals.get("__name__", "").partition(".")[0]
+    """Whether a frame is a function that someone of us wrote; constructors of frozen data count as little as those that attrs writes."""
+    code, module = frame.f_code, frame.f_globals.get("__name__", "")
     return (
-        package in ("metastore", "metastore_sqlite")
+        module.partition(".")[0] in ("metastore", "metastore_sqlite")
+        and module != "metastore._data"
         and not code.co_name.startswith("<")
         and not code.co_filename.startswith("<")
     )
