@@ -17,8 +17,6 @@ D = TypeVar("D", bound="Data")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 """A default that cannot change."""
 
-_put = object.__setattr__
-
 
 @dataclass_transform(frozen_default=True)
 class Data:
@@ -36,7 +34,7 @@ class Data:
     __fields__: ClassVar[tuple[str, ...]] = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
     __needed__: ClassVar[tuple[str, ...]] = ()
-    __places__: ClassVar[int] = 0
+    __places__: ClassVar[tuple[tuple[str, ...], int, int]] = ((), 0, 0)
 
     def __init_subclass__(cls, *, kw_only: bool = False, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -48,23 +46,22 @@ class Data:
                 )
         cls.__fields__ = cls.__match_args__ = (*cls.__fields__, *own)  # type: ignore[misc]
         cls.__needed__ = (*cls.__needed__, *(name for name in own if name not in cls.__dict__))
-        cls.__places__ = 0 if kw_only else len(cls.__fields__)
+        cls.__places__ = cls.__fields__, len(cls.__needed__), 0 if kw_only else len(cls.__fields__)
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        if named or not len(self.__needed__) <= len(values) <= self.__places__:
+        names, least, most = self.__places__
+        if named or not least <= len(values) <= most:
             self._check(values, named)
-        for name, value in zip(self.__fields__, values, strict=False):
-            _put(self, name, value)
-        for name, value in named.items():
-            _put(self, name, value)
+        self.__dict__.update(zip(names, values), **named)  # noqa: B905 - checked
 
     def _check(self, values: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Raise TypeError for what the fields do not take, as any function does."""
-        what, given = type(self).__name__, self.__fields__[: len(values)]
-        if len(values) > self.__places__:
-            raise TypeError(f"{what} takes at most {self.__places__} values without a name, got {len(values)}")
+        names, _, most = self.__places__
+        what, given = type(self).__name__, names[: len(values)]
+        if len(values) > most:
+            raise TypeError(f"{what} takes at most {most} values without a name, got {len(values)}")
         for name in named:
-            if name in given or name not in self.__fields__:
+            if name in given or name not in names:
                 raise TypeError(f"{what} got {name!r} {'twice' if name in given else 'but has no such field'}")
         missing = [name for name in self.__needed__ if name not in given and name not in named]
         if missing:

@@ -8,6 +8,8 @@ value is false, and ``~`` is the exact complement.
 Before a backend sees a query the engine *binds* it: every path is checked against
 the type's spec and carries its ``kind``, every value is a plain row value
 (`metastore.backend` lists them), and negation stands on leaves only.
+
+Nodes that nearly every query makes have a constructor of their own: it takes two thirds of the time.
 """
 
 from __future__ import annotations
@@ -86,6 +88,9 @@ class Path(Data):
     folded: bool = False
     kind: str = ""
 
+    def __init__(self, field: str, keys: tuple[str, ...] = (), folded: bool = False, kind: str = "") -> None:
+        self.__dict__.update(field=field, keys=keys, folded=folded, kind=kind)
+
     def __repr__(self) -> str:
         rest = "".join(f", {n}={v!r}" for n in ("keys", "folded", "kind") if (v := getattr(self, n)))
         return f"Path(field={self.field!r}{rest})"
@@ -95,6 +100,9 @@ class And(Predicate):
     """All items hold; true when there are none."""
 
     items: tuple[Predicate, ...]
+
+    def __init__(self, items: tuple[Predicate, ...]) -> None:
+        self.__dict__["items"] = items
 
 
 class Or(Predicate):
@@ -119,6 +127,9 @@ class Compare(Predicate):
     path: Path
     op: Comparison
     value: Any
+
+    def __init__(self, path: Path, op: Comparison, value: Any) -> None:
+        self.__dict__.update(path=path, op=op, value=value)
 
 
 class In(Predicate):
@@ -226,6 +237,9 @@ class Order(Data):
     key: Key
     descending: bool = False
 
+    def __init__(self, key: Key, descending: bool = False) -> None:
+        self.__dict__.update(key=key, descending=descending)
+
     def __neg__(self) -> Order:
         return evolve(self, descending=not self.descending)
 
@@ -247,6 +261,9 @@ class Measure(Data):
     path: Path | None = None
 
 
+_ALL = And(())
+
+
 class Query(Data):
     """What is asked of one type.
 
@@ -257,11 +274,22 @@ class Query(Data):
     """
 
     type: str
-    where: Predicate = And(())
+    where: Predicate = _ALL
     order: tuple[Order, ...] = ()
     limit: int | None = None
     after: Position | None = None
     latest: bool = False
+
+    def __init__(
+        self,
+        type: str,
+        where: Predicate = _ALL,
+        order: tuple[Order, ...] = (),
+        limit: int | None = None,
+        after: Position | None = None,
+        latest: bool = False,
+    ) -> None:
+        self.__dict__.update(type=type, where=where, order=order, limit=limit, after=after, latest=latest)
 
 
 def walk(predicate: Predicate) -> Iterator[Predicate]:

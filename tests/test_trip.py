@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from metastore import Artifact, Catalog, Field, field
+from metastore._data import Data
 
 HEAVY = (
     "sqlite3",
@@ -56,10 +57,10 @@ def used_once(catalog):
 
 def ours(frame):
     """Whether a frame is a function that someone of us wrote; constructors of frozen data count as little as those that attrs writes."""
-    code, module = frame.f_code, frame.f_globals.get("__name__", "")
+    code, package = frame.f_code, frame.f_globals.get("__name__", "").partition(".")[0]
     return (
-        module.partition(".")[0] in ("metastore", "metastore_sqlite")
-        and module != "metastore._data"
+        package in ("metastore", "metastore_sqlite")
+        and not (code.co_name == "__init__" and isinstance(frame.f_locals["self"], Data))
         and not code.co_name.startswith("<")
         and not code.co_filename.startswith("<")
     )
