@@ -239,8 +239,12 @@ class Reading:
         unlisted: bool = False,
     ) -> list[Asked]:
         self._check_open()
-        classes = [type] if _artifact_class(type).__type_name__ is not None else list(self._types.under(type))
-        shelves, access = map(self._types.shelf, classes), self._access
+        wanted, access = _artifact_class(type), self._access
+        known = self._types.known(wanted)
+        if known is not None and access is None:
+            return [ask(known, known.binder, predicates, order_by, latest=latest)]
+        classes = [wanted] if wanted.__type_name__ is not None else list(self._types.under(wanted))
+        shelves = map(self._types.shelf, classes)
         if access is None:
             return [ask(shelf, shelf.binder, predicates, order_by, latest=latest) for shelf in shelves]
         action = "get" if unlisted else "list"

@@ -241,7 +241,7 @@ class Order(Data):
         self.__dict__.update(key=key, descending=descending)
 
     def __neg__(self) -> Order:
-        return evolve(self, descending=not self.descending)
+        return Order(self.key, not self.descending)
 
 
 class Position(Data):
@@ -304,8 +304,8 @@ def walk(predicate: Predicate) -> Iterator[Predicate]:
         yield from walk(predicate.where)
 
 
-def negations_down(predicate: Predicate) -> Predicate:
-    """Return an equal predicate in which ``Not`` stands on leaves only.
+def negations_down(predicate: Predicate, *, negated: bool = False) -> Predicate:
+    """Return an equal predicate in which ``Not`` stands on leaves only, or its complement.
 
     A compiler can then answer each leaf from an index: on 100,000 rows SQLite took
     8.9 ms for a negated group compiled as it stood, 0.08 ms for its leaves.
@@ -314,15 +314,11 @@ def negations_down(predicate: Predicate) -> Predicate:
     >>> negations_down(~(a & ~b)) == ~a | b
     True
     """
-    return _down(predicate, negated=False)
-
-
-def _down(predicate: Predicate, *, negated: bool) -> Predicate:
     if isinstance(predicate, Not):
-        return _down(predicate.item, negated=not negated)
+        return negations_down(predicate.item, negated=not negated)
     if isinstance(predicate, And | Or):
         kind = type(predicate) if not negated else (Or if isinstance(predicate, And) else And)
-        return kind(tuple(_down(item, negated=negated) for item in predicate.items))
+        return kind(tuple([negations_down(item, negated=negated) for item in predicate.items]))
     if isinstance(predicate, Follow | Followed):
         predicate = evolve(predicate, where=negations_down(predicate.where))
     return Not(predicate) if negated else predicate

@@ -9,6 +9,7 @@ and a two-field filter of 100,000 took 26 ms against 10.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -81,6 +82,7 @@ def _first(db: Database) -> None:
     db.table("_meta").insert({"key": "catalogue", "value": str(uuid4())})
 
 
+@lru_cache(maxsize=4096)
 def quoted(name: str) -> str:
     """Return a name as SQL text. Names come from checked specs only, never from a caller's query.
 
