@@ -205,11 +205,11 @@ class Binder:
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Return the names of searched fields, distinct and in the type's order."""
-        named = {path.field: spec for path, spec in (self.path(Path(name)) for name in fields)}
+        named = {path.field: spec for path, spec in [self.path(Path(name)) for name in fields]}
         for name, spec in named.items():
             if not spec.search:
                 raise QueryError(f"{name} of {self._spec.name} is not searched: declare it with search=1, or more")
-        return tuple(each.name for each in self._spec.fields if each.name in named)
+        return tuple([each.name for each in self._spec.searched if each.name in named])
 
     def _leaf(self, predicate: Predicate) -> Predicate:
         if not isinstance(predicate, Predicate):

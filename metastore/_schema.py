@@ -169,6 +169,11 @@ class TypeSpec(Data):
         return {each.name: each for each in self.fields}
 
     @cached_property
+    def searched(self) -> tuple[FieldSpec, ...]:
+        """The fields that full text searches, in order."""
+        return tuple([each for each in self.fields if each.search])
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """Every column of a row in order: one per field, then the derived ones, then ``unique_key`` and ``digest``."""
         every = [column for each in self.fields for column in each.columns()]

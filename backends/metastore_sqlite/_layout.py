@@ -143,7 +143,7 @@ def look_ups(spec: TypeSpec) -> list[FieldSpec]:
 
 def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
     """Return the fields that full text searches, in order; where there are ``names``, only these."""
-    return [each for each in spec.fields if each.search and (not names or each.name in names)]
+    return [each for each in spec.searched if not names or each.name in names]
 
 
 def create_type(db: Database, spec: TypeSpec) -> None:
