@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 
 import attrs
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, field, spec_of
 from metastore._codec import Codec
-from metastore._data import evolve
 from metastore.errors import UnknownFieldError, ValidationError
 from metastore.testing._artifacts import artifacts, classes
 
