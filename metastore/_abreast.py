@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from metastore.errors import ValidationError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["abreast", "check_workers"]
 
@@ -30,6 +32,8 @@ def abreast(
     Jobs are taken one by one, in the caller's thread, no more ahead than keeps all busy. When the caller stops asking, or is interrupted, ``end`` is called,
     upon which the work under way should break off.
     """
+    from concurrent.futures import ThreadPoolExecutor  # here, as logging comes with it
+
     under_way: dict[Future[R], J] = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="metastore-work") as pool:
         try:
@@ -47,6 +51,8 @@ def abreast(
 
 def _done(under_way: dict[Future[R], J]) -> Iterator[tuple[J, R]]:
     """Wait until one is done, and yield those that are, in the order in which they began."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     wait(under_way, return_when=FIRST_COMPLETED)
     for each in [future for future in under_way if future.done()]:
         yield under_way.pop(each), each.result()

@@ -375,7 +375,7 @@ class _Scoped(Binder):
         given = tuple(fields)
         if given or self._access.protections is None:
             return super()._searched(given)
-        searched = [each.name for each in self._spec.fields if each.search]
+        searched = [each.name for each in self._spec.searched]
         readable = tuple(name for name in searched if self._access.may("read", "fields", name))
         if searched and not readable:
             raise QueryError(f"nothing of {self._spec.name} that this caller may read is searched")

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from attrs import evolve
-
 from metastore._blob import DIGEST_LENGTHS
+from metastore._data import evolve
 from metastore._expr import Expr
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
-from metastore._values import json_value, text, to_column, to_plain
+from metastore._values import column_writer, json_value, text, to_plain
 from metastore._version import Version, caret, sort_key, tilde
 from metastore.errors import MetastoreError, QueryError, UnknownFieldError, ValidationError, nearest
 from metastore.query import (
@@ -49,6 +48,8 @@ Specs = Callable[[str], TypeSpec | None]
 _BLOB_KEYS = {"size": "int", "media_type": "str", "url": "str"}
 _TEXT = {"str"}
 _RANGES = {"bool", "int", "float", "str", "datetime", "version", "json"}
+_EQUALS = _RANGES | {"id", "link"}
+_ORDERED = _RANGES | {"id"}
 _FREE = FieldSpec(kind="json")
 DEPTH = 100
 """Predicates nest at most this deep."""
@@ -59,6 +60,7 @@ class Binder:
 
     def __init__(self, spec: TypeSpec, specs: Specs) -> None:
         self._spec, self._specs = spec, specs
+        self._whole: dict[tuple[str, bool], tuple[Path, FieldSpec]] = {}
 
     def where(self, predicates: Iterable[Predicate]) -> Predicate:
         """Return one bound predicate, negation on its leaves. Raises QueryError, UnknownFieldError."""
@@ -81,17 +83,21 @@ class Binder:
         if order is None:
             raise QueryError(f"expected a sort key like Image.name or -Image.version, got {type(given).__name__}")
         if isinstance(order.key, Rank):
-            return evolve(order, key=Rank(order.key.words, self._searched(order.key.fields)))
+            return Order(Rank(order.key.words, self._searched(order.key.fields)), order.descending)
         path, _ = self.path(order.key)
         several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool(
             {"url", "digests"} & set(path.keys[-2:])
         )
-        if path.kind not in _RANGES | {"id"} or (path.kind == "version" and path.keys) or several:
+        if path.kind not in _ORDERED or (path.kind == "version" and path.keys) or several:
             raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
-        return evolve(order, key=path)
+        return Order(path, order.descending)
 
     def path(self, path: Path) -> tuple[Path, FieldSpec]:
         """Return the checked path with its kind, and the spec of the value it leads to."""
+        whole = None if path.keys else self._whole.get((path.field, path.folded))
+        return whole or self._checked(path)
+
+    def _checked(self, path: Path) -> tuple[Path, FieldSpec]:
         top = self._spec.by_name.get(path.field)
         if top is None:
             raise UnknownFieldError(
@@ -102,7 +108,10 @@ class Binder:
             raise QueryError(
                 f"{_shown(path)} of {self._spec.name} keeps no case-folded form: declare it with folded=True"
             )
-        return Path(path.field, path.keys, path.folded, inner.kind), inner
+        found = Path(path.field, path.keys, path.folded, inner.kind), inner
+        if not path.keys:
+            self._whole[path.field, path.folded] = found
+        return found
 
     def _inside(self, spec: FieldSpec, path: Path) -> FieldSpec:
         keys = path.keys
@@ -196,11 +205,11 @@ class Binder:
 
     def _searched(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Return the names of searched fields, distinct and in the type's order."""
-        named = {path.field: spec for path, spec in (self.path(Path(name)) for name in fields)}
+        named = {path.field: spec for path, spec in [self.path(Path(name)) for name in fields]}
         for name, spec in named.items():
             if not spec.search:
                 raise QueryError(f"{name} of {self._spec.name} is not searched: declare it with search=1, or more")
-        return tuple(each.name for each in self._spec.fields if each.name in named)
+        return tuple([each.name for each in self._spec.searched if each.name in named])
 
     def _leaf(self, predicate: Predicate) -> Predicate:
         if not isinstance(predicate, Predicate):
@@ -215,7 +224,8 @@ class Binder:
             raise QueryError(f"{_shown(path)} of {self._spec.name} cannot be asked so: {refused}") from None
 
     def _compare(self, predicate: Compare, path: Path, spec: FieldSpec) -> Predicate:
-        self._needs(path, spec, _RANGES | ({"id", "link"} if predicate.op in ("eq", "ne") else set()), predicate.op)
+        if spec.kind not in (_EQUALS if predicate.op in ("eq", "ne") else _RANGES):
+            raise self._unfit(path, spec, predicate.op)
         if spec.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | dict | None):
             raise QueryError(f"{_shown(path)} has no order against {type(predicate.value).__name__}")
         value = _value(spec, predicate.value, path)
@@ -238,20 +248,23 @@ class Binder:
         )
 
     def _in(self, predicate: In, path: Path, spec: FieldSpec) -> Predicate:
-        self._needs(path, spec, _RANGES | {"id", "link"}, "in")
+        if spec.kind not in _EQUALS:
+            raise self._unfit(path, spec, "in")
         return In(path, tuple(_value(spec, each, path) for each in predicate.values))
 
     def _absent(self, predicate: Absent, path: Path, spec: FieldSpec) -> Predicate:
         return Absent(path)
 
     def _text(self, predicate: Text, path: Path, spec: FieldSpec) -> Predicate:
-        self._needs(path, spec, {"str", "json"}, predicate.how)
+        if spec.kind not in ("str", "json"):
+            raise self._unfit(path, spec, predicate.how)
         return evolve(predicate, path=path, value=_folded(path, text(predicate.value, _shown(path))))
 
     def _contains(self, predicate: Contains, path: Path, spec: FieldSpec) -> Predicate:
         if spec.kind in ("str", "json") and len(predicate.values) == 1 and spec.kind == "str":
             return self._text(Text(path, "contains", predicate.values[0]), path, spec)
-        self._needs(path, spec, {"list", "json"}, "contains")
+        if spec.kind not in ("list", "json"):
+            raise self._unfit(path, spec, "contains")
         item = spec.item or _FREE
         if item.kind in ("object", "blob", "link"):
             raise QueryError(
@@ -262,12 +275,12 @@ class Binder:
         )
 
     def _has_key(self, predicate: HasKey, path: Path, spec: FieldSpec) -> Predicate:
-        self._needs(path, spec, {"dict", "folder", "json"}, "has_key")
+        if spec.kind not in ("dict", "folder", "json"):
+            raise self._unfit(path, spec, "has_key")
         return evolve(predicate, path=path, key=text(predicate.key, f"a key of {_shown(path)}"))
 
-    def _needs(self, path: Path, spec: FieldSpec, kinds: set[str], op: str) -> None:
-        if spec.kind not in kinds:
-            raise QueryError(f"{_shown(path)} of {self._spec.name} is {spec.kind}, which {op} cannot be asked of")
+    def _unfit(self, path: Path, spec: FieldSpec, op: str) -> QueryError:
+        return QueryError(f"{_shown(path)} of {self._spec.name} is {spec.kind}, which {op} cannot be asked of")
 
 
 _LEAVES: dict[type[Predicate], Callable[[Binder, Any, Path, FieldSpec], Predicate]] = {
@@ -306,10 +319,17 @@ def _unbounded(kind: Any, scheme: str) -> FieldSpec:
     return FieldSpec(kind=kind, scheme=scheme)
 
 
+@lru_cache(maxsize=64)
+def _writer(kind: Any, scheme: str) -> Callable[[Any, str], Any]:
+    return column_writer(_unbounded(kind, scheme))
+
+
 def _value(spec: FieldSpec, value: Any, path: Path) -> Any:
+    bare = value.value if isinstance(value, enum.Enum) else value
     if spec.kind == "json":
-        return json_value(_bare(value), _shown(path))
-    free = _unbounded("id" if spec.kind == "link" else spec.kind, spec.scheme)
-    form = to_plain if path.keys else to_column
-    plain = form(free, _bare(value), _shown(path))
-    return _folded(path, plain) if spec.kind == "str" else plain
+        return json_value(bare, _shown(path))
+    kind = "id" if spec.kind == "link" else spec.kind
+    if path.keys:
+        return to_plain(_unbounded(kind, spec.scheme), bare, _shown(path))
+    plain = _writer(kind, spec.scheme)(bare, path.field)
+    return fold(plain) if path.folded else plain

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 import attrs
 
+from metastore._data import evolve
 from metastore._declare import Unresolved, check_value, field_spec, hints_of
 from metastore._field import NO_DEFAULT, Field, Properties, SystemVersion
 from metastore._hooks import check_hooks
@@ -103,7 +104,7 @@ def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
     if given.spec is not None:
         return
     options = {key: value for key, value in given.options.items() if not key.startswith("_")}
-    given.spec = attrs.evolve(field_spec(cls.__name__, name, given.hint, options), **_default_words(cls, name, given))
+    given.spec = evolve(field_spec(cls.__name__, name, given.hint, options), **_default_words(cls, name, given))
     _keep_kind(cls, name, given)
     _check_default(f"{cls.__name__}.{name}", given)
     _check_target(f"{cls.__name__}.{name}", given)
@@ -253,12 +254,12 @@ def _type_spec(cls: Any) -> TypeSpec:
 def _final_spec(cls: Any, given: Any) -> FieldSpec:
     spec: FieldSpec = given.spec
     if spec.name == "version":
-        return attrs.evolve(spec, scheme=cls.__scheme__, required=False, default=default(cls.__scheme__))
+        return evolve(spec, scheme=cls.__scheme__, required=False, default=default(cls.__scheme__))
     if spec.name == "status":
         lived = cls.__lifecycle__
-        return attrs.evolve(spec, choices=tuple(lived.states), default=lived.initial)
+        return evolve(spec, choices=tuple(lived.states), default=lived.initial)
     if spec.links is None:
         return spec
     target = link_target(given).__type_name__ or ""
-    link = attrs.evolve(spec.links, target=target)
-    return attrs.evolve(spec, target=target) if spec.kind == "link" else attrs.evolve(spec, item=link)
+    link = evolve(spec.links, target=target)
+    return evolve(spec, target=target) if spec.kind == "link" else evolve(spec, item=link)

@@ -11,8 +11,7 @@ from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from attrs import evolve
-
+from metastore._data import evolve
 from metastore._difference import Comparison, Difference, of_change, of_commit, of_identity, of_row, of_side
 from metastore.backend import Backend, Change, Commit, Identity, Recorded, Row, TypeSpec
 from metastore.errors import ConflictError, SchemaConflictError, ValidationError

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore._quotas import QUOTAS
 from metastore._transaction import patiently
@@ -35,7 +33,6 @@ Progress = Callable[[int, int], object]
 _ID, _UNIQUE = Path("id", kind="id"), Path("unique_key", kind="id")
 
 
-@frozen(eq=False, repr=False)
 class Copied(Data):
     """What one run of `copy` brought to the destination; nothing where that had everything already."""
 
@@ -87,7 +84,6 @@ def copied(source: Backend, target: Backend, progress: Progress | None = None, *
                 raise
 
 
-@frozen(eq=False, repr=False)
 class _Place(Data):
     """How far the destination is: its last transaction, and what to ask the source for next."""
 

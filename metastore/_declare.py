@@ -22,6 +22,7 @@ from uuid import UUID
 import attrs
 
 from metastore._blob import Blob
+from metastore._data import evolve
 from metastore._link import Link
 from metastore._schema import FieldSpec
 from metastore._values import to_column
@@ -126,7 +127,7 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     spec = FieldSpec(**{**shape, **_constraints(said), "name": name})
     check_options(where, spec)
     _check_on_delete(where, spec)
-    return attrs.evolve(spec, on_delete="") if said.get("on_delete") == "restrict" else spec
+    return evolve(spec, on_delete="") if said.get("on_delete") == "restrict" else spec
 
 
 def _whole_shape(where: str, hint: Any) -> dict[str, Any]:

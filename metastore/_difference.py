@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 from uuid import UUID
 
-from attrs import fields, frozen
-
 from metastore._data import Data
 from metastore._exchange import plain
 from metastore._values import instant, iso
@@ -16,7 +14,6 @@ from metastore.backend import Change, Commit, Identity, Row, TypeSpec
 __all__ = ["Comparison", "Difference", "of_change", "of_commit", "of_identity", "of_row", "of_side"]
 
 
-@frozen(eq=False, repr=False)
 class Difference(Data):
     """One thing in which two catalogues differ. ``None`` for ``source`` or ``destination``: it has nothing there.
 
@@ -35,7 +32,6 @@ class Difference(Data):
     transaction: UUID | None = None
 
 
-@frozen(eq=False, repr=False)
 class Comparison(Data):
     """What `compare` found: how much was looked at, how many differences there are in all, and the first of them."""
 
@@ -118,8 +114,8 @@ def of_change(commit: Commit, number: int, one: Change | None, other: Change | N
         artifact = next(each.id for each in (one, other) if each is not None)
         yield Difference("change", f"{number}", mine, yours, None, UUID(bytes=artifact), of)
     elif one != other:
-        for each in fields(Change):
-            mine, yours = getattr(one, each.name), getattr(other, each.name)
+        for field in Change.__fields__:
+            mine, yours = getattr(one, field), getattr(other, field)
             if mine != yours:
                 told = _hexed(mine), _hexed(yours)
-                yield Difference("change", f"{number}.{each.name}", *told, None, UUID(bytes=one.id), of)
+                yield Difference("change", f"{number}.{field}", *told, None, UUID(bytes=one.id), of)

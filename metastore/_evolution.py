@@ -10,8 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
-
+from metastore._data import evolve
 from metastore._lifecycle import Lifecycle
 from metastore._schema import FieldSpec, TypeSpec
 from metastore.errors import SchemaConflictError

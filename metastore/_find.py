@@ -7,10 +7,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from attrs import evolve, frozen
-
 from metastore._cursor import read_cursor, write_cursor
-from metastore._data import Data
+from metastore._data import Data, evolve
 from metastore._expr import Expr, Linked
 from metastore._order import position_of, sort_key
 from metastore._schema import FieldSpec
@@ -36,7 +34,6 @@ _GROUPS = _MEASURED | {"id", "bool", "str", "datetime", "version", "link", "json
 _ID = FieldSpec(kind="id")
 
 
-@frozen(eq=False, repr=False)
 class Page(Data, Generic[A]):
     """One page: its artifacts, and the cursor of the next one (``None`` when this was the last)."""
 
@@ -55,17 +52,11 @@ class Find(Generic[A]):
         self._catalog, self._asked, self._after, self._limit = catalog, asked, after, limit
 
     def __iter__(self) -> Iterator[A]:
-        start = self._start()
+        start = None if self._after is None else self._start()
         if len(self._asked) == 1 and self._limit is not None and self._limit <= CHUNK:
-            return iter(self._once(self._asked[0], start))
-        return islice(self._all(start), self._limit)
-
-    def _once(self, one: Asked, start: Position | None) -> list[Any]:
-        decode = one.decode
-        return [decode(row) for row in one.rows(start, self._limit)]
-
-    def _all(self, start: Position | None) -> Iterator[Any]:
-        return (each.decode(row) for each, row in self._rows(start))
+            one = self._asked[0]
+            return map(one.decode, one.rows(start, self._limit))
+        return islice((each.decode(row) for each, row in self._rows(start)), self._limit)
 
     def _rows(self, start: Position | None) -> Iterator[tuple[Asked, Any]]:
         if len(self._asked) == 1:

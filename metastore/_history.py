@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from attrs import frozen
-
 from metastore._data import Data
 
 __all__ = ["CHECKPOINT_EVERY", "Change", "Commit", "Recorded", "gathered"]
@@ -15,7 +13,6 @@ CHECKPOINT_EVERY = 16
 """A change whose revision is a multiple of this carries the whole row."""
 
 
-@frozen(eq=False, repr=False)
 class Commit(Data):
     """One transaction of the history: ``id`` is a UUIDv7 made by the client and recognises a repeat.
 
@@ -28,7 +25,6 @@ class Commit(Data):
     message: str | None = None
 
 
-@frozen(eq=False, repr=False)
 class Change(Data):
     """One artifact's part of a transaction.
 
@@ -49,7 +45,6 @@ class Change(Data):
     checkpoint: str | None = None
 
 
-@frozen(eq=False, repr=False)
 class Recorded(Data):
     """One transaction as a catalogue recorded it, or a part of a big one.
 

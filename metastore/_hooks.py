@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore._lifecycle import WRITES, Lifecycle
 from metastore._plugins import installed
@@ -29,7 +27,6 @@ GROUP = "metastore.hooks"
 F = TypeVar("F")
 
 
-@frozen(eq=False, repr=False)
 class HookCall(Data):
     """What a hook is told: the action, the type, and the artifact as it is and as it will be.
 

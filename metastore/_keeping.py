@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import evolve
-
 from metastore._artifact import Record
+from metastore._data import evolve
 from metastore._deleting import Deleting
 from metastore._integrity import Holder, refuse
 from metastore._link import Link

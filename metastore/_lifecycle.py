@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from attrs import field, frozen
-
 from metastore._data import Data
 from metastore.errors import DeclarationError, nearest
 
@@ -69,18 +67,12 @@ def _states(given: Mapping[str, State]) -> dict[str, State]:
     return dict(given)
 
 
-def _transitions(given: Iterable[Transition]) -> tuple[Transition, ...]:
-    return tuple(given)
-
-
-@frozen(eq=False, repr=False)
 class State(Data):
     """One state: whether all fields may change in it, only those declared ``mutable``, or none."""
 
     changes: Literal["all", "mutable", "none"] = "all"
 
 
-@frozen(eq=False, repr=False)
 class Transition(Data):
     """What an action does: from any of ``sources`` (one name, or several) to ``target``, emptying the fields in ``clears``.
 
@@ -88,12 +80,14 @@ class Transition(Data):
     """
 
     action: str
-    sources: tuple[str, ...] = field(converter=_names)
+    sources: tuple[str, ...]
     target: str
-    clears: tuple[str, ...] = field(default=(), converter=_names)
+    clears: tuple[str, ...] = ()
+
+    def __init__(self, action: str, sources: Names, target: str, clears: Names = ()) -> None:
+        super().__init__(action, _names(sources), target, _names(clears))
 
 
-@frozen(eq=False, repr=False)
 class Lifecycle(Data):
     """The states of a type by name, where an artifact begins, and the transitions in order.
 
@@ -106,9 +100,18 @@ class Lifecycle(Data):
     """
 
     initial: str
-    states: Mapping[str, State] = field(converter=_states)
-    transitions: tuple[Transition, ...] = field(default=(), converter=_transitions)
-    published_in: tuple[str, ...] = field(default=(), converter=_names)
+    states: Mapping[str, State]
+    transitions: tuple[Transition, ...] = ()
+    published_in: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        initial: str,
+        states: Mapping[str, State],
+        transitions: Iterable[Transition] = (),
+        published_in: Names = (),
+    ) -> None:
+        super().__init__(initial, _states(states), tuple(transitions), _names(published_in))
 
     def __hash__(self) -> int:
         return hash((self.initial, *sorted(self.states), self.transitions))

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import Factory, frozen
-
 from metastore._data import Data
 from metastore._json import decode, encode
 from metastore.errors import ValidationError, nearest
@@ -30,7 +28,6 @@ _SECRETS = {
 }  # fmt: skip
 
 
-@frozen(eq=False, repr=False)
 class Location(Data):
     """One place where the bytes lie: a url without credentials; lower ``priority`` is tried first.
 
@@ -39,10 +36,20 @@ class Location(Data):
     """
 
     url: str
-    priority: int = 0
-    store: str | None = None
-    state: str = "active"
-    metadata: Mapping[str, Any] = Factory(dict)
+    priority: int
+    store: str | None
+    state: str
+    metadata: Mapping[str, Any]
+
+    def __init__(
+        self,
+        url: str,
+        priority: int = 0,
+        store: str | None = None,
+        state: str = "active",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(url, priority, store, state, {} if metadata is None else metadata)
 
     def __hash__(self) -> int:
         return hash((self.url, self.priority, self.store, self.state))

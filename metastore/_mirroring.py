@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from attrs import frozen
-
 from metastore._abreast import abreast, check_workers
 from metastore._artifact import Record
 from metastore._blob import Blob
@@ -45,7 +43,6 @@ IN_A_ROW = 8
 """Failures of the target itself, one after the other, after which a run ends."""
 
 
-@frozen(eq=False, repr=False)
 class Mirrored(Data):
     """What came of one blob: ``artifact`` as it is stored now, the field ``blob``, the name ``part`` in a folder.
 

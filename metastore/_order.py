@@ -32,8 +32,8 @@ def _value(spec: TypeSpec, row: Sequence[Any], key: Path | Rank) -> Any:
 
 def _rank(spec: TypeSpec, row: Sequence[Any], key: Rank) -> int:
     total = 0
-    for each in spec.fields:
-        if each.search and (not key.fields or each.name in key.fields):
+    for each in spec.searched:
+        if not key.fields or each.name in key.fields:
             there = set(search_words(each, row[spec.position[each.name]]))
             total += each.search * sum(word in there for word in key.words)
     return total

@@ -6,14 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import asdict, frozen
-
-from metastore._data import Data
+from metastore._data import Data, as_dict
 
 __all__ = ["Plan", "Planned"]
 
 
-@frozen(eq=False, repr=False)
 class Planned(Data):
     """One artifact of a plan: why it is ``due``, and why it ``stays`` all the same (``None``: it goes).
 
@@ -31,7 +28,6 @@ class Planned(Data):
     stays: str | None = None
 
 
-@frozen(eq=False, repr=False)
 class Plan(Data):
     """What retention would delete in a catalogue, and what it would leave although it is due.
 
@@ -56,7 +52,7 @@ class Plan(Data):
 
     def to_plain(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        items = [{**asdict(each), "id": str(each.id), "along": _text(each.along)} for each in self.items]
+        items = [{**as_dict(each), "id": str(each.id), "along": _text(each.along)} for each in self.items]
         return {"catalogue": self.catalogue, "rule": self.rule, "at": self.at.isoformat(), "items": items}
 
     def __str__(self) -> str:

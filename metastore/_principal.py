@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metastore._data import Plain
+from metastore._data import Data
 from metastore.errors import ValidationError
 
 __all__ = ["Principal"]
@@ -33,7 +33,7 @@ def _name(where: str, value: Any) -> str | None:
     return value  # type: ignore[no-any-return]  # checked above
 
 
-class Principal(Plain):
+class Principal(Data):
     """Who asks: a user, the project they work for, and the roles they have there.
 
     ``roles`` is any iterable of names; rules compare them without regard to case. With no project
@@ -43,14 +43,12 @@ class Principal(Plain):
     Principal(user='ada', project='analytics', roles=frozenset({'member'}))
     """
 
-    __slots__ = ("user", "project", "roles")  # noqa: RUF023 - the order of the parameters, and of the repr
-
     user: str | None
     project: str | None
     roles: frozenset[str]
 
     def __init__(self, user: str | None = None, project: str | None = None, roles: Iterable[str] = ()) -> None:
-        self._fill(_name("user of a principal", user), _name("project of a principal", project), _names(roles))
+        super().__init__(_name("user of a principal", user), _name("project of a principal", project), _names(roles))
 
     def __hash__(self) -> int:
         return hash((self.user, self.project, self.roles))

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
-
 from metastore._artifact import Field, Record, field
 from metastore._building import TYPE_NAME
 from metastore._data import Data
@@ -61,7 +59,6 @@ class Quota(Record, type_name=QUOTAS, unique=("everybody", "project", "kind")):
     bytes: Field[int | None] = field(default=None, ge=0, mutable=True, unit="bytes", description="Most bytes of blobs.")
 
 
-@frozen(eq=False, repr=False)
 class Limit(Data):
     """One quota as it applies to a project: ``kind`` is ``None`` for all types together, a number ``None`` for unlimited."""
 
@@ -71,7 +68,6 @@ class Limit(Data):
     bytes: int | None
 
 
-@frozen(eq=False, repr=False)
 class Allowance(Data):
     """One line of a report: what a quota allows, and what is used of it. ``limit`` is ``None`` for unlimited."""
 

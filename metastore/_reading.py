@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from attrs import evolve, frozen
-
 from metastore._access import Access, both
 from metastore._artifact import Record
-from metastore._data import Data
+from metastore._data import Data, evolve
 from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
 from metastore._link import Link
@@ -39,7 +37,6 @@ OUR_LINKS = ("artifact",)
 """Names of fields by which types of the engine's own link to users' artifacts."""
 
 
-@frozen(eq=False, repr=False)
 class Edge(Data):
     """One link of a closure: ``source`` points to ``target`` by ``field``; ``depth`` counts hops, from 1."""
 
@@ -242,8 +239,12 @@ class Reading:
         unlisted: bool = False,
     ) -> list[Asked]:
         self._check_open()
-        classes = [type] if _artifact_class(type).__type_name__ is not None else list(self._types.under(type))
-        shelves, access = map(self._types.shelf, classes), self._access
+        wanted, access = _artifact_class(type), self._access
+        known = self._types.known(wanted)
+        if known is not None and access is None:
+            return [ask(known, known.binder, predicates, order_by, latest=latest)]
+        classes = [wanted] if wanted.__type_name__ is not None else list(self._types.under(wanted))
+        shelves = map(self._types.shelf, classes)
         if access is None:
             return [ask(shelf, shelf.binder, predicates, order_by, latest=latest) for shelf in shelves]
         action = "get" if unlisted else "list"

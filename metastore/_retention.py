@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from metastore._access import both
+from metastore._data import evolve
 from metastore._find import Asked
 from metastore._integrity import Holder, held
 from metastore._order import position_of

@@ -6,12 +6,11 @@ newer or older declaration of the same type can live with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from attrs import Attribute, Factory, asdict, fields, frozen
-
-from metastore._data import Data
+from metastore._data import EMPTY, Data, said
 from metastore._json import encode
 from metastore._lifecycle import DEFAULT, Lifecycle, lifecycle_from_json
 
@@ -50,7 +49,6 @@ _STORAGE: dict[str, Storage] = {
 }
 
 
-@frozen(eq=False, repr=False)
 class Column(Data):
     """One column of a type's rows. ``derived`` columns are computed from the others."""
 
@@ -60,8 +58,7 @@ class Column(Data):
     derived: bool = False
 
 
-@frozen(kw_only=True, eq=False, repr=False)
-class FieldSpec(Data):
+class FieldSpec(Data, kw_only=True):
     """One field: its kind, what is inside it, its constraints and its words.
 
     ``item`` is the element of a list or the value of a dict; ``fields`` the attributes of an
@@ -137,7 +134,6 @@ class FieldSpec(Data):
         return (own, *derived)
 
 
-@frozen(eq=False, repr=False)
 class TypeSpec(Data):
     """One artifact type: system fields first, then its own, in the order declared.
 
@@ -151,7 +147,18 @@ class TypeSpec(Data):
     unique: tuple[str, ...] = ()
     description: str = ""
     lifecycle: Lifecycle = DEFAULT
-    rules: dict[str, str] = Factory(dict)
+    rules: Mapping[str, str] = EMPTY
+
+    def __init__(
+        self,
+        name: str,
+        fields: tuple[FieldSpec, ...],
+        unique: tuple[str, ...] = (),
+        description: str = "",
+        lifecycle: Lifecycle = DEFAULT,
+        rules: Mapping[str, str] = EMPTY,
+    ) -> None:
+        super().__init__(name, fields, unique, description, lifecycle, dict(rules))
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -160,6 +167,11 @@ class TypeSpec(Data):
     def by_name(self) -> dict[str, FieldSpec]:
         """The fields by name; do not change it."""
         return {each.name: each for each in self.fields}
+
+    @cached_property
+    def searched(self) -> tuple[FieldSpec, ...]:
+        """The fields that full text searches, in order."""
+        return tuple([each for each in self.fields if each.search])
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -192,25 +204,25 @@ class TypeSpec(Data):
         return tuple(each.name for each in self.fields if each.hook)
 
 
-def _said(attribute: Attribute[Any], value: Any) -> bool:
-    made: Any = attribute.default
-    usual = made.factory() if isinstance(made, Factory) else made  # type: ignore[arg-type]
-    return value != usual or type(value) is not type(usual)
-
-
 def spec_to_json(spec: TypeSpec | FieldSpec) -> dict[str, Any]:
     """Return the spec as JSON types; what stands at its default is left out.
 
     >>> spec_to_json(FieldSpec(name="size", kind="int", ge=0))
     {'name': 'size', 'kind': 'int', 'ge': 0}
     """
-    return asdict(
-        spec, filter=_said, value_serializer=lambda _i, _a, value: list(value) if isinstance(value, tuple) else value
-    )
+    return _plain(spec)  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Data):
+        return {name: _plain(getattr(value, name)) for name in value.__fields__ if said(value, name)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _field_from_json(data: dict[str, Any]) -> FieldSpec:
-    known = {each.name for each in fields(FieldSpec)}
+    known = FieldSpec.__fields__
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) and name != "default" else value
         for name, value in data.items()

@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from attrs import frozen
-
 from metastore._codec import Codec
 from metastore._data import Data
 from metastore._dynamic import make_type
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Tombstone", "tombstone_of"]
 
 
-@frozen(eq=False, repr=False)
 class Tombstone(Data):
     """What is known of a deleted artifact: what it last was, who deleted it and when (UTC), and what the transaction said.
 

@@ -91,6 +91,8 @@ class Types:
         self._declared: dict[str, Any] = {}
         self._stored: dict[str, list[StoredSpec]] = {}
         self._shelves: dict[Any, Shelf] = {}
+        self.known: Callable[[Any], Shelf | None] = self._shelves.get
+        """Looks up the shelf of a class that is open already."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -102,7 +104,8 @@ class Types:
             self._read()
 
     def _read(self) -> None:
-        self._stored, self._shelves = self._grouped(), {}
+        self._stored = self._grouped()
+        self._shelves.clear()
         self._generation = sum(map(len, self._stored.values()))
 
     def _grouped(self) -> dict[str, list[StoredSpec]]:
@@ -146,11 +149,6 @@ class Types:
         else:
             self._stored[name] = known
             self._generation = sum(map(len, self._stored.values()))
-
-    @property
-    def known(self) -> Callable[[Any], Shelf | None]:
-        """Look up the shelf of a class that is open already."""
-        return self._shelves.get
 
     def declare(self, cls: Any) -> None:
         """Make a class known, and the classes its links lead to; the database is not touched."""

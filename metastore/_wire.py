@@ -17,9 +17,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from attrs import NOTHING, fields
-
 from metastore import query
+from metastore._data import Data, said
 from metastore._version import Version
 from metastore.errors import QueryError, VersionError, nearest
 from metastore.query import Measure, Order, Path, Position, Predicate, Query, Rank
@@ -34,7 +33,7 @@ VALUE_DEPTH = 66
 
 Node = Predicate | Order | Path | Rank | Position | Measure | Query
 
-_NODES: dict[str, type[Any]] = {
+_NODES: dict[str, type[Data]] = {
     name: kind
     for name in query.__all__
     if isinstance(kind := getattr(query, name), type) and issubclass(kind, Node) and kind is not Predicate
@@ -93,12 +92,8 @@ def _write(hint: Any, part: Any, depth: int) -> Any:
 def _write_node(node: Any, depth: int) -> dict[str, Any]:
     _bounded(depth)
     hints = _hints(type(node).__name__)
-    said = {
-        each.name: _write(hints[each.name], value, depth - 1)
-        for each in fields(type(node))
-        if (value := getattr(node, each.name)) != each.default or type(value) is not type(each.default)
-    }
-    return {type(node).__name__: said}
+    parts = {name: _write(hints[name], getattr(node, name), depth - 1) for name in node.__fields__ if said(node, name)}
+    return {type(node).__name__: parts}
 
 
 def _write_value(value: Any, depth: int) -> Any:
@@ -170,12 +165,13 @@ def _read_node(kinds: tuple[Any, ...], data: Any, depth: int) -> Any:
     return kind(**{each: _read(hints[each], part, depth - 1) for each, part in parts.items()})
 
 
-def _complete(kind: type[Any], parts: dict[str, Any]) -> None:
-    known = {each.name: each for each in fields(kind)}
+def _complete(kind: type[Data], parts: dict[str, Any]) -> None:
     for name in parts:
-        if name not in known:
-            raise QueryError(f"Expected the parts of {kind.__name__}, found {name!r:.60}: {nearest(str(name), known)}")
-    missing = [name for name, each in known.items() if each.default is NOTHING and name not in parts]
+        if name not in kind.__fields__:
+            raise QueryError(
+                f"Expected the parts of {kind.__name__}, found {name!r:.60}: {nearest(str(name), kind.__fields__)}"
+            )
+    missing = [name for name in kind.__needed__ if name not in parts]
     if missing:
         raise QueryError(f"Expected {', '.join(missing)} in {kind.__name__}, found {', '.join(parts) or 'nothing'}")
 

@@ -21,8 +21,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore._deriving import by_depth, derived_value, duplicate, id_taken, merged_group, repeated
 from metastore._history import CHECKPOINT_EVERY, Change, Commit, Recorded, gathered
@@ -86,7 +84,6 @@ __all__ = [
 Row = tuple[Any, ...]
 
 
-@frozen(eq=False, repr=False)
 class StoredSpec(Data):
     """One entry of a type's append-only list of specs.
 
@@ -99,7 +96,6 @@ class StoredSpec(Data):
     breaking: bool = False
 
 
-@frozen(eq=False, repr=False)
 class Identity(Data):
     """What the catalogue knows of an id: its type (empty for *foreign*) and state."""
 
@@ -107,7 +103,6 @@ class Identity(Data):
     state: Literal["live", "deleted", "foreign"]
 
 
-@frozen(eq=False, repr=False)
 class Edge(Data):
     """One link found by a closure: ``depth`` counts hops from the start, 1 for its own links."""
 
@@ -117,7 +112,6 @@ class Edge(Data):
     depth: int
 
 
-@frozen(eq=False, repr=False)
 class Explanation(Data):
     """How a backend answers a query: the statement, what is bound to it, and the plan, a step a line."""
 
@@ -126,7 +120,6 @@ class Explanation(Data):
     plan: str
 
 
-@frozen(eq=False, repr=False)
 class Usage(Data):
     """What somebody holds of one type: live artifacts, and the bytes of their blobs as far as sizes are known."""
 

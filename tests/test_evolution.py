@@ -12,9 +12,9 @@ from typing import Literal
 
 import attrs
 import pytest
-from attrs import evolve
 
 from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, Record, State, Transition, field, matches
+from metastore._data import evolve
 from metastore.errors import MetastoreError, SchemaConflictError, ValidationError
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from attrs import fields, frozen
+from attrs import frozen
 
 from metastore import (
     Artifact,
@@ -95,7 +95,7 @@ EXPRESSIONS = [
 
 def made(kind):
     """Return a node of that class with empty insides."""
-    return kind(*(None for _ in fields(kind))) if hasattr(kind, "__attrs_attrs__") else kind()
+    return kind(*(None for _ in kind.__fields__))
 
 
 @pytest.mark.parametrize("kind", NODES)

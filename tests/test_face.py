@@ -27,9 +27,11 @@ PUBLIC = [
 HEAVY = (
     "cattrs",
     "click",
+    "concurrent",
     "fsspec",
     "jsonschema",
     "lark",
+    "logging",
     "packaging",
     "pydantic",
     "rich",

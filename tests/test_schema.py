@@ -4,8 +4,6 @@ import json
 import string
 
 import pytest
-from attrs import evolve
-from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +23,7 @@ from metastore import (
     spec_of,
     spec_to_json,
 )
+from metastore._data import evolve
 from metastore._lifecycle import DEFAULT, IMAGES
 from metastore._schema import KINDS
 
@@ -139,9 +138,9 @@ def test_words_of_a_newer_metastore_are_passed_over():
 
 def test_a_spec_cannot_be_changed():
     spec = spec_of(Disk)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="cannot be changed"):
         spec.name = "other"
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="cannot be changed"):
         spec.fields[0].kind = "int"
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metastore import Blob, FieldSpec, Link, Version
+from metastore._data import evolve
 from metastore._values import EPOCH, instant, iso, micros, to_column, to_plain
 from metastore.errors import MetastoreError, ValidationError
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metastore import query as q
+from metastore._data import Data
 from metastore._version import Version
 from metastore._wire import _NODES, DEPTH, VALUE_DEPTH, from_json, query_from_json, query_to_json, to_json
 from metastore.errors import QueryError
@@ -75,8 +76,8 @@ def _typed(value: Any) -> Any:
         return type(value), [_typed(each) for each in value]
     if isinstance(value, dict):
         return dict, {key: _typed(each) for key, each in value.items()}
-    slots = [each.name for each in getattr(type(value), "__attrs_attrs__", ())]
-    return type(value), [_typed(getattr(value, name)) for name in slots] or repr(value)
+    fields = value.__fields__ if isinstance(value, Data) else ()
+    return type(value), [_typed(getattr(value, name)) for name in fields] or repr(value)
 
 
 def _through_text(data: Any) -> Any:

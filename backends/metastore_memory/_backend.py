@@ -8,8 +8,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from attrs import evolve
-
+from metastore._data import evolve
 from metastore.backend import Change, Commit, Edge, Identity, Recorded, Row, StoredSpec, TypeSpec, Usage
 from metastore.errors import (
     BackendError,

@@ -253,7 +253,7 @@ def _sought(path: Path, relation: Relation) -> str | None:
 
 
 def _searched(relation: Relation, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([each.name for each in relation.spec.fields if each.search and (not names or each.name in names)])
+    return tuple([each.name for each in relation.spec.searched if not names or each.name in names])
 
 
 _SPLIT: dict[type[Predicate], Callable[[_Split, Any, Relation], Shape]] = {

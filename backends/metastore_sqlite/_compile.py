@@ -154,10 +154,12 @@ class Conditions:
         if isinstance(leaf.value, tuple):
             name = leaf.path.field
             return f"({alias}.{quoted(f'{name}__key')}, {alias}.{quoted(name)}) {operator} (?, ?)", list(leaf.value)
-        if leaf.op == "eq" and (found := self._referenced(leaf, spec, alias)):
+        if leaf.op == "eq" and leaf.path.keys and (found := self._referenced(leaf, spec, alias)):
             return found
         if leaf.op == "ne" and leaf.path.kind == "json":
             return self._other(leaf, spec, alias)
+        if not leaf.path.keys:
+            return f"{column(leaf.path, alias)} {operator} ?", [leaf.value]
         return self._tested(
             leaf.path, spec, alias, [leaf.value], lambda value: (f"{value} {operator} ?", [bound_value(leaf.value)])
         )
@@ -165,7 +167,7 @@ class Conditions:
     def _referenced(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment | None:
         """A url or digest of a blob is found by its look-up."""
         keys = leaf.path.keys
-        if not keys or spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
+        if spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
         return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [

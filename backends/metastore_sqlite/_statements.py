@@ -173,7 +173,7 @@ def _term(spec: TypeSpec, order: Order) -> list[_Term]:
             _Term(f"metastore_kind({whole}, ?)", [keys], down, True),
             _Term(f"metastore_scalar({whole}, ?)", [keys], down, True),
         ]
-    sql, bound = one_value(spec, path, "t")
+    sql, bound = one_value(spec, path, "t") if path.keys else (column(path, "t"), [])
     return [_Term(sql, bound, down, empty)]
 
 

@@ -358,8 +358,8 @@ class SqliteStore:
 
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
         """Return the live rows of that type with these ids, in the order asked."""
-        sql, local = self._table(spec).by_id, self._connections.local()
-        execute = local.conn.execute
+        table, local = self._tables.get(spec.digest) or self._table(spec), self._connections.local()
+        sql, execute = table.by_id, local.conn.execute
         try:
             with local.busy:
                 return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
@@ -397,7 +397,8 @@ class SqliteStore:
 
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
-        return self._read(*self._compiled(statements.select, spec, query, self._table(spec).qualified))
+        table = self._tables.get(spec.digest) or self._table(spec)
+        return self._read(*self._compiled(statements.select, spec, query, table.qualified))
 
     def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
         try:

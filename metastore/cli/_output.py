@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metastore import Blob, Link, Version
+from metastore._data import Data, as_dict
 from metastore.cli._session import asked
 
 __all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "printable", "rows"]
@@ -98,6 +99,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(each) for each in value]
+    if isinstance(value, Data):
+        return {name: plain(each) for name, each in as_dict(value).items()}
     if attrs.has(type(value)):
         return {each.name: plain(getattr(value, each.name)) for each in attrs.fields(type(value))}
     return value

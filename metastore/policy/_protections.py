@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from metastore._data import Plain
+from metastore._data import Data
 from metastore.errors import ValidationError, nearest
 
 if TYPE_CHECKING:
@@ -62,14 +62,12 @@ def _kind(given: Any) -> Any:
     return given
 
 
-class Protection(Plain):
+class Protection(Data):
     """Who may do what to the properties, or declared fields, whose whole name ``pattern`` matches.
 
     Each operation has a rule as text; ``@`` is anyone, ``!`` nobody. With ``anywhere`` the pattern may match any
     part of the name, as it does in Glance's files. Raises ValidationError.
     """
-
-    __slots__ = ("pattern", "of", "create", "read", "update", "delete", "anywhere")  # noqa: RUF023 - as in the repr
 
     pattern: str
     of: Kind
@@ -91,7 +89,7 @@ class Protection(Plain):
         anywhere: bool = False,
     ) -> None:
         rules = [_to_rule(each) for each in (create, read, update, delete)]
-        self._fill(_pattern(pattern), _kind(of), *rules, anywhere)
+        super().__init__(_pattern(pattern), _kind(of), *rules, anywhere)
 
     def matches(self, name: str) -> bool:
         """Return whether it is about that name."""
@@ -106,7 +104,7 @@ def _protections(given: Iterable[Any]) -> tuple[Protection, ...]:
     return found
 
 
-class Protections(Plain):
+class Protections(Data):
     """Protections in order: the first whose pattern matches a name decides.
 
     A property for which none does is nobody's, if there is any protection of properties; a declared field is
@@ -119,15 +117,12 @@ class Protections(Plain):
     False
     """
 
-    __slots__ = ("items", "_may")  # noqa: RUF023 - in the order in which they are filled
-
     items: tuple[Protection, ...]
-    _may: Callable[[Principal, str, str, str, Policy], bool]
 
     def __init__(self, items: Iterable[Protection] = ()) -> None:
         from metastore.policy._rules import Always
 
-        self._fill(_protections(items), lru_cache(maxsize=8192)(self._decide))
+        super().__init__(_protections(items))
         for name in READABLE:
             each = self._deciding("fields", name)
             if each is not None and each.read != Always():
@@ -136,8 +131,9 @@ class Protections(Plain):
                     " let everybody read it (read='@'), or make the pattern narrower"
                 )
 
-    def _values(self) -> tuple[Any, ...]:
-        return (self.items,)
+    @cached_property
+    def _may(self) -> Callable[[Principal, str, str, str, Policy], bool]:
+        return lru_cache(maxsize=8192)(self._decide)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Protections, (self.items,)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
-
 from metastore._data import Data
 
 __all__ = [
@@ -36,79 +34,66 @@ BARE = re.compile(r"True|False|0|-?[1-9][0-9]{0,17}")
 class Rule(Data):
     """Base of every node."""
 
-    __slots__ = ()
-
     def __str__(self) -> str:
         return print_rule(self)
 
 
-@frozen(eq=False, repr=False)
 class Always(Rule):
     """Anyone may: ``@``, or nothing at all."""
 
 
-@frozen(eq=False, repr=False)
 class Never(Rule):
     """Nobody may: ``!``."""
 
 
-@frozen(eq=False, repr=False)
 class Every(Rule):
     """All items hold: ``a and b``."""
 
     items: tuple[Rule, ...]
 
 
-@frozen(eq=False, repr=False)
 class Either(Rule):
     """At least one item holds: ``a or b``."""
 
     items: tuple[Rule, ...]
 
 
-@frozen(eq=False, repr=False)
 class Not(Rule):
     """The exact complement: ``not a``."""
 
     item: Rule
 
 
-@frozen(eq=False, repr=False)
 class Ref(Rule):
     """What another rule says: ``rule:name``."""
 
     name: str
 
 
-@frozen(eq=False, repr=False)
 class Role(Rule):
     """The caller has the role, whatever its case: ``role:name``."""
 
     name: str
 
 
-@frozen(eq=False, repr=False)
 class Caller(Data):
     """Left of a colon: an attribute of the caller, like ``project_id``."""
 
     attribute: str
 
 
-@frozen(eq=False, repr=False)
 class Literal(Data):
     """Left of a colon: a fixed text, like ``'public'`` or ``True``; ``None`` is absence."""
 
     text: str | None
 
 
-@frozen(eq=False, repr=False)
 class Fixed(Data):
     """Right of a colon: a fixed text."""
 
     text: str
 
 
-@frozen(eq=False, repr=False)
 class Template(Data):
     """Right of a colon: a target's attribute, ``%(field)s``, with what stands around it."""
 
@@ -117,7 +102,6 @@ class Template(Data):
     after: str = ""
 
 
-@frozen(eq=False, repr=False)
 class Match(Rule):
     """Both sides are the same text: ``left:right``."""
 
@@ -125,7 +109,6 @@ class Match(Rule):
     right: Fixed | Template
 
 
-@frozen(eq=False, repr=False)
 class OneOf(Rule):
     """The target's attribute is one of ``texts`` (``None``: absent).
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore._principal import Principal
 from metastore.policy._decide import absent, attribute, holds, joined, negated, reduced, shown
@@ -28,7 +26,6 @@ from metastore.policy._rules import (
 __all__ = ["Decision", "explained"]
 
 
-@frozen(eq=False, repr=False)
 class Decision(Data):
     """What a rule says of one caller and one target: whether they may, the rule's name and text, and a sentence."""
 
@@ -38,7 +35,6 @@ class Decision(Data):
     reason: str
 
 
-@frozen(eq=False, repr=False)
 class _Case(Data):
     rules: Mapping[str, Rule]
     caller: Principal

@@ -6,9 +6,7 @@ import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
-from attrs import Factory, frozen
-
-from metastore._data import Data
+from metastore._data import EMPTY, Data
 from metastore.errors import (
     KeyTakenError,
     MetastoreError,
@@ -30,7 +28,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@frozen(eq=False, repr=False)
 class Stat(Data):
     """What a store tells of an object without reading it: what it does not know is ``None``, or left out.
 
@@ -39,11 +36,10 @@ class Stat(Data):
 
     size: int | None = None
     mark: str | None = None
-    digests: Mapping[str, str] = Factory(dict)
+    digests: Mapping[str, str] = EMPTY
     media_type: str | None = None
 
 
-@frozen(eq=False, repr=False)
 class Signed(Data):
     """A request that whoever holds it may make until it expires: give it to its client and to nobody else.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any, NoReturn
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore.errors import StoresFileError
 
@@ -43,7 +41,6 @@ class Secret:
         raise TypeError("a secret is never pickled; give it by FromEnv or FromFile")
 
 
-@frozen(eq=False, repr=False)
 class FromEnv(Data):
     """A credential that stands in a variable of the environment, read when the store is opened."""
 
@@ -57,7 +54,6 @@ class FromEnv(Data):
         return Secret(text)
 
 
-@frozen(eq=False, repr=False)
 class FromFile(Data):
     """A credential that stands in a file, without its last newline, read when the store is opened."""
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, BinaryIO
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore.errors import (
     MissingBytesError,
@@ -33,7 +31,6 @@ UNKNOWN = 32 * 2**20
 """Bytes in a part of what has no known size: ten thousand parts are the most that S3 takes."""
 
 
-@frozen(eq=False, repr=False)
 class Resume(Data):
     """Where an upload broke off: plain data without a secret, to be given to the next attempt."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from metastore._data import Plain
+from metastore._data import Data
 from metastore.errors import MetastoreError, StoresFileError, nearest
 from metastore.stores._secret import Credential, FromEnv, FromFile, Secret
 from metastore.stores._url import WEB, Place, place_of, shown
@@ -24,7 +24,7 @@ _CHAINED = ("fo", "fs", "target_protocol", "target_options", "remote_protocol", 
 _WORDS = ("url", "description", "read_only", "private", "timeout", "credentials", "options")
 
 
-class Store(Plain):
+class Store(Data):
     """One place where bytes may lie, by name: a url below which everything is the store's, and how it is reached.
 
     ``url`` is like ``file:///srv/images``, ``s3://bucket/prefix``, ``swift://…``, ``https://mirror.example/pub``; ``https://`` alone
@@ -35,8 +35,6 @@ class Store(Plain):
     >>> Store("images", "s3://images", credentials={"key": FromEnv("IMAGES_KEY"), "secret": "s3cr3t"}).credentials["secret"]
     Secret(…)
     """
-
-    __slots__ = ("name", "url", "credentials", "options", "read_only", "private", "timeout", "description")  # noqa: RUF023 - in the order of the parameters
 
     name: str
     url: str
@@ -63,7 +61,7 @@ class Store(Plain):
             raise StoresFileError(f"expected the name of a store like images-1, got {name!r:.60}")
         where = f"the store {name}"
         _check_place(where, url)
-        self._fill(
+        super().__init__(
             name,
             url,
             _credentials(where, url, credentials or {}),

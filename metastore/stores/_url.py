@@ -10,8 +10,6 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote, urlsplit
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore._location import check_url
 from metastore.errors import UnsafeUrlError, ValidationError
@@ -27,7 +25,6 @@ ROUNDS = 5
 _PORTS = {"http": 80, "https": 443}
 
 
-@frozen(eq=False, repr=False)
 class Place(Data):
     """A url in parts: ``root`` is its host with the port, or its bucket; ``segments`` are decoded.
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import frozen
 from hypothesis import strategies as st
 
 from metastore._artifact import Record
 from metastore._blob import Blob, Location
+from metastore._data import evolve
 from metastore._declare import hint_of
 from metastore._dynamic import make_type
 from metastore._expr import absent

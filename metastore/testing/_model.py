@@ -15,9 +15,10 @@ from itertools import count
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from metastore._artifact import Artifact
+from metastore._data import evolve
 from metastore._version import default, sort_key
 from metastore.backend import Backend, Change, Commit, FieldSpec, Row, TypeSpec, fold, spec_to_json
 

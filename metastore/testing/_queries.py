@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from attrs import evolve, frozen
+from attrs import frozen
 from hypothesis import strategies as st
 
+from metastore._data import evolve
 from metastore._version import sort_key
 from metastore.backend import FieldSpec, TypeSpec
 from metastore.query import (

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from attrs import evolve
 
+from metastore._data import evolve
 from metastore.backend import Backend, Explains, FieldSpec
 from metastore.query import (
     Absent,

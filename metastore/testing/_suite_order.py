@@ -9,10 +9,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metastore._data import evolve
 from metastore.backend import Backend, FieldSpec, TypeSpec
 from metastore.errors import QueryError
 from metastore.query import And, Compare, Measure, Order, Path, Predicate, Query

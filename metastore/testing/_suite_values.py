@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 
+from metastore._data import evolve
 from metastore.backend import Backend, FieldSpec, TypeSpec
 from metastore.query import Query
 from metastore.testing._exam import Exam, few, filled

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from attrs import evolve
 from hypothesis import strategies as st
 
+from metastore._data import evolve
 from metastore.backend import FieldSpec, TypeSpec
 from metastore.testing._hostile import (
     FIELD_NAMES,

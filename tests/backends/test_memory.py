@@ -1,7 +1,6 @@
 from functools import partial
 
-from attrs import evolve
-
+from metastore._data import evolve
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore_memory import open_backend
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from attrs import evolve
 
+from metastore._data import evolve
 from metastore._version import sort_key
 from metastore.backend import FieldSpec
 from metastore.errors import (

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore.builtin.metadefs._definition import Document, check_document
 from metastore.builtin.metadefs._namespace import Namespace, document_of
@@ -23,7 +21,6 @@ RESOURCE_TYPES = {"OS::Glance::Image": "images"}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@frozen(eq=False, repr=False)
 class Rules(Data):
     """What one namespace says by one association, prefix included.
 

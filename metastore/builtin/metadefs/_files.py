@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote
 
-from attrs import frozen
-
 from metastore._data import Data
 from metastore.builtin.metadefs._definition import Document
 from metastore.builtin.metadefs._namespace import LISTS, Namespace, document_of, fields_of
@@ -37,7 +35,6 @@ _SIGHT = {
 """Actions that lead to a visibility."""
 
 
-@frozen(eq=False, repr=False)
 class Loaded(Data):
     """What `load_definitions` did: names of namespaces, in the order read."""
 

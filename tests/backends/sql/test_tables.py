@@ -3,8 +3,8 @@
 from contextlib import closing, suppress
 
 import pytest
-from attrs import evolve
 
+from metastore._data import evolve
 from metastore.backend import FieldSpec
 from metastore.errors import MetastoreError, SchemaConflictError
 from metastore.query import Compare, Path, Query
