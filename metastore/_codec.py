@@ -127,6 +127,13 @@ class Codec:
                     if not value:
                         row[at] = "{}"
                         continue
+                elif exact is UUID:
+                    row[at] = value.bytes
+                    continue
+                elif exact is Version:
+                    if value.scheme == low:
+                        row[at] = value.text
+                        continue
                 elif low <= value <= high:
                     row[at] = value + 0  # a float of -0.0 is stored as 0.0, a bool as 0 or 1
                     continue
@@ -270,6 +277,10 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
         )
     if spec.kind == "bool":
         return bool, False, True
+    if spec.kind == "id":
+        return UUID, None, None
+    if spec.kind == "version":
+        return Version, spec.scheme or "semver", None
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
         return dict, None, None
     return None, None, None

@@ -228,7 +228,7 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if type(value) is not list:
         _refuse("list", where, _kind(value))
     item = spec.item or _ANY
-    if item.bare_text and all(type(each) is str and each.isascii() and "\0" not in each for each in value):
+    if item.bare_text and _usual_texts(value):
         plain = value
     else:
         plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
@@ -236,6 +236,14 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if spec.unique_items:
         _distinct(plain, where, bare=item.bare_text)
     return plain
+
+
+def _usual_texts(value: list[Any]) -> bool:
+    """Whether a list is of ASCII texts alone, which need no look at each."""
+    if not value or set(map(type, value)) != {str}:
+        return not value
+    joined = "".join(value)
+    return joined.isascii() and "\0" not in joined
 
 
 def _distinct(plain: list[Any], where: str, *, bare: bool) -> None:

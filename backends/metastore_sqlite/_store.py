@@ -24,7 +24,6 @@ from metastore.backend import (
     Usage,
     by_depth,
     duplicate,
-    id_taken,
     merged_group,
     spec_from_json,
     spec_to_json,
@@ -292,21 +291,12 @@ class SqliteStore:
         if not entries:
             return
         local, table = self._local(), self._table(spec)
+        rows, changes = zip(*entries, strict=True)
         try:
-            rows, changes = zip(*entries, strict=True)
-            last = self._check_free(local.conn, table, rows)
-            table.insert(local.conn, rows, last, self._transaction(local), changes)
+            # refused before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)
+            table.insert(local.conn, rows, table.free(local.conn, rows), self._transaction(local), changes)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
-
-    def _check_free(self, conn: Any, table: TypeTable, rows: Sequence[Row]) -> int:
-        """Refuse before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)."""
-        used, held, last = table.taken(conn, rows)
-        if used is not None:
-            raise id_taken(used)
-        if held is not None:
-            raise duplicate(table.spec, held)
-        return last
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
