@@ -29,8 +29,6 @@ __all__ = [
     "text_mark",
 ]
 
-_NO_DIGESTS: dict[str, str] = {}
-
 
 def items(value: str | None) -> list[Any]:
     """Return the distinct plain elements of a list column, in order; absent gives none."""
@@ -102,10 +100,10 @@ def references(spec: FieldSpec, value: str | None) -> set[str]:
     data = decode(value)
     found: set[str] = set()
     for blob in (data,) if spec.kind == "blob" else data.values():
-        for algorithm, digest in blob.get("digests", _NO_DIGESTS).items():
-            found.add(f"{algorithm}:{digest}")
-        for location in blob.get("locations", ()):
-            found.add(location["url"])
+        if "digests" in blob:
+            found.update([f"{name}:{digest}" for name, digest in blob["digests"].items()])
+        if "locations" in blob:
+            found.update([location["url"] for location in blob["locations"]])
     return found
 
 
@@ -129,7 +127,10 @@ def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes,
 
 def reference_entries(spec: FieldSpec, value: str | None, ident: bytes) -> list[tuple[bytes, bytes, str]]:
     """Return (mark, id, field) of the urls and digests in a blob or folder column."""
-    return [(text_mark(found), ident, spec.name) for found in references(spec, value)]
+    mark, name = _blake2b(), spec.name
+    return [
+        (mark(found.encode(), digest_size=16).digest(), ident, name) for found in references(spec, value)
+    ]
 
 
 def known_bytes(spec: FieldSpec, value: str | None) -> int:

@@ -90,10 +90,11 @@ class Local:
     """What one thread of one process holds: a connection, its turn to write, and how deep it is in a transaction.
 
     ``busy`` is held while it asks or writes, so that a fork can wait for the moment in between. ``specs`` are those that its open
-    transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again.
+    transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again. ``latest`` is the time of the
+    last transaction recorded, where the one that is open has asked for it and recorded none since.
     """
 
-    __slots__ = ("__weakref__", "busy", "conn", "depth", "pid", "specs", "transaction", "turns")
+    __slots__ = ("__weakref__", "busy", "conn", "depth", "latest", "pid", "specs", "transaction", "turns")
 
     def __init__(self, conn: Any, turns: Turns) -> None:
         self.conn, self.turns = conn, turns
@@ -101,6 +102,7 @@ class Local:
         self.busy = threading.RLock()
         self.depth = 0
         self.transaction: int | None = None
+        self.latest: int | None = None
         self.specs: dict[str, TypeSpec | None] = {}
 
     def close(self) -> None:

@@ -89,7 +89,7 @@ class _Scope:
             if self._level == 0:
                 local.turns.take()
                 self._busy = local.busy.acquire()
-                self._stamped = local.transaction = None
+                self._stamped = local.transaction = local.latest = None
                 local.specs.clear()
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
@@ -205,8 +205,11 @@ class SqliteStore:
 
     def generation(self) -> int:
         """Return how many specs are stored in all."""
-        count: int = self._read("SELECT count(*) FROM _specs", ())[0][0]
-        return count
+        local = self._connections.local()
+        count, latest = self._read("SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)", ())[0]
+        if local.depth:
+            local.latest = latest or 0
+        return int(count)
 
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and widen what keeps its rows."""
@@ -266,18 +269,20 @@ class SqliteStore:
     def stamp(self, commit: Commit) -> int:
         """Record the transaction that is under way, once, and return its time."""
         local = self._local()
+        if local.latest is None:
+            self.generation()
+        moment = max(commit.time, local.latest)
         try:
-            seq, moment = local.conn.execute(
-                "INSERT INTO _transactions (id, time, actor, message)"
-                " VALUES (?, max(?, coalesce((SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1), 0)), ?, ?) RETURNING seq, time",
-                (commit.id, commit.time, commit.actor, commit.message),
-            ).fetchone()
+            local.transaction = local.conn.execute(
+                "INSERT INTO _transactions (id, time, actor, message) VALUES (?, ?, ?, ?)",
+                (commit.id, moment, commit.actor, commit.message),
+            ).lastrowid
         except driver.IntegrityError:
             raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice") from None
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
-        local.transaction = seq
-        return int(moment)
+        local.latest = None
+        return moment
 
     def _transaction(self, local: Local) -> int:
         if local.transaction is None:
@@ -324,6 +329,7 @@ class SqliteStore:
     ) -> None:
         """Take over transactions of another catalogue, and what it holds of some artifacts."""
         local = self._local()
+        local.latest = None
         with _Scope(self):
             try:
                 hold(local.conn, known, [(self._table(spec), those) for spec, those in rows], self._stored_table)
