@@ -228,7 +228,7 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if type(value) is not list:
         _refuse("list", where, _kind(value))
     item = spec.item or _ANY
-    if item.bare_text and _usual_texts(value):
+    if item.bare_text and all(type(each) is str and each.isascii() and "\0" not in each for each in value):
         plain = value
     else:
         plain = [to_plain(item, each, f"{where}[{at}]") for at, each in enumerate(value)]
@@ -236,14 +236,6 @@ def _list(spec: FieldSpec, value: Any, where: str) -> list[Any]:
     if spec.unique_items:
         _distinct(plain, where, bare=item.bare_text)
     return plain
-
-
-def _usual_texts(value: list[Any]) -> bool:
-    """Whether a list is of ASCII texts alone, which need no look at each."""
-    if not value or set(map(type, value)) != {str}:
-        return not value
-    joined = "".join(value)
-    return joined.isascii() and "\0" not in joined
 
 
 def _distinct(plain: list[Any], where: str, *, bare: bool) -> None:
@@ -323,9 +315,39 @@ def column_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
     check, form = _CHECKS[spec.kind], _IN_COLUMN.get(spec.kind)
     if spec.choices or spec.kind == "json":
         return partial(to_column, spec)
+    if spec.kind in _USUAL:
+        return _USUAL[spec.kind](spec)
     if form is None:
         return lambda value, where: None if value is None and spec.optional else check(spec, value, where)
     return lambda value, where: None if value is None and spec.optional else form(check(spec, value, where))
+
+
+# what is written most, in one step where it is as usual; to_column judges all else, and words every refusal
+
+
+def _texts_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    usual = spec.item is not None and spec.item.bare_text and spec.min_items is None and spec.max_items is None
+
+    def write(value: Any, where: str) -> Any:
+        if usual and type(value) is list and set(map(type, value)) == _TEXT:
+            joined = "".join(value)
+            if joined.isascii() and "\0" not in joined and (not spec.unique_items or len(set(value)) == len(value)):
+                return encode(value)
+        return to_column(spec, value, where)
+
+    return write
+
+
+def _blob_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    def write(value: Any, where: str) -> Any:
+        usual = type(value) is Blob and spec.max_size is None
+        return encode(value.to_plain()) if usual else to_column(spec, value, where)
+
+    return write
+
+
+_TEXT = {str}
+_USUAL = {"list": _texts_writer, "blob": _blob_writer}
 
 
 def to_plain(spec: FieldSpec, value: Any, where: str) -> Any:

@@ -89,7 +89,6 @@ class _Scope:
             if self._level == 0:
                 local.turns.take()
                 self._busy = local.busy.acquire()
-                self._stamped = local.transaction = local.latest = None
                 local.specs.clear()
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
@@ -135,6 +134,7 @@ class _Scope:
         level, self._level = self._level, -1
         self._local.depth = level
         if level == 0:
+            self._local.transaction = self._local.latest = None
             if self._busy:
                 self._busy = False
                 self._local.busy.release()
@@ -234,7 +234,7 @@ class SqliteStore:
             local = self._local()
             try:
                 fresh = list(rows)
-                tx = self._transaction(local) if fresh else 0
+                tx = self._stamped()[1] if fresh else 0
                 refill(local.conn, self.specs(spec.name)[-1].spec, spec, fresh, tx, number)
                 self._store_spec(local, spec, number, breaking=True)
                 tally.recount(local.conn, spec)
@@ -284,10 +284,13 @@ class SqliteStore:
         local.latest = None
         return moment
 
-    def _transaction(self, local: Local) -> int:
+    def _stamped(self) -> tuple[Any, int]:
+        """Return this thread's connection and the sequence of the transaction that is open and stamped."""
+        local = self._connections.local()
         if local.transaction is None:
+            self._local()
             raise ConflictError("a write needs a stamped transaction: call stamp() first")
-        return local.transaction
+        return local.conn, local.transaction
 
     # writing
 
@@ -295,29 +298,29 @@ class SqliteStore:
         """Add rows; all or none."""
         if not entries:
             return
-        local, table = self._local(), self._table(spec)
+        (conn, tx), table = self._stamped(), self._table(spec)
         rows, changes = zip(*entries, strict=True)
         try:
             # refused before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)
-            table.insert(local.conn, rows, table.free(local.conn, rows), self._transaction(local), changes)
+            table.insert(conn, rows, table.free(conn, rows), tx, changes)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
-        local, table = self._local(), self._table(spec)
+        (conn, tx), table = self._stamped(), self._table(spec)
         try:
-            if after[-2] != before[-2] and table.held(local.conn, after):
+            if after[-2] != before[-2] and table.held(conn, after):
                 raise duplicate(spec, after)
-            return table.replace(local.conn, self._transaction(local), before, after, change)
+            return table.replace(conn, tx, before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
-        local = self._local()
+        conn, tx = self._stamped()
         try:
-            return self._table(spec).delete(local.conn, self._transaction(local), before, change)
+            return self._table(spec).delete(conn, tx, before, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
