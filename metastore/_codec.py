@@ -133,9 +133,9 @@ class Codec:
                     ):
                         row[at] = value
                         continue
-                elif exact is dict:
+                elif exact is dict or exact is list:
                     if not value:
-                        row[at] = "{}"
+                        row[at] = low
                         continue
                 elif exact is UUID:
                     row[at] = value.bytes
@@ -264,7 +264,7 @@ def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError
 
 
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
-    """Name, place, the exact type that passes without a call, and the bounds within which it does."""
+    """Name, place, the exact type that passes without a call, and the bounds within which it does (or what it is judged by)."""
     exact, low, high = _quick(spec)
     return (
         spec.name,
@@ -295,7 +295,9 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
     if spec.kind == "version":
         return Version, spec.scheme or "semver", None
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
-        return dict, None, None
+        return dict, "{}", None
+    if spec.kind == "list" and not spec.min_items:
+        return list, "[]", None
     return None, None, None
 
 

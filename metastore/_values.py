@@ -195,7 +195,7 @@ def _folder(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
         total = sum(blob.size or 0 for blob in value.values() if isinstance(blob, Blob))
         if total > spec.max_total_size:
             _refuse(f"a folder of at most {spec.max_total_size} bytes", where, f"{total}")
-    return {text(key, where): _blob(spec, blob, f"{where}[{key!r}]") for key, blob in value.items()}
+    return {key: _blob(spec, blob, f"{where}[{key!r}]") for key, blob in value.items()}
 
 
 def _mapping(spec: FieldSpec, value: Any, where: str) -> None:

@@ -270,7 +270,7 @@ class SqliteStore:
         """Record the transaction that is under way, once, and return its time."""
         local = self._local()
         if local.latest is None:
-            self.generation()
+            self.generation()  # which learns it, too
         moment = max(commit.time, local.latest)
         try:
             local.transaction = local.conn.execute(
