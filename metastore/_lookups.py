@@ -128,9 +128,7 @@ def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes,
 def reference_entries(spec: FieldSpec, value: str | None, ident: bytes) -> list[tuple[bytes, bytes, str]]:
     """Return (mark, id, field) of the urls and digests in a blob or folder column."""
     mark, name = _blake2b(), spec.name
-    return [
-        (mark(found.encode(), digest_size=16).digest(), ident, name) for found in references(spec, value)
-    ]
+    return [(mark(found.encode(), digest_size=16).digest(), ident, name) for found in references(spec, value)]
 
 
 def known_bytes(spec: FieldSpec, value: str | None) -> int:

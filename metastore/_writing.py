@@ -235,8 +235,7 @@ class Writing(Reading):
             shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             # made before it is kept, as in _add; and what was just in use costs half of what the disk's answer left of it
-            made = self._reader(shelf)(self._changed(shelf, before, steps, commit))
-        return made
+            return self._reader(shelf)(self._changed(shelf, before, steps, commit))
 
     def _preview(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
         """What the artifact would be; for hooks that run before the write lock is taken."""

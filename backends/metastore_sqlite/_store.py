@@ -206,7 +206,9 @@ class SqliteStore:
     def generation(self) -> int:
         """Return how many specs are stored in all."""
         local = self._connections.local()
-        count, latest = self._read("SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)", ())[0]
+        count, latest = self._read(
+            "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)", ()
+        )[0]
         if local.depth:
             local.latest = latest or 0
         return int(count)
@@ -271,7 +273,7 @@ class SqliteStore:
         local = self._local()
         if local.latest is None:
             self.generation()  # which learns it, too
-        moment = max(commit.time, local.latest)
+        moment = max(commit.time, local.latest or 0)
         try:
             local.transaction = local.conn.execute(
                 "INSERT INTO _transactions (id, time, actor, message) VALUES (?, ?, ?, ?)",
