@@ -144,6 +144,14 @@ def test_what_is_written_at_a_glance_is_what_the_judge_of_values_says(data):
     assert tuple(codec.patch(row, {}, {"owner": row[codec.spec.position["owner"]]})) == tuple(row)
 
 
+def test_what_is_usual_to_the_class_is_written_where_the_stored_spec_has_another_default():
+    stored_spec = spec_of(Image)
+    wider = tuple(evolve(each, default=5) if each.name == "size" else each for each in stored_spec.fields)
+    codec = Codec(Image, evolve(stored_spec, fields=wider))
+    sizes = [codec.encode(Image(name="a", size=size).__dict__)[codec.spec.position["size"]] for size in (0, 5, 7)]
+    assert sizes == [0, 5, 7]
+
+
 @pytest.mark.parametrize("tags", [["a", "a"], ["a\0"], ["\ud800"], ["é", "é"], [1], ("a",), None, ["a", None]])
 def test_tags_that_are_not_usual_are_judged_one_by_one(tags):
     with pytest.raises(ValidationError, match=r"\$\.tags"):
