@@ -16,6 +16,7 @@ from metastore._lookups import known_bytes
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
     from metastore._types import Shelf
+    from metastore._writing import Writing
     from metastore.backend import Row
 
 __all__ = ["admit"]
@@ -23,19 +24,23 @@ __all__ = ["admit"]
 QUOTAS, APPLIED = "metastore_quotas", "metastore_applied"
 
 
-def admit(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
+def admit(writer: Writing, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
     """Raise QuotaError or ValidationError for rows that may not be written; ``before`` is what the one row replaces.
 
-    Called with the write lock held. ``catalog`` is the owner's, whoever writes.
+    Called with the write lock held. Whoever writes, rules are read as the owner of the process sees them.
     """
-    types = catalog._types
-    if types.has(APPLIED) and not shelf.ours:
+    types = writer._types
+    if shelf.ours or not types.has(APPLIED, QUOTAS):
+        return
+    catalog = writer._engine()
+    if types.has(APPLIED):
         _check_properties(catalog, shelf, before, rows)
-    if types.has(QUOTAS) and not shelf.ours:
-        if before is None:
-            _check_new(catalog, shelf, rows)
-        else:
-            _check_changed(catalog, shelf, before, rows[0])
+    if not types.has(QUOTAS):
+        return
+    if before is None:
+        _check_new(catalog, shelf, rows)
+    else:
+        _check_changed(catalog, shelf, before, rows[0])
 
 
 def _check_properties(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:

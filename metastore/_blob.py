@@ -48,12 +48,10 @@ def _checked_media_type(media_type: Any) -> str:
 
 
 def _plain_digests(sha256: str | None, others: Mapping[str, str]) -> dict[str, str]:
+    if not others:
+        return dict([_checked_digest("sha256", sha256)])
     proofs = {} if sha256 is None else {"sha256": sha256}
-    return (
-        dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items()))
-        if others
-        else dict([_checked_digest("sha256", sha256)])
-    )
+    return dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items()))
 
 
 _new, _put = object.__new__, object.__setattr__
@@ -89,7 +87,7 @@ class Blob:
         if sha256 is not None or digests:
             plain["digests"] = _plain_digests(sha256, digests or {})
         if url is not None or locations:
-            plain["locations"] = plain_locations([*([] if url is None else [url]), *locations])
+            plain["locations"] = plain_locations([*locations] if url is None else [url, *locations])
         if media_type is not None:
             plain["media_type"] = _checked_media_type(media_type)
         if size is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any, get_args
 from uuid import UUID, SafeUUID
 
@@ -30,10 +31,12 @@ from metastore.errors import UnknownFieldError, ValidationError, nearest
 __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
+_Content = tuple[str, int, Any]
 Resolve = Callable[[str, UUID], bool]
 """Tells whether an id is that of an artifact of a type (empty: of any) that the reader can get."""
 
 NOTHING: Mapping[str, Any] = {}
+_NO_OBJECT = object()
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
 _new, _put = object.__new__, object.__setattr__
@@ -53,7 +56,6 @@ class Codec:
         self.cls, self.spec, self._resolve = cls, spec, resolve
         known = cls.__fields_by_name__
         self._writers = {each.name: _writer(each, spec) for each in spec.fields if each.name not in SET_BY_CATALOG}
-        self._all = tuple(self._writers.values())
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self._names = tuple(each.name for each in spec.fields)
         self._made = tuple(spec.position[name] for name in _MADE_BY_DECODE)
@@ -63,6 +65,12 @@ class Codec:
         self._at = spec.position
         self._derived = tuple(_derived(spec))
         self.content = tuple(_content(spec))
+        self._all = tuple(zip(self._writers.values(), self.content, strict=True))
+        self._usual = tuple(_usual(each, known.get(each.name)) for each in spec.fields if each.name in self._writers)
+        self._in_order = itemgetter(*self._writers)
+        self._blank = [None] * len(spec.columns)
+        for _, at, usual in self.content:
+            self._blank[at] = usual
         self._scope = tuple(spec.position[name] for name in spec.unique)
         derived_from = (each.name for each in spec.fields if each.folded or each.kind == "version")
         self._followed = frozenset((*spec.unique, "owner", "visibility", *derived_from))
@@ -83,11 +91,13 @@ class Codec:
 
         Raises ValidationError naming the field, before anything is written.
         """
-        row: list[Any] = [None] * len(self.spec.columns)
         if self._missing:
             values = {**self._missing, **values}
-        self._write(row, self._all, values)
-        return self._finish(row)
+        row, given = self._blank.copy(), self._in_order(values)
+        # most fields of most artifacts are what they usually are, known at a glance: the row begins with those
+        told = [each for each, value, usual in zip(self._all, given, self._usual, strict=True) if value is not usual]
+        self._write(row, [writer for writer, _ in told], values)
+        return self._finish(row, [content for _, content in told])
 
     def patch(self, before: Sequence[Any], changes: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> list[Any]:
         """Return the row with some fields changed; ``own`` are columns that the catalogue sets, in their row form.
@@ -98,7 +108,7 @@ class Codec:
         self._write(row, [self._writer_of(name) for name in changes], changes)
         for name, value in own.items():
             row[self._at[name]] = value
-        return self._finish(row, follow=not self._followed.isdisjoint((*changes, *own)))
+        return self._finish(row, self.content, follow=not self._followed.isdisjoint((*changes, *own)))
 
     def check(self, changes: Mapping[str, Any]) -> None:
         """Raise what `patch` would raise for these changes, whatever the row."""
@@ -123,24 +133,34 @@ class Codec:
                     ):
                         row[at] = value
                         continue
-                elif exact is dict:
+                elif exact is dict or exact is list:
                     if not value:
-                        row[at] = "{}"
+                        row[at] = low
+                        continue
+                elif exact is UUID:
+                    row[at] = value.bytes
+                    continue
+                elif exact is Version:
+                    if value.scheme == low:
+                        row[at] = value.text
                         continue
                 elif low <= value <= high:
                     row[at] = value + 0  # a float of -0.0 is stored as 0.0, a bool as 0 or 1
                     continue
             row[at] = None if value is None and spec.optional else write(value, f"$.{name}")
 
-    def _finish(self, row: list[Any], *, follow: bool = True) -> list[Any]:
-        """Fill in what follows from other columns: derived ones and the unique key if ``follow``, the content digest always."""
+    def _finish(self, row: list[Any], content: Iterable[_Content], *, follow: bool = True) -> list[Any]:
+        """Fill in what follows from other columns: derived ones and the unique key if ``follow``, the content digest always.
+
+        ``content`` are the fields that may be unusual, each with its place and its usual value.
+        """
         if follow:
             for target, source, derive in self._derived:
                 value = row[source]
                 row[target] = None if value is None else derive(value)
             row[-2] = self._unique_key(row)
         row[-1] = content_digest(
-            self.spec.name, {name: value for name, at, usual in self.content if (value := row[at]) != usual}
+            self.spec.name, {name: value for name, at, usual in content if (value := row[at]) != usual}
         )
         return row
 
@@ -244,7 +264,7 @@ def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError
 
 
 def _writer(spec: FieldSpec, of: TypeSpec) -> tuple[Any, ...]:
-    """Name, place, the exact type that passes without a call, and the bounds within which it does."""
+    """Name, place, the exact type that passes without a call, and the bounds within which it does (or what it is judged by)."""
     exact, low, high = _quick(spec)
     return (
         spec.name,
@@ -270,12 +290,18 @@ def _quick(spec: FieldSpec) -> tuple[Any, Any, Any]:
         )
     if spec.kind == "bool":
         return bool, False, True
+    if spec.kind == "id":
+        return UUID, None, None
+    if spec.kind == "version":
+        return Version, spec.scheme or "semver", None
     if spec.kind in ("dict", "folder") and not (spec.min_items or spec.required_keys):
-        return dict, None, None
+        return dict, "{}", None
+    if spec.kind == "list" and not spec.min_items:
+        return list, "[]", None
     return None, None, None
 
 
-def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
+def _content(spec: TypeSpec) -> Iterable[_Content]:
     for each in spec.fields:
         if each.name not in SET_BY_CATALOG:
             usual = (
@@ -284,6 +310,14 @@ def _content(spec: TypeSpec) -> Iterable[tuple[str, int, Any]]:
                 else to_column(each, default_from(each), f"the default of {each.name}")
             )
             yield each.name, spec.position[each.name], usual
+
+
+def _usual(spec: FieldSpec, declared: Any) -> Any:
+    """Return the very object that a field of an artifact holds when nobody said otherwise; one that nothing is where there is none."""
+    usual = default_from(spec) if declared is None else declared.options["_default"]
+    plain = usual is None or type(usual) in (bool, int, float, str)
+    same = plain and not spec.required and (type(usual), usual) == (type(spec.default), spec.default)
+    return usual if same and spec.kind != "version" and (usual is not None or spec.optional) else _NO_OBJECT
 
 
 def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:

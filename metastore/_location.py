@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from metastore._data import Data
@@ -107,17 +108,19 @@ def _check_metadata(metadata: Any) -> None:
         )
 
 
-def plain_locations(places: Iterable[Location | str]) -> list[dict[str, Any]]:
+def plain_locations(places: Sequence[Location | str]) -> list[dict[str, Any]]:
     """Return locations as JSON types in the order they are tried; a url that is said twice counts once, first as given.
 
     Raises ValidationError.
     """
-    known: dict[str, Location] = {}
+    if len(places) == 1 and isinstance(places[0], str):
+        return [{"url": check_url(places[0])}]
+    known: dict[str, tuple[int, dict[str, Any]]] = {}
     for each in places:
         place = each if isinstance(each, Location) else Location(each)
         plain = place.to_plain()
-        known.setdefault(plain["url"], place)
-    return [place.to_plain() for place in sorted(known.values(), key=lambda place: place.priority)]
+        known.setdefault(plain["url"], (place.priority, plain))
+    return [plain for _, plain in sorted(known.values(), key=itemgetter(0))]
 
 
 # --- urls ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ The row is the truth. Everything here can be thrown away and made again from row
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -96,19 +98,26 @@ def references(spec: FieldSpec, value: str | None) -> set[str]:
     if value is None or value == "{}":
         return set()
     data = decode(value)
-    blobs = [data] if spec.kind == "blob" else data.values()
     found: set[str] = set()
-    for blob in blobs:
-        found.update(f"{name}:{digest}" for name, digest in blob.get("digests", {}).items())
-        found.update(location["url"] for location in blob.get("locations", ()))
+    for blob in (data,) if spec.kind == "blob" else data.values():
+        if "digests" in blob:
+            found.update([f"{name}:{digest}" for name, digest in blob["digests"].items()])
+        if "locations" in blob:
+            found.update([location["url"] for location in blob["locations"]])
     return found
+
+
+@lru_cache(maxsize=1)
+def _blake2b() -> Callable[..., Any]:
+    from hashlib import blake2b  # at first use: loading OpenSSL costs a tenth of importing the engine
+
+    return blake2b
 
 
 def text_mark(text: str) -> bytes:
     """Return how look-ups keep a url or a digest: BLAKE2b of 16 bytes, a quarter of the text; the row says the text."""
-    import hashlib  # at use: loading OpenSSL costs a tenth of importing the engine
-
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    mark: bytes = _blake2b()(text.encode(), digest_size=16).digest()
+    return mark
 
 
 def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes, str, bytes]]:
@@ -118,7 +127,8 @@ def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes,
 
 def reference_entries(spec: FieldSpec, value: str | None, ident: bytes) -> list[tuple[bytes, bytes, str]]:
     """Return (mark, id, field) of the urls and digests in a blob or folder column."""
-    return [(text_mark(found), ident, spec.name) for found in references(spec, value)]
+    mark, name = _blake2b(), spec.name
+    return [(mark(found.encode(), digest_size=16).digest(), ident, name) for found in references(spec, value)]
 
 
 def known_bytes(spec: FieldSpec, value: str | None) -> int:

@@ -36,14 +36,14 @@ class Transaction:
         self.renewed = False
 
     def __enter__(self) -> Self:
-        local = self._catalog._local
+        catalog, local = self._catalog, self._catalog._local
         self._outer: Transaction | None = getattr(local, "open", None)
-        self._stamped = self._outermost()._time
-        self._scope = self._catalog._backend.transaction()
+        self._stamped = None if self._outer is None else self._outermost()._time
+        self._scope = catalog._backend.transaction()
         local.open = self
         try:
             self._scope.__enter__()
-            self.renewed = self._outer is None and self._catalog._types.renew()
+            self.renewed = self._outer is None and catalog._types.renew()
         except BaseException as refused:
             self._scope.__exit__(type(refused), refused, None)
             local.open = self._outer
@@ -53,22 +53,23 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        local, types = self._catalog._local, self._catalog._types
         try:
             self._scope.__exit__(kind, error, trace)
         except BaseException as refused:
             self._scope.__exit__(
                 type(refused), refused, None
             )  # Ctrl-C may have come before it began; leaving twice is fine
-            self._catalog._types.settle(kept=False)
+            types.settle(kept=False)
             raise
         finally:
-            self._catalog._local.open = self._outer
+            local.open = self._outer
         if kind is not None:
             self._outermost()._time = self._stamped
         elif self._outer is None:
-            self._catalog._local.landed = getattr(self._catalog._local, "landed", 0) + 1
+            local.landed = getattr(local, "landed", 0) + 1
         if kind is not None or self._outer is None:
-            self._catalog._types.settle(kept=kind is None)
+            types.settle(kept=kind is None)
 
     def _outermost(self) -> Transaction:
         return self if self._outer is None else self._outer._outermost()

@@ -24,6 +24,8 @@ from metastore.query import Measure, Path, Predicate, Query
 
 __all__ = ["Shelf", "Types", "is_ours"]
 
+_NOTHING: dict[str, Any] = {}
+
 
 class Shelf:
     """One type in one catalogue: its class, the spec its rows are stored by, and the roads between."""
@@ -129,6 +131,8 @@ class Types:
     def settle(self, *, kept: bool) -> None:
         """Show every thread what this one's transaction stored, or forget it."""
         own = self._own.__dict__
+        if not own:
+            return
         stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
         if kept and (stored or shelves):
             with self._lock:
@@ -139,9 +143,10 @@ class Types:
     def _known(self, name: str) -> list[StoredSpec]:
         return getattr(self._own, "stored", {}).get(name) or self._stored.get(name, [])
 
-    def has(self, name: str) -> bool:
-        """Return whether a type of that name is stored, as far as this thread knows."""
-        return name in self._stored or name in getattr(self._own, "stored", ())
+    def has(self, *names: str) -> bool:
+        """Return whether a type of one of these names is stored, as far as this thread knows."""
+        own = getattr(self._own, "stored", _NOTHING)
+        return not (self._stored.keys().isdisjoint(names) and own.keys().isdisjoint(names))
 
     def _put(self, name: str, known: list[StoredSpec]) -> None:
         if self._in_transaction():

@@ -195,7 +195,7 @@ def _folder(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
         total = sum(blob.size or 0 for blob in value.values() if isinstance(blob, Blob))
         if total > spec.max_total_size:
             _refuse(f"a folder of at most {spec.max_total_size} bytes", where, f"{total}")
-    return {text(key, where): _blob(spec, blob, f"{where}[{key!r}]") for key, blob in value.items()}
+    return {key: _blob(spec, blob, f"{where}[{key!r}]") for key, blob in value.items()}
 
 
 def _mapping(spec: FieldSpec, value: Any, where: str) -> None:
@@ -315,9 +315,39 @@ def column_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
     check, form = _CHECKS[spec.kind], _IN_COLUMN.get(spec.kind)
     if spec.choices or spec.kind == "json":
         return partial(to_column, spec)
+    if spec.kind in _USUAL:
+        return _USUAL[spec.kind](spec)
     if form is None:
         return lambda value, where: None if value is None and spec.optional else check(spec, value, where)
     return lambda value, where: None if value is None and spec.optional else form(check(spec, value, where))
+
+
+# what is written most, in one step where it is as usual; to_column judges all else, and words every refusal
+
+
+def _texts_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    usual = spec.item is not None and spec.item.bare_text and spec.min_items is None and spec.max_items is None
+
+    def write(value: Any, where: str) -> Any:
+        if usual and type(value) is list and set(map(type, value)) == _TEXT:
+            joined = "".join(value)
+            if joined.isascii() and "\0" not in joined and (not spec.unique_items or len(set(value)) == len(value)):
+                return encode(value)
+        return to_column(spec, value, where)
+
+    return write
+
+
+def _blob_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    def write(value: Any, where: str) -> Any:
+        usual = type(value) is Blob and spec.max_size is None
+        return encode(value.to_plain()) if usual else to_column(spec, value, where)
+
+    return write
+
+
+_TEXT = {str}
+_USUAL = {"list": _texts_writer, "blob": _blob_writer}
 
 
 def to_plain(spec: FieldSpec, value: Any, where: str) -> Any:

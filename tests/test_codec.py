@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, field, spec_of
 from metastore._codec import Codec
+from metastore._values import to_column
 from metastore.errors import UnknownFieldError, ValidationError
 from metastore.testing._artifacts import artifacts, classes
 
@@ -130,6 +131,31 @@ def test_a_row_holds_plain_values_of_the_column_s_storage(data):
     kinds = {"integer": int, "real": float, "text": str, "bytes": bytes}
     for held, at in zip(stored(data.draw(artifacts(cls)), Codec(cls, spec)), spec.columns, strict=True):
         assert held is None or type(held) is kinds[at.storage], at
+
+
+@given(st.data())
+def test_what_is_written_at_a_glance_is_what_the_judge_of_values_says(data):
+    cls = data.draw(classes())
+    artifact, codec = data.draw(artifacts(cls)), Codec(cls, spec_of(cls))
+    row = codec.encode(artifact.__dict__)
+    for name, at, _ in codec.content:
+        judged = to_column(codec.spec.by_name[name], artifact.__dict__[name], "$")
+        assert (type(row[at]), row[at]) == (type(judged), judged)
+    assert tuple(codec.patch(row, {}, {"owner": row[codec.spec.position["owner"]]})) == tuple(row)
+
+
+def test_what_is_usual_to_the_class_is_written_where_the_stored_spec_has_another_default():
+    stored_spec = spec_of(Image)
+    wider = tuple(evolve(each, default=5) if each.name == "size" else each for each in stored_spec.fields)
+    codec = Codec(Image, evolve(stored_spec, fields=wider))
+    sizes = [codec.encode(Image(name="a", size=size).__dict__)[codec.spec.position["size"]] for size in (0, 5, 7)]
+    assert sizes == [0, 5, 7]
+
+
+@pytest.mark.parametrize("tags", [["a", "a"], ["a\0"], ["\ud800"], ["é", "é"], [1], ("a",), None, ["a", None]])
+def test_tags_that_are_not_usual_are_judged_one_by_one(tags):
+    with pytest.raises(ValidationError, match=r"\$\.tags"):
+        CODEC.encode({**Image(name="x").__dict__, "tags": tags})
 
 
 def test_derived_columns_are_computed():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from metastore.backend import Identity, Row, duplicate
+from metastore.backend import Identity, Row
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["hold"]
@@ -51,7 +51,4 @@ def _stored(
 def _put(conn: Any, table: TypeTable, rows: Sequence[Row]) -> None:
     if not rows:
         return
-    held, last = table.holder(conn, rows)
-    if held is not None:
-        raise duplicate(table.spec, held)
-    table.insert(conn, rows, last)
+    table.insert(conn, rows, table.unheld(conn, rows))

@@ -15,13 +15,16 @@ from metastore.backend import (
     FieldSpec,
     Row,
     TypeSpec,
+    duplicate,
     entries,
+    id_taken,
     items,
     link_entries,
     reference_entries,
     repeated,
     search_words,
 )
+from metastore.errors import DuplicateError
 from metastore_sqlite._layout import look_ups, quoted, searched
 
 __all__ = ["TypeTable", "add_changes"]
@@ -58,14 +61,13 @@ class _Derived:
         self.empty = {"list": "[]", "dict": "{}", "folder": "{}"}.get(field.kind)
 
     def entries(self, rows: Iterable[Row]) -> list[Any]:
-        """Return what follows from rows, sorted: neighbours in the look-up are written one after the other."""
-        at, empty = self.at, self.empty
+        """Return what follows from rows."""
+        at, empty, field, derive = self.at, self.empty, self.field, self.derive
         found: list[Any] = []
         for row in rows:
             value = row[at]
             if value is not None and value != empty:
-                found += self.derive(self.field, value, row[0])
-        found.sort()
+                found += derive(field, value, row[0])
         return found
 
 
@@ -98,11 +100,26 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
             yield _Derived(spec, field, _entries, f"INSERT INTO {table} VALUES (?, ?, ?, ?)", drop)
 
 
+def _fed(derived: Iterable[_Derived]) -> Iterable[tuple[str, list[_Derived]]]:
+    """The look-ups by the statement that adds to them, each with all that it is fed from."""
+    parts: dict[str, list[_Derived]] = {}
+    for each in derived:
+        parts.setdefault(each.add, []).append(each)
+    return parts.items()
+
+
+def _add(many: Execute, add: str, found: Sequence[Sequence[Any]]) -> None:
+    if add is _ADD_LINK:
+        many(_FOREIGN, sorted([(target,) for _, _, target in found]))
+    many(add, found)
+
+
 class TypeTable:
     """The statements of one type by one spec."""
 
     def __init__(self, spec: TypeSpec) -> None:
         self.spec, self.derived = spec, tuple(_derived(spec))
+        self._fed = tuple(_fed(self.derived))
         self.table = quoted(spec.name)
         names = [quoted(each.name) for each in spec.columns]
         self.columns = ", ".join(names)
@@ -134,40 +151,46 @@ class TypeTable:
         self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
         self._number_of = f"SELECT row__n FROM {self.table} WHERE id = ?"
 
-    def taken(self, conn: Any, rows: Sequence[Row]) -> tuple[bytes | None, Row | None, int]:
-        """Return an id among the rows' that was ever used, a row whose unique key is held (each also where it comes twice), and the number of the last row.
+    def free(self, conn: Any, rows: Sequence[Row]) -> int:
+        """Return the number of the last row. Raises IdTakenError, DuplicateError (also for what comes twice) where rows cannot be added.
 
         One statement; the write lock keeps the answer true.
         """
         if len(rows) == 1:
             used, held, last = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
-            return used, rows[0] if held else None, last
-        ids = [row[0] for row in rows]
-        used, held, last = conn.execute(self._free, (encode(ids), _keys(rows))).fetchone()
-        return used or repeated(ids), _holding(rows, held), last
+        else:
+            ids = [row[0] for row in rows]
+            used, held, last = conn.execute(self._free, (encode(ids), _keys(rows))).fetchone()
+            used, held = used or repeated(ids), _clash(rows, held)
+        if used is not None:
+            raise id_taken(used)
+        if held is not None:
+            raise self._duplicate(rows, held)
+        return int(last)
 
-    def holder(self, conn: Any, rows: Sequence[Row]) -> tuple[Row | None, int]:
-        """Return a row whose unique key is held, by a stored one or another of these, and the number of the last row."""
+    def unheld(self, conn: Any, rows: Sequence[Row]) -> int:
+        """Return the number of the last row. Raises DuplicateError where another one, stored or of these, holds a unique key."""
         held, last = conn.execute(self._holder, (_keys(rows),)).fetchone()
-        return _holding(rows, held), last
+        if (held := _clash(rows, held)) is not None:
+            raise self._duplicate(rows, held)
+        return int(last)
+
+    def _duplicate(self, rows: Sequence[Row], held: bytes) -> DuplicateError:
+        return duplicate(self.spec, next(row for row in reversed(rows) if row[-2] == held))
 
     def insert(self, conn: Any, rows: Sequence[Row], last: int, tx: int = 0, changes: Iterable[Change] = ()) -> None:
         """Write rows after the ``last``, their identities, what is derived from them, and what the history tells of them; nothing of it is taken."""
         many = conn.executemany
         many(_KNOW, [(row[0], self.spec.name) for row in rows])
         many(self._insert, [(*row, number) for number, row in enumerate(rows, last + 1)])
-        for each in self.derived:
-            found = each.entries(rows)
+        for add, parts in self._fed:
+            found = [entry for each in parts for entry in each.entries(rows)]
             if found:
-                self._add(many, each, found)
+                found.sort()  # neighbours in the look-up are written one after the other
+                _add(many, add, found)
         if self._searched:
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, last + 1)])
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
-
-    def _add(self, many: Execute, each: _Derived, found: list[Sequence[Any]]) -> None:
-        if each.derive is link_entries:
-            many(_FOREIGN, [(target,) for _, _, target in found])
-        many(each.add, found)
 
     def _texts(self, row: Row) -> list[str]:
         return [_indexed_text(field, row[at]) for field, at in self._searched]
@@ -202,7 +225,7 @@ class TypeTable:
         old = {tuple(entry) for entry in each.derive(each.field, before[each.at], before[0])}
         new = {tuple(entry) for entry in each.derive(each.field, after[each.at], after[0])}
         conn.executemany(each.drop, old - new)
-        self._add(conn.executemany, each, list(new - old))
+        _add(conn.executemany, each.add, list(new - old))
 
     def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
@@ -244,10 +267,9 @@ def _keys(rows: Sequence[Row]) -> str:
     return encode([row[-2] for row in rows if row[-2] is not None])
 
 
-def _holding(rows: Sequence[Row], held: bytes | None) -> Row | None:
-    """The row whose unique key is held, or comes twice."""
-    held = held or repeated([row[-2] for row in rows if row[-2] is not None])
-    return None if held is None else next(row for row in reversed(rows) if row[-2] == held)
+def _clash(rows: Sequence[Row], held: bytes | None) -> bytes | None:
+    """A unique key that is held, or comes twice."""
+    return held or repeated([row[-2] for row in rows if row[-2] is not None])
 
 
 def add_changes(conn: Any, tx: int, changes: Iterable[Change]) -> None:
