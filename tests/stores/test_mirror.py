@@ -121,10 +121,10 @@ def test_only_one_store_is_read_from_where_it_is_named(made, opened, add):
 
 
 def test_progress_is_told_in_bytes_of_all(two, add):
-    filled(two, add, b"x" * 10, b"y" * 20)
+    filled(two, add, *(bytes([at]) * 3 * 2**20 for at in range(8)))
     told = []
-    mirrored(two, progress=told.append)
-    assert max(told) == 30
+    mirrored(two, progress=told.append, workers=8)
+    assert (told[-1], told) == (24 * 2**20, sorted(told))
 
 
 # what stands against it
