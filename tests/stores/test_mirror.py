@@ -1,8 +1,10 @@
 """Many blobs brought to one more store: which, how many bytes, and what comes of those that cannot be."""
 
+import contextlib
 import hashlib
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -102,6 +104,23 @@ def test_the_same_content_of_one_owner_is_sent_once(two, add):
     filled(two, add, SMALL, owner="p2")
     assert sorted(words(mirrored(two))) == ["copied", "copied", "there"]
     assert len(lying(two)) == 2
+
+
+def test_who_waits_for_the_same_content_reads_nothing(two, add, monkeypatch):
+    filled(two, add, *[SMALL] * 6)
+    drive, reads = two.stores.drive("one"), []
+    read = drive.read
+    together = threading.Barrier(2)
+
+    def slow(*args):
+        reads.append(args)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.2)  # who reads waits for another, and none comes
+        return read(*args)
+
+    monkeypatch.setattr(drive, "read", slow)
+    assert sorted(words(mirrored(two, workers=6))) == ["copied", *["there"] * 5]
+    assert len(reads) == 1
 
 
 def test_who_knows_a_digest_does_not_come_by_the_bytes_of_others(two, add):
