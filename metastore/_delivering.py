@@ -247,11 +247,11 @@ class Delivering(Attaching):
         self, blob: Blob, marks: dict[str, str], drive: Drive, store: str, at: str, progress: Progress | None
     ) -> tuple[str, int]:
         """Send the bytes of a blob to one more store, and return the key and how many they are."""
-        from metastore.stores._proof import Hasher, proving
+        from metastore.stores._proof import Hasher
         from metastore.stores._reading import opened
         from metastore.stores._sending import send
 
-        hasher = Hasher(proving(blob))
+        hasher = Hasher(())  # it counts; who opened the blob proves it
         with opened(self._configured, blob, marks=marks) as source:
             said: dict[str, Any] = {"size": blob.size, "media_type": blob.media_type, "progress": progress}
             return send(drive, store, at, source.chunks(), hasher, **said), hasher.size

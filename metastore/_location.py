@@ -132,7 +132,7 @@ def check_url(url: Any) -> str:
         raise ValidationError(f"expected a url as text for a blob, got {type(url).__name__}")
     if len(url) > URL_LENGTH or not _URL.fullmatch(url):
         raise ValidationError(
-            f"expected a blob's url like s3://bucket/key or file:///path, at most {URL_LENGTH} characters and without spaces or control characters"
+            f"expected a blob's url like s3://bucket/key or file:///path, at most {URL_LENGTH} characters and without spaces (write %20) or control characters"
         )
     if "@" in url or "?" in url or "%40" in url or "#" in url:
         for part in url.split("::"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -243,21 +244,22 @@ class Verifying(Delivering):
 
 
 class Sum:
-    """The bytes of several reads at once, told as one number."""
+    """The bytes of several threads' reads, told as one number that only grows."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self._progress, self._counts = progress, dict[int, int]()
+        self._progress, self._total, self._lock = progress, 0, threading.Lock()
 
     def one(self) -> Progress | None:
         """Return what one read tells how far it is."""
         if self._progress is None:
             return None
-        number, progress = len(self._counts), self._progress
-        self._counts[number] = 0
+        progress, before = self._progress, 0
 
         def tell(count: int) -> None:
-            self._counts[number] = count
-            progress(sum(self._counts.values()))
+            nonlocal before
+            with self._lock:
+                self._total, before = self._total + count - before, count
+                progress(self._total)
 
         return tell
 

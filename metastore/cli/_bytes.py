@@ -20,7 +20,7 @@ from metastore.cli._fields import artifact_of, artifacts_of, complete_type, type
 from metastore.cli._read import where
 from metastore.cli._session import Command, asked, opened
 from metastore.cli._write import REF, done
-from metastore.errors import ValidationError
+from metastore.errors import MetastoreError, ValidationError
 
 __all__ = ["COMMANDS", "PRIORITY", "bar"]
 
@@ -137,6 +137,8 @@ def _span(text: str | None) -> tuple[int, int | None]:
     first, dash, last = text.partition("-")
     if not dash or not first.isdecimal() or not (last.isdecimal() or not last):
         raise click.UsageError(f"expected a range like 0-499 or 500-, found {text!r}")
+    if last and int(last) < int(first):
+        raise click.UsageError(f"the range {text} ends before it begins")
     return int(first), int(last) + 1 if last else None
 
 
@@ -146,11 +148,17 @@ def _target(path: str) -> Iterator[Any]:
     if path == "-":
         yield sys.stdout.buffer
         return
+    if os.path.isdir(path):
+        raise click.UsageError(f"{path} is a folder: name the file in it")
     part = f"{path}.{secrets.token_hex(4)}.part"
     try:
         with open(part, "xb") as file:
             yield file
         os.replace(part, path)
+    except MetastoreError:
+        raise
+    except OSError as error:  # of the file that was asked for, not of one that nobody knows
+        raise OSError(error.errno, error.strerror, path) from None
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)

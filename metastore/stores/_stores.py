@@ -56,7 +56,10 @@ class Stores(Mapping[str, Store]):
         """Return a store. Raises UncoveredError with the nearest spelling."""
         found = self._stores.get(name) if isinstance(name, str) else None
         if found is None:
-            raise UncoveredError(f"no store is named {name!r:.60}: {nearest(str(name), self._stores)}")
+            advice = (
+                nearest(str(name), self._stores) if self._stores else "no store is configured, by stores=… or --stores"
+            )
+            raise UncoveredError(f"no store is named {name!r:.60}: {advice}")
         return found
 
     def covering(self, url: str) -> str | None:

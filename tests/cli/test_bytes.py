@@ -35,7 +35,20 @@ def test_bytes_are_brought_and_fetched(metastore, images, put):
 def test_a_range_is_fetched(metastore, images, put):
     assert metastore("get", images.old.id, "disk", "--range", "10-19", "-o", put / "out").code == 0
     assert (put / "out").read_bytes() == BODY[10:20]
-    assert metastore("get", images.old.id, "disk", "--range", "x").code == 2
+    for wrong in ("x", "9-8", "-5"):
+        assert metastore("get", images.old.id, "disk", "--range", wrong).code == 2
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, images, put):
+    for target, code, words in (("nowhere/out", 1, f"{put}/nowhere/out: No such file"), ("store", 2, "is a folder")):
+        failed = metastore("get", images.old.id, "disk", "-o", put / target)
+        assert (failed.code, words in failed.err, ".part" in failed.err) == (code, True, False)
+
+
+def test_without_stores_it_is_said_how_to_name_them(metastore, images, stored, monkeypatch):
+    monkeypatch.delenv("METASTORE_STORES")
+    failed = metastore("put", images.old.id, "disk", stored / "body", "--store", "one")
+    assert (failed.code, "no store is configured, by stores=… or --stores" in failed.err) == (4, True)
 
 
 def test_bytes_of_a_folder_have_a_name_after_the_dot(metastore, images, stored):

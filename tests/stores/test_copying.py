@@ -61,6 +61,17 @@ def test_what_was_verified_is_copied_by_the_server(pair, add, sent, how):
     assert is_whole(pair, copy, SMALL)
 
 
+@pytest.mark.parametrize("key", ["ü ☃/a b", "per%cent%20", "q?x#y", "a+b&c=d;e", "x" * 200])
+def test_odd_names_are_copied_by_the_server_too(pair, add, sent, key):
+    pair.stores.drive("one").create(key, [SMALL])
+    disk = pair.attach(add(pair), "data", pair.stores.url("one", key))
+    assert [each.result for each in pair.verify(disk)] == ["ok"]
+    passed = sent(pair)
+    [found] = pair.mirror(type(disk), store="two")
+    assert (found.result, passed) == ("copied", [])
+    assert is_whole(pair, found.artifact, SMALL)
+
+
 def test_a_copy_on_the_server_counts_in_the_budget(pair, add, sent):
     disk = verified(pair, add, SMALL)
     [found] = pair.mirror(type(disk), store="two", budget=len(SMALL) - 1)

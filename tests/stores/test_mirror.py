@@ -1,8 +1,10 @@
 """Many blobs brought to one more store: which, how many bytes, and what comes of those that cannot be."""
 
+import contextlib
 import hashlib
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -104,6 +106,23 @@ def test_the_same_content_of_one_owner_is_sent_once(two, add):
     assert len(lying(two)) == 2
 
 
+def test_who_waits_for_the_same_content_reads_nothing(two, add, monkeypatch):
+    filled(two, add, *[SMALL] * 6)
+    drive, reads = two.stores.drive("one"), []
+    read = drive.read
+    together = threading.Barrier(2)
+
+    def slow(*args):
+        reads.append(args)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.2)  # who reads waits for another, and none comes
+        return read(*args)
+
+    monkeypatch.setattr(drive, "read", slow)
+    assert sorted(words(mirrored(two, workers=6))) == ["copied", *["there"] * 5]
+    assert len(reads) == 1
+
+
 def test_who_knows_a_digest_does_not_come_by_the_bytes_of_others(two, add):
     filled(two, add, SMALL, owner="p1")
     mirrored(two)
@@ -121,10 +140,10 @@ def test_only_one_store_is_read_from_where_it_is_named(made, opened, add):
 
 
 def test_progress_is_told_in_bytes_of_all(two, add):
-    filled(two, add, b"x" * 10, b"y" * 20)
+    filled(two, add, *(bytes([at]) * 3 * 2**20 for at in range(8)))
     told = []
-    mirrored(two, progress=told.append)
-    assert max(told) == 30
+    mirrored(two, progress=told.append, workers=8)
+    assert (told[-1], told) == (24 * 2**20, sorted(told))
 
 
 # what stands against it
