@@ -3,7 +3,7 @@
 Importing this opens nothing and loads no driver; fsspec and what it needs come at the first use of a store.
 """
 
-from metastore.stores._drive import Drive, Parts, Signed, Signs, Stat
+from metastore.stores._drive import Drive, Parts, Signed, Signs, Stat, Sweeps, Unfinished
 from metastore.stores._reading import Bytes
 from metastore.stores._secret import FromEnv, FromFile, Secret
 from metastore.stores._sending import Resume
@@ -23,4 +23,6 @@ __all__ = [
     "Stat",
     "Store",
     "Stores",
+    "Sweeps",
+    "Unfinished",
 ]
