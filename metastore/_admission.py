@@ -1,33 +1,34 @@
-"""Admission: what rows must fit before they are written, beyond their own type: quotas, and applied metadata definitions.
+"""Admission: what rows must fit before they are written, beyond their own type: quotas, applied metadata definitions, and what was discarded.
 
-Where none was ever set it costs two looks into a dict.
+Where none was ever set it costs three looks into a dict.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from metastore._applied import checker
 from metastore._json import decode
-from metastore._lookups import known_bytes
+from metastore._lookups import known_bytes, urls_of
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
     from metastore._types import Shelf
     from metastore.backend import Row
 
-__all__ = ["admit"]
+__all__ = ["admit", "admit_references", "admit_urls"]
 
-QUOTAS, APPLIED = "metastore_quotas", "metastore_applied"
+QUOTAS, APPLIED, GARBAGE = "metastore_quotas", "metastore_applied", "metastore_garbage"
 
 
 def admit(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
-    """Raise QuotaError or ValidationError for rows that may not be written; ``before`` is what the one row replaces.
+    """Raise QuotaError, ValidationError or QuarantinedError for rows that may not be written; ``before`` is what the one row replaces.
 
     Called with the write lock held. ``catalog`` is the owner's, whoever writes.
     """
+    admit_references(catalog, shelf, before, rows)
     types = catalog._types
     if types.has(APPLIED) and not shelf.ours:
         _check_properties(catalog, shelf, before, rows)
@@ -36,6 +37,22 @@ def admit(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row
             _check_new(catalog, shelf, rows)
         else:
             _check_changed(catalog, shelf, before, rows[0])
+
+
+def admit_references(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
+    """Raise QuarantinedError for rows that refer to discarded bytes and did not before. Called with the write lock held."""
+    if not shelf.blobs or not catalog._types.has(GARBAGE):
+        return
+    known = set() if before is None else set(urls_of(shelf.spec, before))
+    admit_urls(catalog, {url for row in rows for url in urls_of(shelf.spec, row)} - known)
+
+
+def admit_urls(catalog: Catalog, urls: Collection[str]) -> None:
+    """Raise QuarantinedError for urls that are to be referred to and may name discarded bytes. Called with the write lock held."""
+    if urls and catalog._types.has(GARBAGE):
+        from metastore._garbage import refuse_discarded
+
+        refuse_discarded(catalog, urls)
 
 
 def _check_properties(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:

@@ -6,11 +6,12 @@ The row is the truth. Everything here can be thrown away and made again from row
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from metastore._json import decode, encode
-from metastore._schema import FieldSpec
+from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import words
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "search_words",
     "targets",
     "text_mark",
+    "urls_of",
 ]
 
 
@@ -102,6 +104,13 @@ def references(spec: FieldSpec, value: str | None) -> set[str]:
         found.update(f"{name}:{digest}" for name, digest in blob.get("digests", {}).items())
         found.update(location["url"] for location in blob.get("locations", ()))
     return found
+
+
+def urls_of(spec: TypeSpec, row: Sequence[Any]) -> Iterator[str]:
+    """Yield every url that a row refers to; one may come twice."""
+    for at, each in enumerate(spec.fields):
+        if each.kind in ("blob", "folder"):
+            yield from (found for found in references(each, row[at]) if "://" in found)
 
 
 def text_mark(text: str) -> bytes:

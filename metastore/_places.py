@@ -14,7 +14,7 @@ from attrs import frozen
 from metastore._data import Data
 from metastore._text import fold
 
-__all__ = ["Base", "base_of", "inside", "signs_of_key", "signs_of_url", "tails"]
+__all__ = ["Base", "base_of", "inside", "signs_of_key", "signs_of_url", "step_of", "tails"]
 
 ROUNDS = 8
 _FAMILIES = {"s3a": "s3", "local": "file", "https": "http"}
@@ -83,6 +83,11 @@ def tails(url: str) -> set[str]:
     {'root.img'}
     """
     return {each.path[-1] for each in _readings(url) if each.path}
+
+
+def step_of(key: str) -> str:
+    """Return the last step of a key as `tails` gives it for the urls that may name it."""
+    return next(reversed(_trail(key)), "")
 
 
 def inside(url: str, prefix: str) -> bool:

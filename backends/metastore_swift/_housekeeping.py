@@ -11,8 +11,7 @@ from urllib.parse import unquote
 
 from fsspec.utils import stringify_path
 
-from metastore_swift import _tree
-from metastore_swift._crowd import each
+from metastore_swift import _crowd, _tree
 from metastore_swift._entries import Entry, of_listing
 from metastore_swift._names import bare, split, stripped
 from metastore_swift._parts import OWN, segments_of
@@ -177,7 +176,7 @@ class Housekeeping(Transfers):
                 found.add("/".join(unquote(row["symlink_path"]).split("/")[3:]))
             elif not row["bytes"]:
                 empty.append(row["name"])
-        gathered = each(lambda name: self._gathers(container, name), empty, self.settings.concurrency)
+        gathered = _crowd.each(lambda name: self._gathers(container, name), empty, self.settings.concurrency)
         within = f"{container}/"
         names = {path.removeprefix(within) for path in found | self._named(large) if path.startswith(within)}
         return names, tuple(path.removeprefix(within) for path in gathered if path.startswith(within))

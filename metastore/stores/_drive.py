@@ -21,7 +21,21 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "ASIDE", "BLOCK", "OWN", "PART", "Drive", "Parts", "Signed", "Signs", "Stat", "Sweeps", "Unfinished", "ask", "asked", "aside_of", "is_own",
+    "ASIDE",
+    "BLOCK",
+    "OWN",
+    "PART",
+    "Drive",
+    "Parts",
+    "Signed",
+    "Signs",
+    "Stat",
+    "Sweeps",
+    "Unfinished",
+    "aside_of",
+    "ask",
+    "asked",
+    "is_own",
     "refused",
 ]  # fmt: skip
 
@@ -133,9 +147,10 @@ class Parts(Protocol):
 class Unfinished(Data):
     """What an upload left that did not come to its end: ``key`` and ``upload`` as `Sweeps.abandon` takes them.
 
-    ``modified`` is when the last of it was written.
+    ``target`` is the key it was for, or one beside it; ``modified`` is when the last of it was written.
     """
 
+    target: str
     key: str
     upload: str
     size: int | None

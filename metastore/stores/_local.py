@@ -125,7 +125,7 @@ class LocalDrive:
         for key, told in self._files():
             name = key.rpartition("/")[2]
             if name.startswith(f"{PART}-") and not key.startswith(f"{ASIDE}/"):
-                yield Unfinished(key, name.removeprefix(f"{PART}-"), told.size, told.modified)
+                yield Unfinished(key, key, name.removeprefix(f"{PART}-"), told.size, told.modified)
 
     def pieces(self) -> frozenset[str]:
         """Return nothing: a file is whole."""

@@ -124,7 +124,9 @@ class RemoteDrive:
     def move(self, key: str, to: str) -> None:
         """Copy an object on the server, and take the first one away."""
         if ask(self._name, to, self._fs.exists, self.path(to)):
-            raise KeyTakenError(f"the store {self._name} at {to[:200]!r}: something lies there", store=self._name, key=to)
+            raise KeyTakenError(
+                f"the store {self._name} at {to[:200]!r}: something lies there", store=self._name, key=to
+            )
         self.stat(key)
         self._copied(key, to)
         self.remove(key)

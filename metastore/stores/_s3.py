@@ -164,7 +164,7 @@ class S3Drive(RemoteDrive):
                 size, after = size + each["Size"], each["PartNumber"]
                 modified = max(filter(None, (modified, each.get("LastModified"))), default=None)
             if not page.get("IsTruncated"):
-                return Unfinished(key, upload, size, modified)
+                return Unfinished(key, key, upload, size, modified)
 
 
 def _quiet() -> None:

@@ -87,7 +87,9 @@ class Stores(Mapping[str, Store]):
             raise UnsafeUrlError(f"{shown(url)} names a folder, not bytes", store=store.name)
         inside = under(place, store.place) or ()
         if any(each.startswith(OWN) for each in inside):
-            raise UnsafeUrlError(f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name)
+            raise UnsafeUrlError(
+                f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name
+            )
         return self.drive(store.name), url if place.protocol in WEB else "/".join(inside), store
 
     def _advice(self) -> str:

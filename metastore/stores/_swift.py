@@ -27,7 +27,9 @@ class SwiftDrive(RemoteDrive):
         """Return what a HEAD tells; the ETag of a large object is no digest of its bytes."""
         found = ask(self._name, key, self._info, key)
         digests = {"md5": found["md5"]} if found.get("md5") else {}
-        return Stat(found["size"], found.get("etag"), digests, found.get("content_type") or None, found.get("last_modified"))
+        return Stat(
+            found["size"], found.get("etag"), digests, found.get("content_type") or None, found.get("last_modified")
+        )
 
     def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
         """Store an object, a large one in segments, unless something lies there; what fails is taken away."""
@@ -71,14 +73,16 @@ class SwiftDrive(RemoteDrive):
     def unfinished(self) -> Iterator[Unfinished]:
         """Yield what uploads of large objects left among the segments, the newest of each telling its age."""
         container, _, prefix = self._base.partition("/")
+        own = f"{prefix}/" if prefix else ""
         groups: dict[str, list[dict[str, Any]]] = {}
         for each in ask(self._name, None, self._fs.orphans, container, 0):
             path = str(each["name"]).rpartition("/")[0]
-            if path.partition("/")[2].startswith(f"{prefix}/" if prefix else ""):
+            if path.partition("/")[2].startswith(own):
                 groups.setdefault(path, []).append(each)
         for path, segments in groups.items():
             size, modified = sum(each["size"] for each in segments), max(each["last_modified"] for each in segments)
-            yield Unfinished(path, "segments", size, modified)
+            target = path.partition("/")[2].removeprefix(own).rpartition("/slo/")[0]
+            yield Unfinished(target, path, "segments", size, modified)
 
     def abandon(self, key: str, upload: str) -> None:
         """Remove the segments of one upload that came to nothing."""
@@ -90,7 +94,8 @@ class SwiftDrive(RemoteDrive):
         container, _, prefix = self._base.partition("/")
         if container.endswith(("_segments", "+segments")):
             raise StoreUnableError(
-                f"the store {self._name} is a container for segments: sweep the store that its large objects are in", store=self._name
+                f"the store {self._name} is a container for segments: sweep the store that its large objects are in",
+                store=self._name,
             )
         names, beginnings = ask(self._name, None, self._fs.pieces, container)
         return _Pieces(f"{prefix}/" if prefix else "", names, beginnings)
