@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -151,7 +152,7 @@ class _Run:
         self._ground, self._plan, self._take_over = ground, plan, take_over
         self._id, self._until = str(make_id()), 0.0
         self._places = {each.name: each for each in ground.places}
-        self._pieces: dict[str, object] = {}
+        self._pieces: dict[str, Container[str]] = {}
         self._unfinished: dict[str, dict[tuple[str, str | None], Unfinished]] = {}
         self._written = sorted((each for each in ground.roots if not each._backend.read_only), key=lambda each: each.id)
 
@@ -177,19 +178,19 @@ class _Run:
         try:
             for root in self._written:
                 root._types.shelf(Lease), root._types.shelf(Discarded)  # stored before any transaction needs them
-                root.run(lambda root=root: self._hold(root, first=True), message="gc: begin")
+                root.run(partial(self._hold, root, first=True), message="gc: begin")
                 holding.append(root)
             self._until = time.monotonic() + HELD.total_seconds() / 2
             yield self
         finally:
             for root in holding:
-                root.run(lambda root=root: self._let_go(root), message="gc: end")
+                root.run(partial(self._let_go, root), message="gc: end")
 
     def _hold_on(self) -> None:
         """Hold the roots for longer, where half of the time is over."""
         if time.monotonic() > self._until:
             for root in self._written:
-                root.run(lambda root=root: self._hold(root), message="gc: go on")
+                root.run(partial(self._hold, root), message="gc: go on")
             self._until = time.monotonic() + HELD.total_seconds() / 2
 
     def _hold(self, root: Catalog, *, first: bool = False) -> None:
@@ -222,7 +223,7 @@ class _Run:
         refused = self._marked(place, there)
         for each in there:
             if each.key not in refused:
-                self._try(left, each.key, lambda each=each: self._put_aside(place, each.key))
+                self._try(left, each.key, partial(self._put_aside, place, each.key))
         return left | refused
 
     def _still(self, place: Place, each: Finding, left: Left) -> bool:
@@ -242,7 +243,7 @@ class _Run:
             left[each.key] = kept
         return each.key not in left
 
-    def _pieces_of(self, place: Place) -> object:
+    def _pieces_of(self, place: Place) -> Container[str]:
         if place.name not in self._pieces:
             self._pieces[place.name] = place.drive.pieces()
         return self._pieces[place.name]
@@ -268,18 +269,17 @@ class _Run:
         refused = self._marked(place, due)
         for each in due:
             if each.key not in refused and each.verdict != "gone":
-                self._try(left, each.key, lambda each=each: place.drive.remove(_aside(each.key)))
-        self._everywhere(place, [each.key for each in due if each.key not in left | refused], _as_deleted)
+                self._try(left, each.key, partial(place.drive.remove, _aside(each.key)))
+        gone = [each.key for each in due if each.key not in left | refused and place.found(each.key) is None]
+        self._everywhere(
+            place, gone, _as_deleted
+        )  # other bytes at the key keep the mark that they are to be put aside by
         return left | refused
 
     def _due(self, place: Place, each: Finding, left: Left) -> bool:
         """Whether what was put aside is still as the plan has it, long enough, in every root."""
         told, until = place.found(_aside(each.key)), self._grace_over()
-        if place.found(each.key) is not None:
-            left[each.key] = (
-                "it lies at its key as well, as a run broke off, or others brought bytes: quarantine it again, or restore it"
-            )
-        elif told is None and each.verdict != "gone":
+        if told is None and each.verdict != "gone":
             left[each.key] = "it is not in quarantine any more"
         elif told is not None and not same(each, told):
             left[each.key] = "other bytes were put aside since the plan was made"
@@ -309,13 +309,13 @@ class _Run:
             elif (kept := self._leased(place, told.target)) is not None:
                 left[each.key] = kept
             else:
-                self._try(left, each.key, lambda each=each: place.drive.abandon(each.key, each.upload))
+                self._try(left, each.key, partial(place.drive.abandon, each.key, each.upload))
         return left
 
     def _restore(self, place: Place, batch: list[Finding]) -> Left:
         left: Left = {}
         for each in batch:
-            self._try(left, each.key, lambda each=each: self._bring_back(place, each.key))
+            self._try(left, each.key, partial(self._bring_back, place, each.key))
         self._everywhere(place, [each.key for each in batch if each.key not in left], _no_more)
         return left
 
@@ -351,16 +351,14 @@ class _Run:
             references = self._ground.references[self._ground.roots.index(root)]
             todo = [each for each in batch if each.key not in refused]
             named, fresh = root.run(
-                lambda root=root, references=references, todo=todo: self._mark(root, references, place, todo),
+                partial(self._mark, root, references, place, todo),
                 message=f"gc: {self._plan.id}",
             )
             refused |= named
             made.append((root, fresh))
         for root, fresh in made:
             if undone := fresh & refused.keys():
-                root.run(
-                    lambda root=root, undone=undone: _no_more(root, place, undone), message="gc: it is referred to"
-                )
+                root.run(partial(_no_more, root, place, undone), message="gc: it is referred to")
         return refused
 
     def _mark(self, root: Catalog, references: References, place: Place, batch: list[Finding]) -> tuple[Left, set[str]]:
@@ -383,7 +381,7 @@ class _Run:
 
     def _everywhere(self, place: Place, keys: list[str], act: Callable[[Catalog, Place, Iterable[str]], None]) -> None:
         for root in self._written if keys else ():
-            root.run(lambda root=root: act(root, place, keys), message=f"gc: {self._plan.id}".rstrip(": "))
+            root.run(partial(act, root, place, keys), message=f"gc: {self._plan.id}".rstrip(": "))
 
 
 def _named(root: Catalog, references: References, place: Place, batch: list[Finding]) -> Left:

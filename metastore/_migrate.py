@@ -32,12 +32,12 @@ def migrated(
         raise UnknownTypeError(f"the catalogue holds no type {spec.name!r}, so there is nothing to migrate")
     old = Codec(make_type(known[-1].spec, types.cls), known[-1].spec)
     new = Codec(cls, spec)
-    known: set[str] = set()
+    referred: set[str] = set()
     rows: list[Row] = []
     for row in _every(backend, old):
-        known.update(urls_of(old.spec, row))
+        referred.update(urls_of(old.spec, row))
         rows.append(_row(new, change(dumped(old, row))))
-    admit({url for row in rows for url in urls_of(spec, row)} - known)
+    admit({url for row in rows for url in urls_of(spec, row)} - referred)
     backend.rebuild(spec, len(known) + 1, rows)
     types.replace(cls, StoredSpec(len(known) + 1, spec, breaking=True))
     return len(rows)

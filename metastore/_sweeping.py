@@ -16,6 +16,7 @@ from metastore.errors import ConflictError, MetastoreError, MissingBytesError, S
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
+    from metastore.query import Predicate
     from metastore.stores import Stat, Stores
 
 __all__ = ["WEEK", "Ground", "Place", "plan", "same", "survey"]
@@ -91,9 +92,14 @@ class Ground:
         found: dict[str, list[Discarded]] = {}
         for root in self.roots:
             if root._types.has(GARBAGE):
-                for each in root.find(Discarded, Discarded.base == str(place.base), Discarded.state == state):
+                for each in root.find(Discarded, *_discarded(place.base, state)):
                     found.setdefault(each.key, []).append(each)
         return found
+
+
+def _discarded(base: Base, state: str) -> tuple[Predicate, Predicate]:
+    where: Any = Discarded.state  # one of few words, which a text may be or not
+    return Discarded.base == str(base), where == state
 
 
 def _check_roots(roots: Sequence[Catalog]) -> None:

@@ -14,7 +14,7 @@ from fsspec.utils import stringify_path
 from metastore_swift import _tree
 from metastore_swift._account import Account
 from metastore_swift._crowd import each
-from metastore_swift._entries import Entry, is_marker
+from metastore_swift._entries import Entry, is_marker, told_truly
 from metastore_swift._housekeeping import Housekeeping
 from metastore_swift._names import PROTOCOL, bare, split, stripped
 from metastore_swift._objects import Objects
@@ -162,7 +162,7 @@ class SwiftFileSystem(Housekeeping):
         What a listing cannot tell of an object, the object itself is asked; one that went meanwhile is left out.
         """
         for entry in _tree.everything_below(self.objects, stripped(stringify_path(path))):
-            told = entry if _tree.told_truly(entry) or is_marker(entry) else _tree.headed(self.objects, entry["name"])
+            told = entry if told_truly(entry) or is_marker(entry) else _tree.headed(self.objects, entry["name"])
             if told and not is_marker(told):
                 yield told
 

@@ -37,7 +37,7 @@ def swept(catalog, *steps, roots=(), **said):
 
 
 def keys(catalog):
-    return {key for key, _ in catalog.stores.drive("one").keys()}
+    return {key for key, _ in catalog.stores.drive("one").keys()}  # noqa: SIM118 - no dict
 
 
 def aside(catalog):
@@ -81,7 +81,7 @@ def test_nothing_may_refer_to_what_was_discarded(catalog, disk):
         lambda: catalog.update(disk, files={"a": blob}),
         lambda: catalog.load(Disk, [{**catalog.dump(disk), "files": {"a": blob.to_plain()}}]),
     ):
-        with pytest.raises(QuarantinedError, match="put aside as garbage.*gc restore"):
+        with pytest.raises(QuarantinedError, match=r"put aside as garbage.*gc restore"):
             attempt()
     assert catalog.count(Disk) == 1
     swept(catalog, "delete")

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from stores.conftest import Disk
@@ -28,7 +28,6 @@ from metastore.errors import (
 from metastore.stores import Store, Stores
 from metastore.stores._local import LocalDrive
 
-PHASES = [Phase.explicit, Phase.generate] if "GC_EXAMPLES" in os.environ else list(Phase)
 NONE = timedelta(0)
 REFUSED = (ConflictError, KeyTakenError, MissingBytesError, NotFoundError, ValidationError, WrongBytesError)
 STEPS = ("quarantine", "delete", "abandon", "restore")
@@ -112,7 +111,9 @@ class Sweeping(RuleBasedStateMachine):
             stores._open[name, os.getpid()] = drive
         url = self.backend if self.backend == "memory:" else f"{self.root}/{number}.db"
         catalog = Catalog.open(url, types=[Disk], stores=stores, durability="normal")
-        catalog._backend.catalogue = str(UUID(int=number))  # keys begin by it, and what is drawn twice must be in one order
+        catalog._backend.catalogue = str(
+            UUID(int=number)
+        )  # keys begin by it, and what is drawn twice must be in one order
         return catalog
 
     def patched(self):
@@ -232,12 +233,12 @@ class Sweeping(RuleBasedStateMachine):
         return sorted(found, key=lambda each: each.name)
 
     def upload(self):
-        number, catalog, disk = self.target()
+        _, catalog, disk = self.target()
         with self.uploading():
             catalog.upload(disk, "files", b"bytes", self.draw("one", "two"), key="a")
 
     def attach(self):
-        number, catalog, disk = self.target()
+        _, catalog, disk = self.target()
         catalog.attach(disk, "files", self.url(), key=self.draw("b", "c"))
 
     def add(self):
@@ -245,17 +246,17 @@ class Sweeping(RuleBasedStateMachine):
         self.catalogs[number].add(Disk(name=self.name(), data=Blob(url)))
 
     def detach(self):
-        number, catalog, disk = self.some()
+        _, catalog, disk = self.some()
         if disk is not None and disk.files:
             catalog.detach(disk, "files", key=min(disk.files))
 
     def delete(self):
-        number, catalog, disk = self.some()
+        _, catalog, disk = self.some()
         if disk is not None:
             catalog.delete(disk)
 
     def copy(self):
-        number, catalog, disk = self.some()
+        _, catalog, disk = self.some()
         if disk is not None and "a" in disk.files:
             with self.uploading():
                 catalog.copy_blob(disk, "files", self.draw("one", "two"), key="a")
@@ -334,8 +335,17 @@ class Sweeping(RuleBasedStateMachine):
         assert left == self.referred(), "every orphan is swept"
 
 
-@pytest.mark.parametrize(("backend", "examples"), [("memory:", 60), ("sqlite", 15)])
-def test_nothing_that_is_referred_to_is_ever_missing_and_every_orphan_is_swept(backend, examples):
-    examples = int(os.environ.get("GC_EXAMPLES", examples))
+def sweep(backend, examples):
     machine = type("Machine", (Sweeping,), {"backend": backend})
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None, phases=PHASES))
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=20, deadline=None))
+
+
+@pytest.mark.parametrize(("backend", "examples"), [("memory:", 20), ("sqlite", 6)])
+def test_nothing_that_is_referred_to_is_ever_missing_and_every_orphan_is_swept(backend, examples):
+    sweep(backend, examples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "examples"), [("memory:", 500), ("sqlite", 100)])
+def test_so_it_is_for_long(backend, examples):
+    sweep(backend, examples)
