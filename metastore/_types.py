@@ -140,6 +140,10 @@ class Types:
         """Return whether a type of that name is stored, as far as this thread knows."""
         return name in self._stored or name in getattr(self._own, "stored", ())
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Return whether a type of any of these names is stored, as far as this thread knows."""
+        return not (names.isdisjoint(self._stored) and names.isdisjoint(getattr(self._own, "stored", ())))
+
     def _put(self, name: str, known: list[StoredSpec]) -> None:
         if self._in_transaction():
             self._own.__dict__.setdefault("stored", {})[name] = known

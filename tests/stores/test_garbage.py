@@ -1,18 +1,14 @@
 """Sweeping stores: what is garbage, and what becomes of it, alike on every store that can be written."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from stores.conftest import Disk
 
-from metastore import Blob, Catalog, Principal, garbage
+from metastore import Blob, garbage
 from metastore.errors import (
-    ConflictError,
-    ForbiddenError,
     QuarantinedError,
-    StoreUnableError,
     UnsafeUrlError,
-    ValidationError,
 )
 
 NONE = timedelta(0)
