@@ -140,7 +140,8 @@ def _restorable(ground: Ground, place: Place, keys: frozenset[str] | None, plan:
     lying = {key for key, _ in place.drive.aside()} if plan is None else set[str]()
     for key in sorted({*marks, *gone, *lying} if keys is None else keys & {*marks, *gone, *lying}):
         if plan is None or any(each.plan == plan for each in marks.get(key, ())):
-            yield Finding(place.name, key, "quarantined", "it was asked for", "restore")
+            size = next((each.size for each in (*marks.get(key, ()), *gone.get(key, ()))), None)
+            yield Finding(place.name, key, "quarantined", "it was asked for", "restore", size)
     for key in sorted((keys or frozenset()) - {*marks, *gone, *lying}):
         yield Finding(place.name, key, "gone", "it was asked for", "restore", left="it is not in quarantine")
 

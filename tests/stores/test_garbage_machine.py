@@ -44,6 +44,7 @@ ACTIONS = (
     "orphan",
     "plan",
     "carry out",
+    "sweep",
     "restore",
 )
 
@@ -287,6 +288,12 @@ class Sweeping(RuleBasedStateMachine):
             self.plan()
         plan, steps = self.draw(*self.plans[-3:]), self.data.draw(st.sets(st.sampled_from(STEPS), min_size=1))
         self.swept(lambda said: garbage.carry_out(plan, self.catalogs, *steps, **said))
+
+    def sweep(self):
+        for step in ("quarantine", "delete"):
+            self.plan()
+            plan = self.plans[-1]
+            self.swept(lambda said, plan=plan, step=step: garbage.carry_out(plan, self.catalogs, step, **said))
 
     def restore(self):
         keys = self.draw(None, [str(each.relative_to(self.root / "one")) for each in self.lying("one")])
