@@ -1,7 +1,6 @@
 """Sweeping beside everything else: whatever comes between its steps, and wherever it dies, nothing that is referred to is ever missing."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 from datetime import timedelta
@@ -14,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from stores.conftest import Disk
+from stores.stepwise import Killed, between_transactions, stepwise_stores
 
 from metastore import Blob, Catalog, garbage
-from metastore._transaction import Transaction
 from metastore.errors import (
     ConflictError,
     KeyTakenError,
@@ -25,8 +24,6 @@ from metastore.errors import (
     ValidationError,
     WrongBytesError,
 )
-from metastore.stores import Store, Stores
-from metastore.stores._local import LocalDrive
 
 NONE = timedelta(0)
 REFUSED = (ConflictError, KeyTakenError, MissingBytesError, NotFoundError, ValidationError, WrongBytesError)
@@ -49,42 +46,6 @@ ACTIONS = (
 )
 
 
-class Killed(BaseException):
-    """The process died here."""
-
-
-class Stepwise(LocalDrive):
-    """A folder that tells before and after each of its steps, so that others come in between."""
-
-    between = staticmethod(lambda: None)
-
-
-def _told(name):
-    def method(self, *args, **options):
-        self.between()
-        found = getattr(LocalDrive, name)(self, *args, **options)
-        self.between()
-        return found
-
-    return method
-
-
-for _name in (
-    "stat",
-    "read",
-    "keys",
-    "create",
-    "remove",
-    "move",
-    "aside",
-    "unfinished",
-    "abandon",
-    "finish",
-    "_in_folder",
-):
-    setattr(Stepwise, _name, _told(_name))
-
-
 class Sweeping(RuleBasedStateMachine):
     """Two catalogues over two stores. What is asked of them is what they refer to, and of the disk whether it is there."""
 
@@ -101,37 +62,17 @@ class Sweeping(RuleBasedStateMachine):
     def begin(self):
         self.catalogs = [self.opened(number) for number in range(2)]
         self.orphan()
-        self.patched()
+        self.patched = contextlib.ExitStack()
+        self.patched.enter_context(between_transactions(self.between))
 
     def opened(self, number):
-        stores = Stores([Store(name, f"file://{self.root}/{name}") for name in ("one", "two")])
-        for name in stores:
-            (self.root / name).mkdir(exist_ok=True)
-            drive = Stepwise(name, f"{self.root}/{name}")
-            drive.between = self.between
-            stores._open[name, os.getpid()] = drive
+        stores = stepwise_stores(self.root, ("one", "two"), self.between)
         url = self.backend if self.backend == "memory:" else f"{self.root}/{number}.db"
         catalog = Catalog.open(url, types=[Disk], stores=stores, durability="normal")
         catalog._backend.catalogue = str(
             UUID(int=number)
         )  # keys begin by it, and what is drawn twice must be in one order
         return catalog
-
-    def patched(self):
-        self.original = Transaction.__enter__, Transaction.__exit__
-        enter, leave = self.original
-
-        def entered(transaction):
-            if getattr(transaction._catalog._local, "open", None) is None:
-                self.between()
-            return enter(transaction)
-
-        def left(transaction, *error):
-            leave(transaction, *error)
-            if getattr(transaction._catalog._local, "open", None) is None:
-                self.between()
-
-        Transaction.__enter__, Transaction.__exit__ = entered, left
 
     # what comes between
 
@@ -322,7 +263,7 @@ class Sweeping(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "catalogs"):
             return
-        Transaction.__enter__, Transaction.__exit__ = self.original
+        self.patched.close()
         self.data, self.fuse, self.dead = None, None, False
         try:
             self.swept_clean()
