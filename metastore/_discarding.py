@@ -368,7 +368,7 @@ class _Run:
         refused = _named(root, references, place, batch)
         known, fresh = _marks_of(root, place, [each.key for each in batch]), set[str]()
         for each in batch:
-            if each.key in refused:
+            if each.key in refused or each.key in fresh:  # it may be named twice, where it lies at its key and aside
                 continue
             mark = known.get(each.key)
             if mark is None:

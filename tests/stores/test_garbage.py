@@ -248,6 +248,25 @@ def test_every_root_is_asked_and_every_one_that_is_written_refuses(made, opened)
     assert swept(first, "quarantine", roots=[second])[0] == {"a"}
 
 
+def test_a_mark_is_taken_back_where_another_root_refers_to_the_object(made, opened):
+    roots = [opened(made("file")) for _ in range(2)]
+    url = put(roots[0], "a")
+    plan = garbage.plan(roots, min_age=NONE)
+    last = max(roots, key=lambda each: each.id)
+    last.add(Disk(name="root", data=Blob(url)))
+    assert "refers to it" in garbage.carry_out(plan, roots).left[0].left
+    for each in roots:
+        each.add(Disk(name="other", data=Blob(url)))
+
+
+def test_what_lies_at_its_key_and_aside_unknown_to_all_is_put_aside(local, tmp_path):
+    put(local, "a")
+    (tmp_path / "one" / ".metastore-quarantine").mkdir()
+    os.link(tmp_path / "one" / "a", tmp_path / "one" / ".metastore-quarantine" / "a")
+    swept(local, "quarantine")
+    assert (keys(local), aside(local)) == (set(), {"a"})
+
+
 def test_a_snapshot_protects_and_is_not_written(made, opened, tmp_path):
     catalog = opened(made("file"))
     with Catalog.open(f"{tmp_path}/old.db", types=[Disk]) as old:
