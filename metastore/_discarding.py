@@ -153,6 +153,7 @@ class _Run:
         self._ground, self._plan, self._take_over = ground, plan, take_over
         self._id, self._until = str(make_id()), 0.0
         self._places = {each.name: each for each in ground.places}
+        self._leases: list[Lease] = []
         self._pieces: dict[str, Container[str]] = {}
         self._unfinished: dict[str, dict[tuple[str, str | None], Unfinished]] = {}
         self._written = sorted((each for each in ground.roots if not each._backend.read_only), key=lambda each: each.id)
@@ -167,8 +168,11 @@ class _Run:
             "delete": self._delete,
             "abandon": self._abandon,
         }
+        self._leases = self._ground.leases(datetime.now(UTC))
         left = {each.key: each.left for each in batch if each.left is not None}
-        return left | steps[str(batch[0].step)](place, [each for each in batch if each.left is None])
+        if batch[0].step != "abandon":
+            left.update((each.key, "no url leads to that key") for each in batch if not place.opens(each.key))
+        return left | steps[str(batch[0].step)](place, [each for each in batch if each.key not in left])
 
     # holding the roots
 
@@ -178,7 +182,10 @@ class _Run:
         holding: list[Catalog] = []
         try:
             for root in self._written:
-                root._types.shelf(Lease), root._types.shelf(Discarded)  # stored before any transaction needs them
+                for kind in (Lease, Discarded):
+                    root._types.shelf(
+                        kind
+                    )  # stored before a transaction needs it: some servers end one by making a table
                 root.run(partial(self._hold, root, first=True), message="gc: begin")
                 holding.append(root)
             self._until = time.monotonic() + HELD.total_seconds() / 2
@@ -202,6 +209,8 @@ class _Run:
             root.update(each, until=now + HELD, holder=self._id)
         if not holders:
             root.add(Lease(url=RUN, until=now + HELD, holder=self._id))
+        if first:
+            root.delete_many(Lease, Lease.until <= now)
 
     def _check_holder(self, root: Catalog, holders: list[Lease], now: datetime, *, first: bool) -> None:
         ours = [each.holder for each in holders] == [self._id]
@@ -231,9 +240,7 @@ class _Run:
         """Whether an object is still as the plan has it, and may go."""
         told = place.found(each.key)
         if told is None:
-            told = place.found(
-                _aside(each.key)
-            )  # put aside by a run that broke off, or of which no catalogue here knows
+            told = place.found(_aside(each.key))  # by a run that broke off, or that no catalogue here knows of
         if told is None:
             left[each.key] = "it is not there any more"
         elif not same(each, told):
@@ -250,7 +257,7 @@ class _Run:
         return self._pieces[place.name]
 
     def _leased(self, place: Place, key: str) -> str | None:
-        held = leased(self._ground.leases(datetime.now(UTC)), place.url(key))
+        held = leased(self._leases, place.url(key))
         return None if held is None else f"it is leased by {held.holder}"
 
     def _put_aside(self, place: Place, key: str) -> None:
@@ -266,25 +273,24 @@ class _Run:
 
     def _delete(self, place: Place, batch: list[Finding]) -> Left:
         left: Left = {}
-        due = [each for each in batch if self._due(place, each, left)]
+        known = [_marks_of(root, place, [each.key for each in batch]) for root in self._written]
+        due = [each for each in batch if self._due(place, each, [marks.get(each.key) for marks in known], left)]
         refused = self._marked(place, due)
         for each in due:
             if each.key not in refused and each.verdict != "gone":
                 self._try(left, each.key, partial(place.drive.remove, _aside(each.key)))
         gone = [each.key for each in due if each.key not in left | refused and place.found(each.key) is None]
-        self._everywhere(
-            place, gone, _as_deleted
-        )  # other bytes at the key keep the mark that they are to be put aside by
+        self._everywhere(place, gone, _as_deleted)  # where other bytes lie at the key, they are still to be put aside
         return left | refused
 
-    def _due(self, place: Place, each: Finding, left: Left) -> bool:
+    def _due(self, place: Place, each: Finding, marks: list[Discarded | None], left: Left) -> bool:
         """Whether what was put aside is still as the plan has it, long enough, in every root."""
         told, until = place.found(_aside(each.key)), self._grace_over()
         if told is None and each.verdict != "gone":
             left[each.key] = "it is not in quarantine any more"
         elif told is not None and not same(each, told):
             left[each.key] = "other bytes were put aside since the plan was made"
-        elif any(since is None or since > until for since in self._since(place, each.key)):
+        elif any(mark is None or mark.state != "aside" or mark.updated_at > until for mark in marks):
             left[each.key] = "not every catalogue has known of it for long enough: make a new plan"
             self._marked(place, [each])
         elif (kept := self._leased(place, each.key)) is not None:
@@ -293,11 +299,6 @@ class _Run:
 
     def _grace_over(self) -> datetime:
         return max(self._plan.at, datetime.now(UTC)) - timedelta(seconds=self._plan.grace)
-
-    def _since(self, place: Place, key: str) -> list[datetime | None]:
-        """Return since when each root that is written has known that it is aside."""
-        marks = [_mark_of(root, place, key) for root in self._written]
-        return [None if each is None or each.state != "aside" else each.updated_at for each in marks]
 
     def _abandon(self, place: Place, batch: list[Finding]) -> Left:
         if place.name not in self._unfinished:
@@ -394,10 +395,6 @@ def _marks_of(root: Catalog, place: Place, keys: Iterable[str]) -> dict[str, Dis
     tails = [tail_of(step_of(each)) for each in wanted]
     found = root.find(Discarded, Discarded.base == str(place.base), Discarded.tail.in_(tails)) if wanted else ()
     return {each.key: each for each in found if each.key in wanted}
-
-
-def _mark_of(root: Catalog, place: Place, key: str) -> Discarded | None:
-    return _marks_of(root, place, [key]).get(key)
 
 
 def _no_more(root: Catalog, place: Place, keys: Iterable[str]) -> None:

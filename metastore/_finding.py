@@ -81,9 +81,11 @@ class GarbagePlan(Data):
         first, *rest = lines or [{}]
         try:
             items = tuple(_finding(each) for each in rest)
-            said = {name: first[name] for name in ("roots", "stores", "min_age", "grace", "kept")}
-            at = datetime.fromisoformat(first["at"])
-            plan = cls(id=str(first["plan"]), at=at, items=items, **{**said, "roots": tuple(said["roots"])})
+            at, stores = datetime.fromisoformat(first["at"]), dict(first["stores"])
+            if not all(each.store in stores and isinstance(each.key, str) for each in items):
+                raise ValueError("an item is in no store of the plan")
+            times = float(first["min_age"]), float(first["grace"])
+            plan = cls(str(first["plan"]), at, tuple(first["roots"]), stores, *times, dict(first["kept"]), items)
         except (KeyError, TypeError, ValueError, AttributeError) as broken:
             raise ValidationError(
                 f"expected a plan of garbage as metastore gc plan --json writes it: {broken!r:.100}"

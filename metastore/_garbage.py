@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from metastore._artifact import Field, Record, field
 from metastore._location import check_url
@@ -17,6 +17,8 @@ from metastore.query import In, Path, Query
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
+    from metastore._types import Shelf
+    from metastore.backend import Row
 
 __all__ = ["GARBAGE", "KEPT", "LEASES", "Discarded", "Lease", "lease", "leases", "refuse_discarded", "tail_of"]
 
@@ -32,7 +34,9 @@ class Discarded(Record, type_name=GARBAGE, unique=("base", "key")):
     base: Field[str] = field(max_length=2100, description="Where its store begins.")
     key: Field[str] = field(max_length=2048, description="Its key there.")
     tail: Field[str] = field(max_length=64, index=True, description="Mark of the last step of its key.")
-    state: Field[Literal["aside", "deleted"]] = field(default="aside", mutable=True, description="Where it is.")
+    state: Field[Literal["aside", "deleted"]] = field(
+        default="aside", mutable=True, index=True, description="Where it is."
+    )
     plan: Field[str] = field(max_length=64, mutable=True, description="The plan by which.")
     size: Field[int | None] = field(default=None, ge=0, mutable=True, unit="bytes", description="Its size.")
 
@@ -70,6 +74,8 @@ def lease(catalog: Catalog, url: str, seconds: float, holder: str) -> Lease:
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     wanted = Lease(url=check_url(url), until=until, holder=holder)
 
+    catalog._types.shelf(Lease)  # stored before the transaction needs it
+
     def taken() -> Lease:
         for each in catalog.find(Lease, Lease.url == url):
             return catalog.update(each, until=max(each.until, until), holder=holder)
@@ -102,35 +108,32 @@ def tail_of(step: str) -> str:
 
 def refuse_discarded(catalog: Catalog, urls: Iterable[str]) -> None:
     """Raise QuarantinedError for a url that may name what was discarded. Called with the write lock held, for urls that are new."""
-    steps = {each: tails(each) for each in urls}
-    marks = sorted({tail_of(step) for some in steps.values() for step in some})
-    for base, key, state, since in _discarded(catalog, marks):
-        place = base_of(base)
-        signs = set(signs_of_key(place, key))
-        for url in steps:
-            if not signs.isdisjoint(signs_of_url(place, url)):
-                raise _refused(url, base, key, state, since)
-
-
-def _discarded(catalog: Catalog, marks: list[str]) -> Iterator[tuple[str, str, str, datetime]]:
+    named: dict[str, list[str]] = {}
+    for url in urls:
+        for step in tails(url):
+            named.setdefault(tail_of(step), []).append(url)
     shelf = catalog._types.shelf(Discarded)
-    at: dict[str, Any] = shelf.spec.position
+    base, key, tail = (shelf.spec.position[name] for name in ("base", "key", "tail"))
+    for row in _of_tails(shelf, sorted(named)):
+        place = base_of(row[base])
+        signs = set(signs_of_key(place, row[key]))
+        for url in named[row[tail]]:
+            if not signs.isdisjoint(signs_of_url(place, url)):
+                raise _refused(url, shelf.codec.decode(row))
+
+
+def _of_tails(shelf: Shelf, marks: list[str]) -> Iterator[Row]:
     for begin in range(0, len(marks), BATCH):
-        where = In(Path("tail", kind="str"), tuple(marks[begin : begin + BATCH]))
-        for row in shelf.select(Query(GARBAGE, where)):
-            found = shelf.codec.decode(row)
-            yield row[at["base"]], row[at["key"]], row[at["state"]], found.updated_at
+        yield from shelf.select(Query(GARBAGE, In(Path("tail", kind="str"), tuple(marks[begin : begin + BATCH]))))
 
 
-def _refused(url: str, base: str, key: str, state: str, since: datetime) -> QuarantinedError:
+def _refused(url: str, found: Discarded) -> QuarantinedError:
     what, then = {
         "aside": ("were put aside", "bring them back first, by metastore gc restore"),
         "deleted": ("were deleted", "they can only be brought anew, under another key"),
-    }[state]
-    when = since.isoformat(timespec="seconds").replace("+00:00", "Z")
+    }[found.state]
+    when = found.updated_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return QuarantinedError(
         f"the bytes at {url:.300} {what} as garbage on {when}, since nobody referred to them: {then}",
-        url=url,
-        base=base,
-        key=key,
-    )
+        url=url, base=found.base, key=found.key,
+    )  # fmt: skip

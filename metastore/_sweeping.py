@@ -46,8 +46,11 @@ class Place:
 
     def opens(self, key: str) -> bool:
         """Whether that url leads to the key, so that it can be referred to and restored by it."""
+        from metastore.stores._drive import is_own
         from metastore.stores._url import place_of, under
 
+        if is_own(key):
+            return False
         try:
             return "/".join(under(place_of(self.url(key)), self.store.place) or ()) == key
         except (MetastoreError, UnicodeError):

@@ -165,11 +165,11 @@ def _modified(info: dict[str, Any]) -> datetime | None:
 
 
 def _stat(info: dict[str, Any]) -> Stat:
-    size = info.get("size")
-    mark = next(
-        (str(info[name]) for name in ("ETag", "etag", "md5", "mtime", "modified", "created") if info.get(name)), None
-    )
-    return Stat(size if type(size) is int else None, mark, modified=_modified(info))
+    size, modified = info.get("size"), _modified(info)
+    mark = next((str(info[name]) for name in ("ETag", "etag", "md5") if info.get(name)), None)
+    if mark is None and modified is not None:
+        mark = modified.astimezone(UTC).isoformat()  # a listing may tell the same time in another form
+    return Stat(size if type(size) is int else None, mark, modified=modified)
 
 
 def ahead(get: Callable[[T], bytes], steps: Iterable[T]) -> Iterator[bytes]:

@@ -10,7 +10,10 @@ from attrs import evolve
 from stores.conftest import Disk
 
 from metastore import Blob, Catalog, Principal, garbage
+from metastore._garbage import Lease
 from metastore._ids import make_id
+from metastore._places import base_of
+from metastore._references import References
 from metastore.errors import (
     ConflictError,
     ForbiddenError,
@@ -481,3 +484,49 @@ def test_a_container_for_segments_is_not_swept(container, opened):
         garbage.plan(
             [opened(Store("one", f"swift://{name}_segments", credentials=said.credentials, options=said.options))]
         )
+
+
+# what is not usual
+
+
+def test_any_store_of_fsspec_is_swept(opened):
+    catalog = opened(Store("one", f"memory://{make_id()}"))
+    put(catalog, "a")
+    assert swept(catalog, "quarantine")[0] == {"a"}
+    garbage.restore([catalog])
+    assert keys(catalog) == {"a"}
+    assert swept(catalog, "quarantine")[0] == swept(catalog, "delete")[0] == {"a"}
+    assert (keys(catalog), aside(catalog)) == (set(), set())
+
+
+def test_a_large_transaction_after_the_look_is_taken_in(local):
+    base = base_of(local.stores["one"].url)
+    seen = References(local._backend, [base])
+    local.add_many(Disk(name=str(at), data=Blob(local.stores.url("one", f"x/{at}"))) for at in range(1_300))
+    assert not seen.name(0, "x/7")
+    seen.catch_up()
+    assert all(seen.name(0, f"x/{at}") for at in range(1_300))
+    assert not seen.name(0, "x/1300")
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/../../outside", ".metastore-quarantine/a", "", "a//b"])
+@pytest.mark.parametrize("step", ["quarantine", "delete", "restore", "abandon"])
+def test_a_forged_plan_leads_nowhere(local, tmp_path, key, step):
+    (tmp_path / "outside").write_bytes(b"")
+    put(local, "a")
+    swept(local, "quarantine")
+    plan = garbage.plan([local], min_age=NONE, grace=NONE)
+    forged = garbage.Finding("one", key, "unreferenced", "", step, upload="0" * 16)
+    done = garbage.carry_out(evolve(plan, items=(forged,)), [local])
+    assert (done.going, (tmp_path / "outside").exists(), aside(local)) == ((), True, {"a"})
+
+
+def test_leases_that_ended_are_let_go(local):
+    garbage.lease(local, "s3://a/b", 0.000001, "a mirror")
+    swept(local)
+    assert local.count(Lease) == 0
+    first = garbage.lease(local, "s3://a/b", 100, "a mirror")
+    assert garbage.lease(local, "s3://a/b", 10, "another").until == first.until
+    for wrong in (0, -1, True, "1", 10**9):
+        with pytest.raises(ValidationError, match="how long a lease holds"):
+            garbage.lease(local, "s3://a/b", wrong, "a mirror")
