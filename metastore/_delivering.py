@@ -204,7 +204,8 @@ class Delivering(Attaching):
         if not isinstance(drive, Signs) or not probed.signs:
             raise StoreUnableError(f"the store {name} signs no urls: use upload()", store=name)
         at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
-        lease(self._engine(), self._configured.url(name, at), seconds_of(seconds) + LATE, "a signed upload")
+        if not self._backend.read_only:
+            lease(self._engine(), self._configured.url(name, at), seconds_of(seconds) + LATE, "a signed upload")
         url, headers = drive.sign_put(at, seconds_of(seconds), size=size, sha256=str(wanted.sha256))
         bound = {"size": probed.binds_size, "sha256": probed.binds_sha256, "create": probed.binds_create}
         binds = tuple(word for word, held in bound.items() if held)

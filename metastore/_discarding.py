@@ -128,9 +128,12 @@ def restore(
             for batch in _batches(_restorable(ground, place, wanted, plan)):
                 left = run.take(batch)
                 done += [evolve(each, left=left.get(each.key)) for each in batch]
-    return done
+    names = ", ".join(each.name for each in ground.places)
+    unknown = sorted((wanted or frozenset()) - {each.key for each in done})
+    return [*done, *(Finding(names, key, "gone", _ASKED, "restore", left="it is not in quarantine") for key in unknown)]
 
 
+_ASKED = "it was asked for"
 _NOTHING = GarbagePlan("", datetime.min.replace(tzinfo=UTC), (), {}, 0, 0, {}, ())
 
 
@@ -141,9 +144,7 @@ def _restorable(ground: Ground, place: Place, keys: frozenset[str] | None, plan:
     for key in sorted({*marks, *gone, *lying} if keys is None else keys & {*marks, *gone, *lying}):
         if plan is None or any(each.plan == plan for each in marks.get(key, ())):
             size = next((each.size for each in (*marks.get(key, ()), *gone.get(key, ()))), None)
-            yield Finding(place.name, key, "quarantined", "it was asked for", "restore", size)
-    for key in sorted((keys or frozenset()) - {*marks, *gone, *lying}):
-        yield Finding(place.name, key, "gone", "it was asked for", "restore", left="it is not in quarantine")
+            yield Finding(place.name, key, "quarantined", _ASKED, "restore", size)
 
 
 class _Run:
@@ -169,7 +170,7 @@ class _Run:
             "abandon": self._abandon,
         }
         self._leases = self._ground.leases(datetime.now(UTC))
-        left = {each.key: each.left for each in batch if each.left is not None}
+        left: Left = {}
         if batch[0].step != "abandon":
             left.update((each.key, "no url leads to that key") for each in batch if not place.opens(each.key))
         return left | steps[str(batch[0].step)](place, [each for each in batch if each.key not in left])
