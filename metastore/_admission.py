@@ -1,17 +1,17 @@
-"""Admission: what rows must fit before they are written, beyond their own type: quotas, and applied metadata definitions.
+"""Admission: what rows must fit before they are written, beyond their own type: quotas, applied metadata definitions, and what was discarded.
 
-Where none was ever set it costs two looks into a dict.
+Where none was ever set it costs one look into a dict.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from metastore._applied import checker
 from metastore._json import decode
-from metastore._lookups import known_bytes
+from metastore._lookups import known_bytes, urls_of
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
@@ -19,20 +19,23 @@ if TYPE_CHECKING:
     from metastore._writing import Writing
     from metastore.backend import Row
 
-__all__ = ["admit"]
+__all__ = ["admit", "admit_references", "admit_urls"]
 
-QUOTAS, APPLIED = "metastore_quotas", "metastore_applied"
+QUOTAS, APPLIED, GARBAGE = "metastore_quotas", "metastore_applied", "metastore_garbage"
 
 
 def admit(writer: Writing, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
-    """Raise QuotaError or ValidationError for rows that may not be written; ``before`` is what the one row replaces.
+    """Raise QuotaError, ValidationError or QuarantinedError for rows that may not be written; ``before`` is what the one row replaces.
 
     Called with the write lock held. Whoever writes, rules are read as the owner of the process sees them.
     """
     types = writer._types
-    if shelf.ours or not types.has(APPLIED, QUOTAS):
+    if not types.has(APPLIED, QUOTAS, GARBAGE):
         return
     catalog = writer._engine()
+    admit_references(catalog, shelf, before, rows)
+    if shelf.ours:
+        return
     if types.has(APPLIED):
         _check_properties(catalog, shelf, before, rows)
     if not types.has(QUOTAS):
@@ -41,6 +44,22 @@ def admit(writer: Writing, shelf: Shelf, before: Row | None, rows: Sequence[Row]
         _check_new(catalog, shelf, rows)
     else:
         _check_changed(catalog, shelf, before, rows[0])
+
+
+def admit_references(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
+    """Raise QuarantinedError for rows that refer to discarded bytes and did not before. Called with the write lock held."""
+    if not shelf.blobs or not catalog._types.has(GARBAGE):
+        return
+    known = set() if before is None else set(urls_of(shelf.spec, before))
+    admit_urls(catalog, {url for row in rows for url in urls_of(shelf.spec, row)} - known)
+
+
+def admit_urls(catalog: Catalog, urls: Collection[str]) -> None:
+    """Raise QuarantinedError for urls that are to be referred to and may name discarded bytes. Called with the write lock held."""
+    if urls and catalog._types.has(GARBAGE):
+        from metastore._garbage import refuse_discarded
+
+        refuse_discarded(catalog, urls)
 
 
 def _check_properties(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:

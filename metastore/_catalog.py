@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import UUID
 
 from metastore._access import Access
+from metastore._admission import admit_urls
 from metastore._artifact import Record
 from metastore._codec import content_digest
 from metastore._find import Asked, Find
@@ -174,7 +175,8 @@ class Catalog(Governing, Keeping, Mirroring):
 
         self._check_ours("migrate")
         with self.transaction(message=f"migrate {type.__type_name__}") as commit:
-            return migrated(self._backend, self._types, type, change, commit.time())
+            commit.time()
+            return migrated(self._backend, self._types, type, change, lambda urls: admit_urls(self, urls))
 
     def stats(self) -> dict[str, Any]:
         """Return figures: artifacts per type, changes, sizes, the longest wait for the write lock in seconds.

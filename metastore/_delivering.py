@@ -16,6 +16,7 @@ from metastore._blob import Blob
 from metastore._blobs import blob_of as blob_at
 from metastore._blobs import image_format, joined, most_of, some_blob
 from metastore._fetching import seconds_of
+from metastore._garbage import lease
 from metastore._ids import make_id
 from metastore._location import Location
 from metastore.errors import (
@@ -44,6 +45,8 @@ __all__ = ["Delivering"]
 A = TypeVar("A", bound=Record)
 LONGEST = 7 * 86_400
 """Seconds for which a url may be signed at most: S3 takes no more."""
+LATE = 86_400
+"""Seconds for which an object is leased after its signature ended: for an upload that began in time, and for attaching it."""
 
 
 class Delivering(Attaching):
@@ -186,7 +189,8 @@ class Delivering(Attaching):
         """Return a request by which a client sends bytes to a store itself; then `attach` its ``location``.
 
         The request is bound to size and digest where the store enforces it, which ``binds`` says: each store is probed once, with
-        a deliberately wrong checksum (`probe`). Where it does not, verify what was attached. Raises StoreUnableError for a store
+        a deliberately wrong checksum (`probe`). Where it does not, verify what was attached. What is brought is leased, so no garbage, until a day after
+        the signature ends. Raises StoreUnableError for a store
         that does not sign.
         """
         from metastore.stores import Signed, Signs
@@ -200,6 +204,8 @@ class Delivering(Attaching):
         if not isinstance(drive, Signs) or not probed.signs:
             raise StoreUnableError(f"the store {name} signs no urls: use upload()", store=name)
         at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
+        if not self._backend.read_only:
+            lease(self._engine(), self._configured.url(name, at), seconds_of(seconds) + LATE, "a signed upload")
         url, headers = drive.sign_put(at, seconds_of(seconds), size=size, sha256=str(wanted.sha256))
         bound = {"size": probed.binds_size, "sha256": probed.binds_sha256, "create": probed.binds_create}
         binds = tuple(word for word, held in bound.items() if held)

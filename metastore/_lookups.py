@@ -6,13 +6,13 @@ The row is the truth. Everything here can be thrown away and made again from row
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from metastore._json import decode, encode
-from metastore._schema import FieldSpec
+from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import words
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "search_words",
     "targets",
     "text_mark",
+    "urls_of",
 ]
 
 
@@ -112,6 +113,13 @@ def _blake2b() -> Callable[..., Any]:
     from hashlib import blake2b  # at first use: loading OpenSSL costs a tenth of importing the engine
 
     return blake2b
+
+
+def urls_of(spec: TypeSpec, row: Sequence[Any]) -> Iterator[str]:
+    """Yield every url that a row refers to; one may come twice."""
+    for at, each in enumerate(spec.fields):
+        if each.kind in ("blob", "folder"):
+            yield from (found for found in references(each, row[at]) if "://" in found)
 
 
 def text_mark(text: str) -> bytes:

@@ -31,7 +31,7 @@ __all__ = ["Edge", "Reading"]
 A = TypeVar("A", bound=Record)
 
 _ANY_OWNER: Any = object()
-OPERATIONAL = ("metastore_probes", "metastore_verifications")
+OPERATIONAL = ("metastore_garbage", "metastore_leases", "metastore_probes", "metastore_verifications")
 """Types of the engine's own that no dump carries: they tell of this catalogue's stores, for a while."""
 OUR_LINKS = ("artifact",)
 """Names of fields by which types of the engine's own link to users' artifacts."""
@@ -390,10 +390,11 @@ class Reading:
         Raises UnknownTypeError with the nearest spelling.
         """
         if isinstance(name, str) and is_ours(name):
+            from metastore._garbage import KEPT as OF_GARBAGE
             from metastore._members import KEPT
             from metastore._verifications import KEPT as OF_BLOBS
 
-            kept: dict[str, Any] = {**KEPT, **OF_BLOBS}
+            kept: dict[str, Any] = {**KEPT, **OF_BLOBS, **OF_GARBAGE}
             if name in kept:
                 self._types.declare(kept[name])
         found: type[Any] = self._types.cls(name)

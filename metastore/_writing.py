@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
-from metastore._admission import admit
+from metastore._admission import admit, admit_references
 from metastore._artifact import Record
 from metastore._exchange import loaded
 from metastore._hooked import hooked
@@ -350,7 +350,7 @@ class Writing(Reading):
 
         Records are mappings of JSON values as `dump` makes them. One that is stored already with the same content and
         revision is passed over; one with the same id and other content replaces it. Life cycle, hooks and quotas are not
-        asked: it is for the owner of the process. One transaction; raises as `add` does; ForbiddenError for a principal.
+        asked, but nothing may refer to discarded bytes: it is for the owner of the process. One transaction; raises as `add` does; ForbiddenError for a principal.
         """
         self._check_ours("load")
         count = 0
@@ -366,6 +366,7 @@ class Writing(Reading):
         stored = self._backend.fetch(shelf.spec, [row[0]])
         if stored and stored[0][: len(row)] == row:
             return False
+        admit_references(self._engine(), shelf, stored[0] if stored else None, (row,))
         if stored:
             self._replace(shelf, stored[0], row, "load")
         else:

@@ -25,6 +25,7 @@
     │   ├── VetoError                        a hook refuses an action, with its reason
     │   ├── ProtectedError                   it is protected or on hold; nobody deletes it
     │   ├── LinkedError                      its owner's other artifacts link to it and restrict
+    │   ├── QuarantinedError                 the bytes were discarded as garbage; carries url, base and key
     │   └── RetryError                       the database undid the whole transaction; do it again
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
@@ -94,6 +95,7 @@ __all__ = [
     "NotStoredError",
     "PolicyFileError",
     "ProtectedError",
+    "QuarantinedError",
     "QueryError",
     "QuerySyntaxError",
     "QuotaError",
@@ -251,6 +253,14 @@ class ProtectedError(ConflictError):
 
 class LinkedError(ConflictError):
     """Other artifacts of its owner link to it and restrict; nothing was deleted."""
+
+
+class QuarantinedError(ConflictError):
+    """A reference to bytes that were put aside, or deleted, as garbage: ``key`` below ``base`` may be what ``url`` names. Nothing was written."""
+
+    def __init__(self, message: str, *, url: str = "", base: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.url, self.base, self.key = url, base, key
 
 
 class RetryError(ConflictError):

@@ -21,6 +21,7 @@ PLAIN = {"console", "ini", "json", "jsonl", "sh", "sql", "text", "toml"}
 MENTIONED = [
     "metastore",
     "metastore.errors",
+    "metastore.garbage",
     "metastore.query",
     "metastore.quotas",
     "metastore.moving",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,7 +14,7 @@ from fsspec.utils import stringify_path
 from metastore_swift import _tree
 from metastore_swift._account import Account
 from metastore_swift._crowd import each
-from metastore_swift._entries import Entry
+from metastore_swift._entries import Entry, is_marker, told_truly
 from metastore_swift._housekeeping import Housekeeping
 from metastore_swift._listed import entries
 from metastore_swift._names import PROTOCOL, bare, split, stripped
@@ -164,6 +164,16 @@ class SwiftFileSystem(Housekeeping):
         except FileNotFoundError:
             found = {}
         return found if detail else list(found)
+
+    def below(self, path: str) -> Iterator[Entry]:
+        """Yield the objects below a path as they are listed, by name, however many there are; not the markers of pseudo-directories.
+
+        What a listing cannot tell of an object, the object itself is asked; one that went meanwhile is left out.
+        """
+        for entry in _tree.everything_below(self.objects, stripped(stringify_path(path))):
+            told = entry if told_truly(entry) or is_marker(entry) else _tree.headed(self.objects, entry["name"])
+            if told and not is_marker(told):
+                yield told
 
     def _found(self, path: str, maxdepth: int | None, withdirs: bool) -> dict[str, Entry]:
         if maxdepth is None:

@@ -7,10 +7,11 @@ import os
 from datetime import UTC, datetime, timedelta
 from glob import has_magic
 from typing import Any
+from urllib.parse import unquote
 
 from fsspec.utils import stringify_path
 
-from metastore_swift import _tree
+from metastore_swift import _crowd, _tree
 from metastore_swift._entries import Entry, of_listing
 from metastore_swift._names import bare, split, stripped
 from metastore_swift._parts import OWN, segments_of
@@ -146,7 +147,10 @@ class Housekeeping(Transfers):
 
     def _needed(self, container: str) -> set[str]:
         """Return the segments that the manifests of a container name, and those of manifests among them."""
-        todo = [(container, row["name"]) for row in self.objects.rows(container) if "slo_etag" in row]
+        return self._named([(container, row["name"]) for row in self.objects.rows(container) if "slo_etag" in row])
+
+    def _named(self, todo: list[tuple[str, str]]) -> set[str]:
+        """Return the segments that manifests name, and those of manifests among them."""
         needed: set[str] = set()
         while todo:
             for row in self.objects.manifest(*todo.pop()):
@@ -155,3 +159,31 @@ class Housekeeping(Transfers):
                 if row.get("sub_slo"):
                     todo.append(split(place))
         return needed
+
+    def pieces(self, container: str) -> tuple[set[str], tuple[str, ...]]:
+        """Return the names in a container of what its other objects consist of or lead to, and how such names begin.
+
+        Those are segments of static large objects and targets of symlinks; names that dynamic large objects gather have a
+        beginning in common. Objects of other containers are not asked.
+        """
+        large: list[tuple[str, str]] = []
+        empty: list[str] = []
+        found: set[str] = set()
+        for row in self.objects.rows(container):
+            if "slo_etag" in row:
+                large.append((container, row["name"]))
+            elif "symlink_path" in row:
+                found.add("/".join(unquote(row["symlink_path"]).split("/")[3:]))
+            elif not row["bytes"]:
+                empty.append(row["name"])
+        gathered = _crowd.each(lambda name: self._gathers(container, name), empty, self.settings.concurrency)
+        within = f"{container}/"
+        names = {path.removeprefix(within) for path in found | self._named(large) if path.startswith(within)}
+        return names, tuple(path.removeprefix(within) for path in gathered if path.startswith(within))
+
+    def _gathers(self, container: str, name: str) -> str:
+        """Return how the paths begin that an object gathers, if it is a dynamic large one."""
+        try:
+            return unquote(self.objects.account.ask("HEAD", container, name).header("X-Object-Manifest"))
+        except FileNotFoundError:
+            return ""

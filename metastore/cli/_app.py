@@ -9,6 +9,7 @@ from metastore.cli import (
     _bytes,
     _closure,
     _exchange,
+    _gc,
     _govern,
     _metadefs,
     _migrate,
@@ -53,7 +54,7 @@ def completion(shell: str) -> None:
 program.sections = {
     "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
     "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
-    "Bytes": [*_bytes.COMMANDS, *_mirror.COMMANDS],
+    "Bytes": [*_bytes.COMMANDS, *_mirror.COMMANDS, *_gc.COMMANDS],
     "Decide over artifacts": _govern.COMMANDS,
     "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
     "Carry elsewhere, and the shell": [*_exchange.COMMANDS, *_moving.COMMANDS, *_migrate.COMMANDS, completion],

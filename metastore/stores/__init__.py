@@ -3,7 +3,7 @@
 Importing this opens nothing and loads no driver; fsspec and what it needs come at the first use of a store.
 """
 
-from metastore.stores._drive import Copies, Drive, Lists, Parts, Signed, Signs, Stat, TakesUp
+from metastore.stores._drive import Copies, Drive, Lists, Parts, Signed, Signs, Stat, Sweeps, TakesUp, Unfinished
 from metastore.stores._reading import Bytes
 from metastore.stores._secret import FromEnv, FromFile, Secret
 from metastore.stores._sending import Resume
@@ -25,5 +25,7 @@ __all__ = [
     "Stat",
     "Store",
     "Stores",
+    "Sweeps",
     "TakesUp",
+    "Unfinished",
 ]

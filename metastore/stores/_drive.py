@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from metastore._data import EMPTY, Data
@@ -18,11 +19,33 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "BLOCK", "Copies", "Drive", "Lists", "Parts", "Signed", "Signs", "Stat", "TakesUp", "ask", "asked", "refused",
+    "ASIDE",
+    "BLOCK",
+    "OWN",
+    "PART",
+    "Copies",
+    "Drive",
+    "Lists",
+    "Parts",
+    "Signed",
+    "Signs",
+    "Stat",
+    "Sweeps",
+    "TakesUp",
+    "Unfinished",
+    "aside_of",
+    "ask",
+    "asked",
+    "is_own",
+    "refused",
 ]  # fmt: skip
 
 BLOCK = 4 * 2**20
 """Bytes that a drive reads or hands on at once."""
+OWN = ".metastore-"
+"""How the names begin that are ours in every store, at any depth: they are no keys, and nothing below them is ever opened by a url."""
+PART, ASIDE = f"{OWN}part", f"{OWN}quarantine"
+"""How the names of unfinished files begin, and the folder of objects that were put aside."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,13 +54,15 @@ T = TypeVar("T")
 class Stat(Data):
     """What a store tells of an object without reading it: what it does not know is ``None``, or left out.
 
-    ``mark`` is a text that changes with the bytes, as an ETag or a time with the size; ``digests`` are whole digests by algorithm.
+    ``mark`` is a text that changes with the bytes, as an ETag or a time with the size; ``digests`` are whole digests by algorithm;
+    ``modified`` is when it was last written, with its time zone.
     """
 
     size: int | None = None
     mark: str | None = None
     digests: Mapping[str, str] = EMPTY
     media_type: str | None = None
+    modified: datetime | None = None
 
 
 class Signed(Data):
@@ -77,7 +102,7 @@ class Drive(Protocol):
         """Take an object away; one that is not there is fine."""
 
     def keys(self) -> Iterator[tuple[str, Stat]]:
-        """Yield every key with what the listing tells of it."""
+        """Yield every key with what the listing tells of it; what is unfinished, or put aside, is none."""
 
 
 @runtime_checkable
@@ -146,6 +171,52 @@ class Copies(Protocol):
 
     def remove(self, key: str) -> None:
         """Take an object away, as `Drive.remove`."""
+
+
+class Unfinished(Data):
+    """What an upload left that did not come to its end: ``key`` and ``upload`` as `Sweeps.abandon` takes them.
+
+    ``target`` is the key it was for, or one beside it; ``modified`` is when the last of it was written.
+    """
+
+    target: str
+    key: str
+    upload: str
+    size: int | None
+    modified: datetime | None
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """An optional ability: to be swept. What is put aside lies below `ASIDE`, by the key it had."""
+
+    def move(self, key: str, to: str) -> None:
+        """Give an object another key, without its bytes coming here. Raises MissingBytesError, KeyTakenError.
+
+        Broken off, it leaves the object at its key, or at both.
+        """
+
+    def aside(self) -> Iterator[tuple[str, Stat]]:
+        """Yield what was put aside, by the key it had."""
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """Yield what broken uploads left, and those under way."""
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Take away what an upload left; what is not there is fine."""
+
+    def pieces(self) -> Container[str]:
+        """Return the keys that other objects consist of, or lead to. Raises StoreUnableError where the store cannot tell."""
+
+
+def aside_of(key: str) -> str:
+    """Return where an object lies that was put aside."""
+    return f"{ASIDE}/{key}"
+
+
+def is_own(key: str) -> bool:
+    """Whether a key is one of our own names, or below one."""
+    return OWN in key and any(each.startswith(OWN) for each in key.split("/"))
 
 
 # --- errors -------------------------------------------------------------------------------------------------------

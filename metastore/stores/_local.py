@@ -10,16 +10,15 @@ import re
 import secrets
 import stat as modes
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from metastore.errors import MissingBytesError, StoreError, UnsafeUrlError
-from metastore.stores._drive import Stat, ask
+from metastore.stores._drive import ASIDE, PART, Stat, Unfinished, ask, is_own
 
-__all__ = ["PART", "LocalDrive"]
+__all__ = ["LocalDrive"]
 
 CHUNK = 2**20
-PART = ".metastore-part"
-"""How the names of unfinished files begin."""
 T = TypeVar("T")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _LINKED = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}
@@ -63,14 +62,18 @@ class LocalDrive:
 
     def keys(self) -> Iterator[tuple[str, Stat]]:
         """Yield every regular file below the folder, by name."""
+        return ((key, told) for key, told in self._files() if not is_own(key))
+
+    def _files(self) -> Iterator[tuple[str, Stat]]:
         root = ask(self._name, None, os.open, self._root, _FOLDER)
         try:
             for folder, folders, files, at in os.fwalk(".", dir_fd=root, follow_symlinks=False):
                 folders.sort()
                 for each in sorted(files):
-                    found = os.stat(each, dir_fd=at, follow_symlinks=False)
-                    if modes.S_ISREG(found.st_mode):
-                        yield os.path.normpath(os.path.join(folder, each)), _stat(found)
+                    with contextlib.suppress(FileNotFoundError):  # it went while the folder was read
+                        found = os.stat(each, dir_fd=at, follow_symlinks=False)
+                        if modes.S_ISREG(found.st_mode):
+                            yield os.path.normpath(os.path.join(folder, each)), _stat(found)
         finally:
             os.close(root)
 
@@ -98,6 +101,35 @@ class LocalDrive:
                 os.unlink(name, dir_fd=folder)
 
         self._in_folder(key, gone)
+
+    # sweeping
+
+    def move(self, key: str, to: str) -> None:
+        """Give a file another name; a link fails where that is taken, which a rename would not."""
+
+        def moved(folder: int, name: str) -> None:
+            self._in_folder(to, lambda target, other: _linked(folder, name, target, other))
+            os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+
+        self.stat(key)  # nothing that is no file of this folder is moved, and no folder is made for what is not there
+        self._in_folder(key, moved)
+
+    def aside(self) -> Iterator[tuple[str, Stat]]:
+        """Yield the files that were put aside."""
+        below = f"{ASIDE}/"
+        return ((key.removeprefix(below), told) for key, told in self._files() if key.startswith(below))
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """Yield the files of parts, each as the key of itself."""
+        for key, told in self._files():
+            name = key.rpartition("/")[2]
+            if name.startswith(f"{PART}-") and not key.startswith(f"{ASIDE}/"):
+                yield Unfinished(key, key, name.removeprefix(f"{PART}-"), told.size, told.modified)
+
+    def pieces(self) -> frozenset[str]:
+        """Return nothing: a file is whole."""
+        return frozenset()
 
     # in parts: one file that grows
 
@@ -130,7 +162,7 @@ class LocalDrive:
                 os.fsync(file)
             finally:
                 os.close(file)
-            _named(folder, _part(upload), name)
+            _linked(folder, _part(upload), folder, name)
             os.unlink(_part(upload), dir_fd=folder)
 
         self._in_folder(key, named)
@@ -233,7 +265,8 @@ def _mark(part: bytes) -> str:
 
 
 def _stat(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}")
+    mark = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+    return Stat(found.st_size, mark, modified=datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _read_at(file: int, offset: int, size: int) -> bytes:
@@ -251,7 +284,7 @@ def _write_at(file: int, offset: int, part: bytes) -> None:
         offset, rest = offset + count, rest[count:]
 
 
-def _named(folder: int, part: str, name: str) -> None:
-    """Give a file its name; a link fails where the name is taken, which a rename would not."""
-    os.link(part, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-    os.fsync(folder)
+def _linked(folder: int, name: str, target: int, other: str) -> None:
+    """Give a file one more name; a link fails where the name is taken, which a rename would not."""
+    os.link(name, other, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False)
+    os.fsync(target)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from metastore.errors import KeyTakenError, MissingExtraError, StoreError, StoresFileError, StoreUnreachableError
-from metastore.stores._drive import BLOCK, Stat, ask
+from metastore.stores._drive import ASIDE, BLOCK, Stat, Unfinished, ask, is_own
 from metastore.stores._secret import Hidden
 from metastore.stores._store import Store
 
@@ -108,18 +109,67 @@ class RemoteDrive:
         ask(self._name, key, gone)
 
     def keys(self) -> Iterator[tuple[str, Stat]]:
-        """Yield what the file system finds below the store's url, by name."""
-        found: dict[str, dict[str, Any]] = ask(self._name, None, self._fs.find, self._base, detail=True)
+        """Yield what lies below the store's url, by name."""
+        return ((key, told) for key, told in self._below("") if not is_own(key))
+
+    def _below(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        """Yield whatever the file system finds below a folder of the store, by its key; the folder may be missing."""
+        base = self.path(folder).rstrip("/")
+        found: dict[str, dict[str, Any]] = ask(self._name, None, self._fs.find, base, detail=True)
         for path in sorted(found):
             yield path.strip("/").removeprefix(self._base).strip("/"), _stat(found[path])
 
+    # sweeping
+
+    def move(self, key: str, to: str) -> None:
+        """Copy an object on the server, and take the first one away."""
+        if ask(self._name, to, self._fs.exists, self.path(to)):
+            raise KeyTakenError(
+                f"the store {self._name} at {to[:200]!r}: something lies there", store=self._name, key=to
+            )
+        self.stat(key)
+        self._copied(key, to)
+        self.remove(key)
+
+    def _copied(self, key: str, to: str) -> None:
+        ask(self._name, to, self._fs.makedirs, self.path(to).rpartition("/")[0], exist_ok=True)
+        ask(self._name, key, self._fs.cp_file, self.path(key), self.path(to))
+
+    def aside(self) -> Iterator[tuple[str, Stat]]:
+        """Yield what was put aside."""
+        return ((key.removeprefix(f"{ASIDE}/"), told) for key, told in self._below(ASIDE))
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """Yield nothing: fsspec does not tell."""
+        return iter(())
+
+    def abandon(self, key: str, upload: str) -> None:
+        """Do nothing: there is nothing unfinished."""
+
+    def pieces(self) -> Container[str]:
+        """Return nothing: objects are taken to be whole."""
+        return frozenset()
+
+
+def _modified(info: dict[str, Any]) -> datetime | None:
+    for name in ("last_modified", "LastModified", "mtime", "modified", "updated", "created"):
+        value = info.get(name)
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            if isinstance(value, str):
+                value = datetime.fromisoformat(value)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                value = datetime.fromtimestamp(value, UTC)
+            if isinstance(value, datetime):
+                return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return None
+
 
 def _stat(info: dict[str, Any]) -> Stat:
-    size = info.get("size")
-    mark = next(
-        (str(info[name]) for name in ("ETag", "etag", "md5", "mtime", "modified", "created") if info.get(name)), None
-    )
-    return Stat(size if type(size) is int else None, mark)
+    size, modified = info.get("size"), _modified(info)
+    mark = next((str(info[name]) for name in ("ETag", "etag", "md5") if info.get(name)), None)
+    if mark is None and modified is not None:
+        mark = modified.astimezone(UTC).isoformat()  # a listing may tell the same time in another form
+    return Stat(size if type(size) is int else None, mark, modified=modified)
 
 
 def ahead(get: Callable[[T], bytes], steps: Iterable[T]) -> Iterator[bytes]:

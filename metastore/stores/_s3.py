@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from metastore.errors import MissingExtraError, StoresFileError, nearest
-from metastore.stores._drive import Drive, Stat, ask
+from metastore.stores._drive import Drive, Stat, Unfinished, ask
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
 
@@ -57,7 +57,8 @@ class S3Drive(RemoteDrive):
         """Return what a HEAD tells, with the SHA-256 where the store keeps one of the whole."""
         found = self._call(key, "head_object", ChecksumMode="ENABLED")
         mark = str(found.get("ETag", "")).strip('"')
-        return Stat(found.get("ContentLength"), mark or None, _digests(found, mark), found.get("ContentType"))
+        kind, modified = found.get("ContentType"), found.get("LastModified")
+        return Stat(found.get("ContentLength"), mark or None, _digests(found, mark), kind, modified)
 
     # writing
 
@@ -147,10 +148,6 @@ class S3Drive(RemoteDrive):
 
     # listing
 
-    def keys(self) -> Iterator[tuple[str, Stat]]:
-        """Yield every key below the prefix, in the order of the store."""
-        return self._keys("")
-
     def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
         """Return sizes and marks; digests and types are told by the objects alone.
 
@@ -158,24 +155,61 @@ class S3Drive(RemoteDrive):
         """
         wanted, told = set(keys), dict[str, Stat]()
         alike = os.path.commonprefix([*wanted])  # noqa: RUF071 - sign by sign is what S3's prefixes are
-        for count, (key, stat) in enumerate(self._keys(alike)):
+        for count, (key, stat) in enumerate(self._beginning(self._prefix("")[1] + alike)):
             if key in wanted:
                 told[key] = stat
             if len(told) == len(wanted) or count >= _PAGE + _WORTH * len(told):
                 break
         return told
 
-    def _keys(self, start: str) -> Iterator[tuple[str, Stat]]:
-        bucket, _, prefix = self._base.partition("/")
-        below = f"{prefix}/" if prefix else ""
-        said: dict[str, Any] = {"Bucket": bucket, "Prefix": f"{below}{start}"}
+    def _below(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        """Yield every key below a folder of the prefix, in the order of the store."""
+        return self._beginning(self._prefix(folder)[1])
+
+    def _beginning(self, start: str) -> Iterator[tuple[str, Stat]]:
+        bucket, own = self._prefix("")
+        said: dict[str, Any] = {"Bucket": bucket, "Prefix": start}
         while True:
             page = ask(self._name, None, self._fs.call_s3, "list_objects_v2", **said)
             for each in page.get("Contents", []):
-                yield each["Key"].removeprefix(below), Stat(each["Size"], each["ETag"].strip('"'))
+                mark, modified = each["ETag"].strip('"'), each.get("LastModified")
+                yield each["Key"].removeprefix(own), Stat(each["Size"], mark, modified=modified)
             if not page.get("IsTruncated"):
                 return
             said["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _prefix(self, folder: str) -> tuple[str, str]:
+        """Return the bucket, and how keys below a folder begin there."""
+        bucket, _, prefix = self.path(folder).rstrip("/").partition("/")
+        return bucket, f"{prefix}/" if prefix else ""
+
+    # sweeping
+
+    def _copied(self, key: str, to: str) -> None:
+        ask(self._name, key, self._fs.cp_file, self.path(key), self.path(to))
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """Yield the multipart uploads that were neither completed nor aborted."""
+        bucket, own = self._prefix("")
+        said: dict[str, Any] = {"Bucket": bucket, "Prefix": own}
+        while True:
+            page = ask(self._name, None, self._fs.call_s3, "list_multipart_uploads", **said)
+            for each in page.get("Uploads", []):
+                if each["Key"].startswith(own):
+                    yield self._left(each["Key"].removeprefix(own), each["UploadId"], each.get("Initiated"))
+            if not page.get("IsTruncated"):
+                return
+            said["KeyMarker"], said["UploadIdMarker"] = page["NextKeyMarker"], page["NextUploadIdMarker"]
+
+    def _left(self, key: str, upload: str, begun: Any) -> Unfinished:
+        size, modified, after = 0, begun, 0
+        while True:
+            page = self._call(key, "list_parts", UploadId=upload, PartNumberMarker=after)
+            for each in page.get("Parts", []):
+                size, after = size + each["Size"], each["PartNumber"]
+                modified = max(filter(None, (modified, each.get("LastModified"))), default=None)
+            if not page.get("IsTruncated"):
+                return Unfinished(key, key, upload, size, modified)
 
 
 def _quiet() -> None:

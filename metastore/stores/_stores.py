@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from metastore.errors import StoresFileError, StoreUnableError, UncoveredError, UnsafeUrlError, nearest
-from metastore.stores._drive import Drive
-from metastore.stores._local import PART, LocalDrive
+from metastore.stores._drive import OWN, Drive
+from metastore.stores._local import LocalDrive
 from metastore.stores._store import Store, stores_in
 from metastore.stores._url import WEB, Place, place_of, quoted, shown, under
 
@@ -89,8 +89,10 @@ class Stores(Mapping[str, Store]):
         if url.partition("?")[0].endswith("/"):
             raise UnsafeUrlError(f"{shown(url)} names a folder, not bytes", store=store.name)
         inside = under(place, store.place) or ()
-        if any(each.startswith(PART) for each in inside):
-            raise UnsafeUrlError(f"{shown(url)} names an upload that is under way", store=store.name)
+        if any(each.startswith(OWN) for each in inside):
+            raise UnsafeUrlError(
+                f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name
+            )
         return self.drive(store.name), url if place.protocol in WEB else "/".join(inside), store
 
     def _advice(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
+from metastore.errors import StoreUnableError
 from metastore.stores._clouds import of_cloud
-from metastore.stores._drive import Drive, Stat, ask
+from metastore.stores._drive import Drive, Stat, Unfinished, ask
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
 
@@ -99,7 +100,63 @@ class SwiftDrive(RemoteDrive):
         url = ask(self._name, key, self._fs.sign, self.path(key), expiration=seconds, method="PUT")
         return str(url), {"Content-Length": str(size), "If-None-Match": "*"}
 
+    # sweeping
+
+    def _below(self, folder: str) -> Iterator[tuple[str, Stat]]:
+        """Yield what lies below a folder of the store, by name; markers of pseudo-directories are nothing."""
+        own = f"{self._base}/" if self._base else ""
+        for each in self._listed(f"{self.path(folder).rstrip('/')}/"):
+            stat = Stat(each["size"], each["etag"], {}, each.get("content_type") or None, each["last_modified"])
+            yield each["name"].removeprefix(own), stat
+
+    def _listed(self, path: str) -> Iterator[dict[str, Any]]:
+        found: Any = ask(self._name, None, self._fs.below, path)
+        while (entry := ask(self._name, None, next, found, None)) is not None:
+            yield entry
+
+    def _copied(self, key: str, to: str) -> None:
+        ask(self._name, key, self._fs.cp_file, self.path(key), self.path(to))
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """Yield what uploads of large objects left among the segments, the newest of each telling its age.
+
+        Segments of names above 900 bytes lie without those, so they are left out: `SwiftFileSystem.orphans` names them.
+        """
+        container, _, prefix = self._base.partition("/")
+        own = f"{prefix}/" if prefix else ""
+        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for each in ask(self._name, None, self._fs.orphans, container, 0):
+            name, upload, _ = str(each["name"]).partition("/")[2].rsplit("/", 2)
+            if name.startswith(own) and name.endswith("/slo"):
+                groups.setdefault((name.removeprefix(own).removesuffix("/slo"), upload), []).append(each)
+        for (key, upload), segments in groups.items():
+            size, modified = sum(each["size"] for each in segments), max(each["last_modified"] for each in segments)
+            yield Unfinished(key, key, upload, size, modified)
+
+    def pieces(self) -> Container[str]:
+        """Return the keys of segments and targets. Raises StoreUnableError for a container that is for segments of another's objects."""
+        container, _, prefix = self._base.partition("/")
+        if container.endswith(("_segments", "+segments")):
+            raise StoreUnableError(
+                f"the store {self._name} is a container for segments: sweep the store that its large objects are in",
+                store=self._name,
+            )
+        names, beginnings = ask(self._name, None, self._fs.pieces, container)
+        return _Pieces(f"{prefix}/" if prefix else "", names, beginnings)
+
 
 def _stat(found: dict[str, Any]) -> Stat:
     digests = {"md5": found["md5"]} if found.get("md5") else {}
-    return Stat(found["size"], found.get("etag") or None, digests, found.get("content_type") or None)
+    kind, at = found.get("content_type") or None, found.get("last_modified")
+    return Stat(found["size"], found.get("etag") or None, digests, kind, at)
+
+
+class _Pieces:
+    """The keys of a store of which other objects consist."""
+
+    def __init__(self, own: str, names: set[str], beginnings: tuple[str, ...]) -> None:
+        self._own, self._names, self._beginnings = own, names, beginnings
+
+    def __contains__(self, key: object) -> bool:
+        name = f"{self._own}{key}"
+        return name in self._names or name.startswith(self._beginnings)
