@@ -12,37 +12,28 @@ Restoring goes the other way: the object is back before the marks go. One run at
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from metastore._data import evolve
 from metastore._finding import Finding, GarbagePlan, Step
-from metastore._garbage import Discarded, Lease, leased, tail_of
-from metastore._ids import make_id
-from metastore._places import step_of
+from metastore._garbage import Discarded, Lease, leased
+from metastore._marking import Left, Marking, as_deleted, marks_of, no_more
 from metastore._sweeping import Ground, Place, same
-from metastore.errors import ConflictError, KeyTakenError, MissingBytesError, StoreError, ValidationError
+from metastore.errors import KeyTakenError, MissingBytesError, StoreError, ValidationError
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
-    from metastore._references import References
     from metastore.stores import Unfinished
 
 __all__ = ["carry_out", "restore"]
 
-T = TypeVar("T")
-Left = dict[str, str]
-"""By key, why a step was not taken."""
 Progress = Callable[[int], object]
 
-RUN = "gc://run"
-HELD = timedelta(hours=1)
 BATCH = 100
 
 
@@ -73,7 +64,9 @@ def carry_out(
         if each.step is not None and each.left is None and each.step in (steps or (each.step,))
     ]
     done: list[Finding] = []
-    with _Run(ground, plan, take_over=take_over).held() as run:
+    marking = Marking(ground, plan.id, take_over=take_over)
+    run = _Run(ground, plan, marking)
+    with marking.held():
         ground.look()
         for batch in _batches(wanted):
             left = run.take(batch)
@@ -122,7 +115,9 @@ def restore(
     _check_roots(_NOTHING, roots)
     wanted = None if keys is None else frozenset(keys)
     done: list[Finding] = []
-    with _Run(ground, _NOTHING, take_over=take_over).held() as run:
+    marking = Marking(ground, _NOTHING.id, take_over=take_over)
+    run = _Run(ground, _NOTHING, marking)
+    with marking.held():
         for place in ground.places:
             for batch in _batches(_restorable(ground, place, wanted, plan)):
                 left = run.take(batch)
@@ -147,20 +142,18 @@ def _restorable(ground: Ground, place: Place, keys: frozenset[str] | None, plan:
 
 
 class _Run:
-    """One run: it holds the roots, and takes the steps of one store at a time, in batches."""
+    """One run: it takes the steps of one store at a time, in batches."""
 
-    def __init__(self, ground: Ground, plan: GarbagePlan, *, take_over: bool) -> None:
-        self._ground, self._plan, self._take_over = ground, plan, take_over
-        self._id, self._until = str(make_id()), 0.0
+    def __init__(self, ground: Ground, plan: GarbagePlan, marking: Marking) -> None:
+        self._ground, self._plan, self._marking = ground, plan, marking
         self._places = {each.name: each for each in ground.places}
         self._leases: list[Lease] = []
         self._pieces: dict[str, Container[str]] = {}
         self._unfinished: dict[str, dict[tuple[str, str | None], Unfinished]] = {}
-        self._written = sorted((each for each in ground.roots if not each._backend.read_only), key=lambda each: each.id)
 
     def take(self, batch: list[Finding]) -> Left:
         """Take the step of a batch; return by key why it was not taken."""
-        self._hold_on()
+        self._marking.hold_on()
         place = self._places[batch[0].store]
         steps = {
             "quarantine": self._quarantine,
@@ -174,63 +167,12 @@ class _Run:
             left.update((each.key, "no url leads to that key") for each in batch if not place.opens(each.key))
         return left | steps[str(batch[0].step)](place, [each for each in batch if each.key not in left])
 
-    # holding the roots
-
-    @contextmanager
-    def held(self) -> Iterator[_Run]:
-        """Hold every root that is written, or none."""
-        holding: list[Catalog] = []
-        try:
-            for root in self._written:
-                for kind in (Lease, Discarded):
-                    root._types.shelf(
-                        kind
-                    )  # stored before a transaction needs it: some servers end one by making a table
-                root.run(partial(self._hold, root, first=True), message="gc: begin")
-                holding.append(root)
-            self._until = time.monotonic() + HELD.total_seconds() / 2
-            yield self
-        finally:
-            for root in holding:
-                root.run(partial(self._let_go, root), message="gc: end")
-
-    def _hold_on(self) -> None:
-        """Hold the roots for longer, where half of the time is over."""
-        if time.monotonic() > self._until:
-            for root in self._written:
-                root.run(partial(self._hold, root), message="gc: go on")
-            self._until = time.monotonic() + HELD.total_seconds() / 2
-
-    def _hold(self, root: Catalog, *, first: bool = False) -> None:
-        now = datetime.now(UTC)
-        holders = list(root.find(Lease, Lease.url == RUN))
-        self._check_holder(root, holders, now, first=first)
-        for each in holders:
-            root.update(each, until=now + HELD, holder=self._id)
-        if not holders:
-            root.add(Lease(url=RUN, until=now + HELD, holder=self._id))
-        if first:
-            root.delete_many(Lease, Lease.until <= now)
-
-    def _check_holder(self, root: Catalog, holders: list[Lease], now: datetime, *, first: bool) -> None:
-        ours = [each.holder for each in holders] == [self._id]
-        free = first and (self._take_over or all(each.until <= now for each in holders))
-        if not (ours or free):
-            who = holders[0].holder if holders else "none"
-            raise ConflictError(
-                f"another run of gc ({who}) has catalogue {root.id}: wait for its end; take over only if it is known to be dead"
-            )
-
-    def _let_go(self, root: Catalog) -> None:
-        for each in root.find(Lease, Lease.url == RUN, Lease.holder == self._id):
-            root.delete(each)
-
     # steps
 
     def _quarantine(self, place: Place, batch: list[Finding]) -> Left:
         left: Left = {}
         there = [each for each in batch if self._still(place, each, left)]
-        refused = self._marked(place, there)
+        refused = self._marking.marked(place, there)
         for each in there:
             if each.key not in refused:
                 self._try(left, each.key, partial(self._put_aside, place, each.key))
@@ -261,7 +203,7 @@ class _Run:
         return None if held is None else f"it is leased by {held.holder}"
 
     def _put_aside(self, place: Place, key: str) -> None:
-        self._hold_on()
+        self._marking.hold_on()
         told, aside = place.found(key), place.found(_aside(key))
         if told is not None and aside is not None and same(told, aside):
             place.drive.remove(_aside(key))  # a copy that a run left behind
@@ -273,14 +215,16 @@ class _Run:
 
     def _delete(self, place: Place, batch: list[Finding]) -> Left:
         left: Left = {}
-        known = [_marks_of(root, place, [each.key for each in batch]) for root in self._written]
+        known = [marks_of(root, place, [each.key for each in batch]) for root in self._marking.written]
         due = [each for each in batch if self._due(place, each, [marks.get(each.key) for marks in known], left)]
-        refused = self._marked(place, due)
+        refused = self._marking.marked(place, due)
         for each in due:
             if each.key not in refused and each.verdict != "gone":
                 self._try(left, each.key, partial(place.drive.remove, _aside(each.key)))
         gone = [each.key for each in due if each.key not in left | refused and place.found(each.key) is None]
-        self._everywhere(place, gone, _as_deleted)  # where other bytes lie at the key, they are still to be put aside
+        self._marking.everywhere(
+            place, gone, as_deleted
+        )  # where other bytes lie at the key, they are still to be put aside
         return left | refused
 
     def _due(self, place: Place, each: Finding, marks: list[Discarded | None], left: Left) -> bool:
@@ -292,7 +236,7 @@ class _Run:
             left[each.key] = "other bytes were put aside since the plan was made"
         elif any(mark is None or mark.state != "aside" or mark.updated_at > until for mark in marks):
             left[each.key] = "not every catalogue has known of it for long enough: make a new plan"
-            self._marked(place, [each])
+            self._marking.marked(place, [each])
         elif (kept := self._leased(place, each.key)) is not None:
             left[each.key] = kept
         return each.key not in left
@@ -318,11 +262,11 @@ class _Run:
         left: Left = {}
         for each in batch:
             self._try(left, each.key, partial(self._bring_back, place, each.key))
-        self._everywhere(place, [each.key for each in batch if each.key not in left], _no_more)
+        self._marking.everywhere(place, [each.key for each in batch if each.key not in left], no_more)
         return left
 
     def _bring_back(self, place: Place, key: str) -> None:
-        self._hold_on()
+        self._marking.hold_on()
         told, aside = place.found(key), place.found(_aside(key))
         if told is None and aside is None:
             raise MissingBytesError("its bytes are gone: nothing can be brought back")
@@ -338,73 +282,6 @@ class _Run:
             act()
         except StoreError as refused:
             left[key] = str(refused)
-
-    # marks
-
-    def _marked(self, place: Place, batch: list[Finding]) -> Left:
-        """Make sure that nothing refers to objects, nor can from now on; return which may not go, of which no mark is left that was not there."""
-        refused: Left = {}
-        made: list[tuple[Catalog, set[str]]] = []
-        for root, references in zip(self._ground.roots, self._ground.references, strict=True):
-            if root._backend.read_only:
-                references.catch_up()
-                refused |= _named(root, references, place, batch)
-        for root in self._written:
-            references = self._ground.references[self._ground.roots.index(root)]
-            todo = [each for each in batch if each.key not in refused]
-            named, fresh = root.run(
-                partial(self._mark, root, references, place, todo),
-                message=f"gc: {self._plan.id}",
-            )
-            refused |= named
-            made.append((root, fresh))
-        for root, fresh in made:
-            if undone := fresh & refused.keys():
-                root.run(partial(_no_more, root, place, undone), message="gc: it is referred to")
-        return refused
-
-    def _mark(self, root: Catalog, references: References, place: Place, batch: list[Finding]) -> tuple[Left, set[str]]:
-        self._hold(root)
-        references.catch_up()
-        refused = _named(root, references, place, batch)
-        known, fresh = _marks_of(root, place, [each.key for each in batch]), set[str]()
-        for each in batch:
-            if each.key in refused or each.key in fresh:  # it may be named twice, where it lies at its key and aside
-                continue
-            mark = known.get(each.key)
-            if mark is None:
-                base, tail = str(place.base), tail_of(step_of(each.key))
-                root.add(Discarded(base=base, key=each.key, tail=tail, plan=self._plan.id, size=each.size))
-                fresh.add(each.key)
-            elif mark.state != "aside":
-                root.update(mark, state="aside", plan=self._plan.id, size=each.size)
-                fresh.add(each.key)
-        return refused, fresh
-
-    def _everywhere(self, place: Place, keys: list[str], act: Callable[[Catalog, Place, Iterable[str]], None]) -> None:
-        for root in self._written if keys else ():
-            root.run(partial(act, root, place, keys), message=f"gc: {self._plan.id}".rstrip(": "))
-
-
-def _named(root: Catalog, references: References, place: Place, batch: list[Finding]) -> Left:
-    return {each.key: f"catalogue {root.id} refers to it" for each in batch if references.name(place.number, each.key)}
-
-
-def _marks_of(root: Catalog, place: Place, keys: Iterable[str]) -> dict[str, Discarded]:
-    wanted = set(keys)
-    tails = [tail_of(step_of(each)) for each in wanted]
-    found = root.find(Discarded, Discarded.base == str(place.base), Discarded.tail.in_(tails)) if wanted else ()
-    return {each.key: each for each in found if each.key in wanted}
-
-
-def _no_more(root: Catalog, place: Place, keys: Iterable[str]) -> None:
-    for each in _marks_of(root, place, keys).values():
-        root.delete(each)
-
-
-def _as_deleted(root: Catalog, place: Place, keys: Iterable[str]) -> None:
-    for each in _marks_of(root, place, keys).values():
-        root.update(each, state="deleted")
 
 
 def _aside(key: str) -> str:

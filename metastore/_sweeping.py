@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from metastore._artifact import Record
+from metastore._expr import references
 from metastore._finding import Finding, GarbagePlan
 from metastore._garbage import GARBAGE, Discarded, Lease, leased, leases
 from metastore._ids import make_id
@@ -156,7 +158,7 @@ def survey(
     """
     ground = Ground(roots, stores)
     ground.look()
-    return _found(ground, min_age, grace, _moment(at))
+    return _found(ground, min_age, grace, _moment(at), telling=True)
 
 
 def plan(
@@ -177,7 +179,7 @@ def plan(
     ground, moment = Ground(roots, stores), _moment(at)
     ground.look()
     kept, items = Counter[str](), list[Finding]()
-    for each in _found(ground, min_age, grace, moment):
+    for each in _found(ground, min_age, grace, moment, telling=everything):
         if each.step is None:
             kept[each.verdict] += 1
         if everything or each.step is not None:
@@ -196,19 +198,19 @@ def _moment(at: datetime | None) -> datetime:
     return at.astimezone(UTC)
 
 
-def _found(ground: Ground, min_age: timedelta, grace: timedelta, now: datetime) -> Iterator[Finding]:
+def _found(ground: Ground, min_age: timedelta, grace: timedelta, now: datetime, *, telling: bool) -> Iterator[Finding]:
     if min(min_age, grace) < timedelta(0):
         raise ValidationError("expected min_age and grace as times of 0 or more")
     held = ground.leases(now)
     for place in ground.places:
-        yield from _Look(ground, place, held, now).found(min_age, grace)
+        yield from _Look(ground, place, held, now, telling=telling).found(min_age, grace)
 
 
 class _Look:
     """One look at one store."""
 
-    def __init__(self, ground: Ground, place: Place, held: list[Lease], now: datetime) -> None:
-        self._ground, self._place, self._held, self._now = ground, place, held, now
+    def __init__(self, ground: Ground, place: Place, held: list[Lease], now: datetime, *, telling: bool) -> None:
+        self._ground, self._place, self._held, self._now, self._telling = ground, place, held, now, telling
         self._pieces = place.drive.pieces()
         self._marks = ground.discarded(place)
         self._missing = set(self._marks)
@@ -252,7 +254,13 @@ class _Look:
 
     def _named(self, key: str) -> str:
         roots = self._ground.naming(self._place, key)
-        return f"by catalogue {', '.join(each.id for each in roots)}" if roots else ""
+        return f"by {', '.join(self._who(each, key) for each in roots)}" if roots else ""
+
+    def _who(self, root: Catalog, key: str) -> str:
+        """Say what refers to a key in a root: the first artifact, where everything is to be told and it spells the url as we do."""
+        for each in root.find(Record, references(self._place.url(key)), limit=1) if self._telling else ():
+            return f"{type(each).__type_name__} {each.id} of catalogue {root.id}"
+        return f"catalogue {root.id}"
 
     def _early(self, key: str, modified: datetime | None, min_age: timedelta) -> tuple[Any, ...] | None:
         if (held := leased(self._held, self._place.url(key))) is not None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from attrs import evolve
 from stores.conftest import Disk
 
 from metastore import Blob, Catalog, Principal, garbage
+from metastore._data import evolve
 from metastore._garbage import Lease
 from metastore._ids import make_id
 from metastore._places import base_of
@@ -225,6 +225,14 @@ def test_a_reference_through_a_broader_a_nested_or_another_store_protects(made, 
     assert verdicts(nested) == {"a": ("unreferenced", "quarantine")}
 
 
+def test_who_refers_to_an_object_is_told(local):
+    disk = local.upload(local.add(Disk(name="root")), "data", b"bytes")
+    [found] = garbage.survey([local])
+    assert found.reason == f"by disks {disk.id} of catalogue {local.id}"
+    [found] = garbage.plan([local], everything=True).items
+    assert (found.verdict, found.reason) == ("referenced", f"by disks {disk.id} of catalogue {local.id}")
+
+
 def test_another_bucket_protects_nothing(made, opened):
     catalog = opened(made("s3"))
     put(catalog, "a")
@@ -356,7 +364,7 @@ def test_other_bytes_at_a_key_are_kept_apart_from_those_in_quarantine(catalog):
 def test_one_run_at_a_time_has_the_catalogues(catalog, monkeypatch):
     put(catalog, "a")
     plan = garbage.plan([catalog], min_age=NONE)
-    monkeypatch.setattr("metastore._discarding._Run._let_go", lambda *_: None)  # as one that was killed
+    monkeypatch.setattr("metastore._marking.Marking._let_go", lambda *_: None)  # as one that was killed
     garbage.carry_out(plan, [catalog])
     with pytest.raises(ConflictError, match="another run of gc"):
         garbage.restore([catalog])

@@ -345,9 +345,9 @@ def test_a_server_that_says_nothing_any_more_is_left_for_the_next(place):
 
 
 def test_a_server_that_only_takes_its_time_is_not_left(place):
-    connections = place.open("&connect_timeout=0.1")
+    connections = place.open("&connect_timeout=0.5")
     with connections.apart() as apart:
-        pause = {"postgresql": "SELECT pg_sleep(0.5)", "mysql": "SELECT sleep(0.5)"}[place.kind]
+        pause = {"postgresql": "SELECT pg_sleep(1.2)", "mysql": "SELECT sleep(1.2)"}[place.kind]
         assert len(apart.read(pause)) == 1
     assert place.wire.made > 1
 
