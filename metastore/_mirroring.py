@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import count
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._abreast import abreast, check_workers
+from metastore._admission import admit_urls
 from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_of, blobs_of, joined, some_blob
 from metastore._data import Data
+from metastore._garbage import lease
 from metastore._location import Location
 from metastore._results import mirror_result_of
 from metastore._transaction import patiently
@@ -20,6 +25,7 @@ from metastore.errors import (
     ConflictError,
     MetastoreError,
     NotFoundError,
+    QuarantinedError,
     StaleRevisionError,
     StoreDeniedError,
     StoreUnreachableError,
@@ -39,6 +45,8 @@ __all__ = ["Mirrored", "Mirroring"]
 A = TypeVar("A", bound=Record)
 T = TypeVar("T")
 Progress = Callable[[int], object]
+HELD = 86_400
+"""Seconds for which what a run finds or brings is kept from being swept, and half of which it takes until it says so again."""
 IN_A_ROW = 8
 """Failures of the target itself, one after the other, after which a run ends."""
 
@@ -127,10 +135,23 @@ class Mirroring(Verifying):
         return self._mirrored(done, order)
 
     def _jobs_of(self, found: Iterable[Record], order: _Order) -> Iterator[_Job]:
+        due = 0.0
         for each in found:
             for field, key, blob in blobs_of(each, self._types.shelf(type(each)).spec):
                 if self._lacks(blob, order) and (job := self._job(each, field, key, order)) is not None:
+                    due = self._leased(order, due)
                     yield job
+
+    def _leased(self, order: _Order, due: float) -> float:
+        """Keep what lies there from being swept before it is referred to; return when to do so again."""
+        if monotonic() < due:
+            return due
+        lease(self._engine(), self._configured.url(order.target, self._folder), HELD, "a mirror")
+        return monotonic() + HELD / 2
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.id}/by-digest"
 
     def _lacks(self, blob: Blob, order: _Order) -> bool:
         lying = {self._configured.covering(url) for url in blob.urls}
@@ -155,7 +176,7 @@ class Mirroring(Verifying):
             return None
         if blob.proof is None:
             raise UnverifiedError("it is unverified, so a copy would prove nothing: verify it first")
-        at = self._content_key(stored, *blob.proof)
+        at = self._free_key(self._content_key(stored, *blob.proof), order)
         place = Location(self._configured.url(order.target, at), order.priority, order.target)
         self._check_may(now, shelf, spec, key, joined(blob, place), "copy_blob")
         near = [each for each in blob.locations if order.source in (None, self._configured.covering(each.url))]
@@ -165,7 +186,16 @@ class Mirroring(Verifying):
         """Return where content lies: once per owner, since whoever only knows a digest must not come by the bytes of others."""
         owner = artifact.owner
         whose = "nobody" if owner is None else hashlib.sha256(owner.encode()).hexdigest()[:32]
-        return f"{self.id}/by-digest/{whose}/{algorithm}-{digest}"
+        return f"{self._folder}/{whose}/{algorithm}-{digest}"
+
+    def _free_key(self, key: str, order: _Order) -> str:
+        """Return the key, or one beside it where bytes were discarded as garbage: nothing may refer to such a key any more."""
+        for turn in count():
+            at = f"{key}.{turn}" if turn else key
+            with suppress(QuarantinedError):
+                admit_urls(self._engine(), [self._configured.url(order.target, at)])
+                break
+        return at
 
     def _on_fresh(self, artifact: Record, act: Callable[[Any], T]) -> T:
         """Return what ``act`` returns for the artifact as it is stored; asked again, for a while, when others write it meanwhile."""

@@ -6,13 +6,14 @@ import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metastore import Blob, Location, Principal
+from metastore import Blob, Location, Principal, garbage
 from metastore.errors import (
     QueryError,
     StoreDeniedError,
@@ -469,3 +470,35 @@ def test_two_runs_at_once_harm_nothing(made, opened, add, target):
     assert results <= {"copied", "there", "missing"}
     assert [len(each.data.urls) for each in catalog.find(kind(catalog))] == [2] * 7
     assert {each.result for each in catalog.verify_many(kind(catalog))} == {"ok"}
+
+
+# beside sweeping
+
+
+def swept(catalog, *steps):
+    """Sweep the store ``two`` of whatever nobody refers to, however young it is."""
+    found = garbage.plan([catalog], ["two"], min_age=timedelta(0), grace=timedelta(0))
+    return [each.key for each in garbage.carry_out(found, [catalog], *steps).items if each.left is None]
+
+
+def test_what_a_mirror_left_is_kept_for_the_next_one(two, add, monkeypatch):
+    filled(two, add, SMALL)
+    with monkeypatch.context() as broken:
+        broken.setattr(type(two), "_settled_copy", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            mirrored(two)
+    assert (len(lying(two)), swept(two, "quarantine")) == (1, [])
+    assert words(mirrored(two)) == ["there"]
+
+
+@pytest.mark.parametrize("steps", [("quarantine",), ("quarantine", "delete")], ids=["aside", "deleted"])
+def test_what_was_swept_is_brought_again_under_another_key(two, add, steps):
+    [disk] = filled(two, add, SMALL)
+    [first] = mirrored(two)
+    two.detach(two.get(kind(two), disk.id), "data", first.url)
+    for lease in two._engine().find(garbage.Lease):
+        two._engine().delete(lease)
+    for step in steps:
+        assert len(swept(two, step)) == 1
+    [again] = mirrored(two)
+    assert (again.result, again.url) == ("copied", f"{first.url}.1")
