@@ -27,7 +27,8 @@ SENTENCES: dict[int, tuple[int, str]] = {
 def refused(status: int, path: str, verb: str, headers: Mapping[str, str], detail: str = "") -> OSError:
     """Return the error for an answer that is not a success; its class is the builtin one that says the same.
 
-    ``detail`` is Swift's own explanation; the transaction's id lets an operator find the request in the logs.
+    ``detail`` is Swift's own explanation; the transaction's id lets an operator find the request in the logs. The error's
+    ``status`` is Swift's.
 
     >>> type(refused(404, "photos/cat", "GET", {})).__name__
     'FileNotFoundError'
@@ -36,7 +37,9 @@ def refused(status: int, path: str, verb: str, headers: Mapping[str, str], detai
     if verb == "login" and status in {401, 403}:
         sentence = "These credentials are refused"
     said = f"{sentence} ({verb} was answered with {status}{_transaction(headers)}{_shortened(detail)})"
-    return OSError(number, said, path or "/")
+    error = OSError(number, said, path or "/")
+    error.status = status  # type: ignore[attr-defined]  # for who wants to know more than the builtin classes say
+    return error
 
 
 def unreachable(path: str, verb: str, cause: str, tries: int) -> OSError:

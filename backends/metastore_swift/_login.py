@@ -153,7 +153,8 @@ def _session(settings: Settings) -> Any:
     from keystoneauth1.identity import v3
 
     verify: bool | str = (settings.ca_file or True) if settings.verify else False
-    return session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout)
+    # keystoneauth1 would send the password again to wherever a redirect leads
+    return session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout, redirect=False)
 
 
 def _plugin(settings: Settings, v3: Any) -> Any:

@@ -45,6 +45,7 @@ class S3Drive(RemoteDrive):
             raise MissingExtraError("S3 needs the extra s3: pip install 'metastore-engine[s3]'") from None
         _quiet()
         super().__init__(store, _options(store))
+        self._fs.retries = 1  # botocore has tried three times already, and s3fs would have it do so five times
 
     def _at(self, key: str) -> dict[str, str]:
         bucket, _, rest = self.path(key).partition("/")
@@ -220,6 +221,27 @@ def _quiet() -> None:
             logger.setLevel(logging.INFO)
 
 
+def _straight() -> Any:
+    """Return aiobotocore's way to send requests, but for redirects: aiohttp would follow them to any host and address.
+
+    botocore expects to see them, and itself goes to another region only.
+    """
+    from aiobotocore.httpsession import AIOHTTPSession  # type: ignore[import-untyped]  # no stubs
+
+    class Unled:
+        def __init__(self, session: Any) -> None:
+            self._session = session
+
+        def request(self, *args: Any, **said: Any) -> Any:
+            return self._session.request(*args, **said, allow_redirects=False)
+
+    class Straight(AIOHTTPSession):  # type: ignore[misc]  # it is untyped
+        async def _get_session(self, proxy_url: Any) -> Any:
+            return Unled(await super()._get_session(proxy_url))
+
+    return Straight
+
+
 def _base64(hashed: Any) -> str:
     return base64.b64encode(hashed.digest()).decode()
 
@@ -250,6 +272,7 @@ def _options(store: Store) -> dict[str, Any]:
         "retries": {"mode": "standard", "max_attempts": 3},
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
+        "http_session_cls": _straight(),
     }
     given = {
         "endpoint_url": said.get("endpoint"),

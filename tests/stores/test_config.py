@@ -157,13 +157,31 @@ def test_where_a_secret_lies_may_be_pickled():
     assert pickle.loads(pickle.dumps(stores)) == stores
 
 
-def test_a_traceback_with_locals_and_every_log_line_are_without_secrets(monkeypatch, caplog):
+NOWHERE = "http://127.0.0.1:9"
+KEEPERS = {
+    "s3": keeper,
+    "tempauth": lambda: Store(
+        "sw", "swift://c", credentials={"key": CANARY, "temp_url_key": CANARY},
+        options={"auth_url": NOWHERE, "user": "a:b", "retries": 0},
+    ),
+    "keystone": lambda: Store(
+        "ks", "swift://c", credentials={"password": FromEnv("CANARY")},
+        options={"auth_url": f"{NOWHERE}/v3", "username": "a", "project_name": "b", "retries": 0},
+    ),
+    "token": lambda: Store(
+        "tk", "swift://c", credentials={"token": CANARY}, options={"storage_url": f"{NOWHERE}/v1/A", "retries": 0}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KEEPERS)
+def test_a_traceback_with_locals_and_every_log_line_are_without_secrets(monkeypatch, caplog, kind):
     pytest.importorskip("s3fs")
     monkeypatch.setenv("CANARY", CANARY)
     caplog.set_level(logging.DEBUG)
-    stores = Stores([keeper()])
+    store = KEEPERS[kind]()
     with pytest.raises(StoreUnreachableError) as caught:
-        stores.drive("s3").stat("a")
+        Stores([store]).drive(store.name).stat("a")
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert CANARY not in "".join(shown.format())
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
-from metastore import Blob, Location
-from metastore.errors import MetastoreError
-from metastore.stores import Store
+from metastore import Blob, Catalog, Location
+from metastore.builtin.images import Image
+from metastore.errors import HostileFormatError, MetastoreError
+from metastore.stores import Store, Stores
 
 SECRET = "what nobody may read"
 OUTSIDE = ["169.254.169.254", "127.0.0.1", "localhost", "[::1]", "10.1.2.3", "0x7f000001"]
@@ -168,6 +169,18 @@ def test_no_program_is_started_on_a_payload(made, opened, add):
         catalog.verify(disk)
         catalog.copy_blob(disk, "data", "two")
     assert [each for each in seen if each[0] != "open"] == []
+
+
+def test_no_program_is_started_on_a_disk_image(made):
+    pytest.importorskip("oslo_utils.imageutils")
+    with Catalog.open("memory:", types=[Image], stores=Stores([made("file")])) as catalog:
+        image = catalog.add(Image(name="i", disk_format="raw", container_format="bare"))
+        with WATCH as seen:
+            image = catalog.upload(image, "image", b"just bytes" * 10_000)
+            catalog.verify(image)
+            with pytest.raises(HostileFormatError):
+                catalog.upload(image, "image", b"QFI\xfb\0\0\0\x03".ljust(2**17, b"\0"))
+        assert [each for each in seen if each[0] != "open"] == []
 
 
 def test_importing_stores_opens_no_driver():

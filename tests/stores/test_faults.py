@@ -3,8 +3,11 @@
 import hashlib
 import os
 import pickle  # noqa: TID251 - where an upload goes on is plain data, which survives it
+import time
 import urllib.error
 import urllib.request
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from servers.seaweedfs import Seaweed, SeaweedMissingError
@@ -156,16 +159,31 @@ def test_a_blob_with_another_place_outlives_its_server(mortal, made, opened, add
     assert b"".join(got) == BODY
 
 
-def test_a_url_that_expired_is_refused_by_the_store(made, opened, add, monkeypatch):
-    catalog = opened(made("s3"))
+@pytest.fixture
+def an_hour_ago(monkeypatch):
+    """What is signed is signed an hour ago."""
+    import botocore.compat
+
+    now = botocore.compat.get_current_datetime
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda **said: now(**said) - timedelta(hours=1))
+    monkeypatch.setattr("metastore_swift._tempurl.time", SimpleNamespace(time=lambda: time.time() - 3600))
+
+
+@pytest.mark.parametrize("kind", ["s3", "swift"])
+@pytest.mark.parametrize(("seconds", "status"), [(60, {401, 403}), (7200, {200})])
+def test_a_url_that_expired_is_refused_by_the_store(made, opened, add, kind, seconds, status, request):
+    catalog = opened(made(kind))
     disk = catalog.upload(add(catalog), "data", b"x")
     drive, key, _ = catalog.stores.reach(disk.data.url)
-    old, _ = drive.sign_get(key, 1)
-    stale = old.replace("X-Amz-Expires=1&", "X-Amz-Expires=600&")
-    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(stale):
-        pass
-    caught.value.close()
-    assert caught.value.code == 403
+    request.getfixturevalue("an_hour_ago")
+    url, _ = drive.sign_get(key, seconds)
+    try:
+        with urllib.request.urlopen(url) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as refused:
+        with refused:
+            found = refused.code
+    assert found in status
 
 
 def test_wrong_credentials_are_denied(seaweed, opened, add):
@@ -198,3 +216,46 @@ def test_a_hook_after_the_commit_does_not_take_the_bytes_away(made, opened, add,
     monkeypatch.undo()
     stored = catalog.get(type(disk), disk.id)
     assert catalog.open_blob(stored, "data").read() == b"bytes"
+
+
+@pytest.fixture
+def mortal_swift():
+    """A Swift that may be killed, with a container, and a store in it."""
+    servers = pytest.importorskip("servers.swift")
+    server = servers.Swift()
+    options = {"auth_url": server.auth_url, "user": servers.USER, "retries": 0}
+    store = Store("one", "swift://mortal/all", credentials={"key": servers.KEY}, options=options, timeout=5)
+    Stores([store]).drive("one")._fs.mkdir("mortal")
+    yield server, store
+    server.close()
+
+
+def test_a_swift_killed_in_mid_upload_leaves_nothing_referenced(mortal_swift, opened, add):
+    server, store = mortal_swift
+    catalog = opened(store)
+    disk = add(catalog)
+
+    def source():
+        yield BODY
+        server.kill()
+        yield BODY
+
+    with pytest.raises((StoreUnreachableError, UploadBrokenError), match="one"):
+        catalog.upload(disk, "data", source())
+    server.start()
+    assert (catalog.get(type(disk), disk.id), lying(catalog)) == (disk, {})
+    done = catalog.upload(disk, "data", BODY)
+    assert catalog.open_blob(done, "data").read() == BODY
+
+
+def test_a_swift_killed_in_mid_download_is_one_clear_error(mortal_swift, opened, add):
+    server, store = mortal_swift
+    catalog = opened(store)
+    disk = catalog.upload(add(catalog), "data", BODY)
+    with catalog.open_blob(disk, "data") as file:
+        chunks = file.chunks()
+        next(chunks)
+        server.kill()
+        with pytest.raises(StoreUnreachableError, match="one"):
+            list(chunks)
+    assert [each.result for each in catalog.verify(disk)] == ["unreachable"]

@@ -57,7 +57,7 @@ def test_every_refusal_is_the_error_that_python_has_for_it(far, proxy, path, sta
     kind, number = REFUSALS[status]
     with pytest.raises(kind, match=rf"\(GET was answered with {status}") as caught:
         far.cat_file(path)
-    assert (caught.value.errno, caught.value.filename) == (number, path)
+    assert (caught.value.errno, caught.value.filename, caught.value.status) == (number, path, status)
 
 
 def test_tries_are_bounded(far, proxy, path):

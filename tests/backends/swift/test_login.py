@@ -72,6 +72,16 @@ def test_a_token_that_expired_is_renewed_once_for_all_threads(opened, swift_serv
         assert far.objects.account.here.login.access(refused=first) is far.objects.account.access
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_password_does_not_follow_a_redirect(swift_server, status):
+    with FaultyProxy(swift_server.base) as keystone, FaultyProxy(swift_server.base) as other:
+        keystone.spoil(Fault(status, {"Location": f"{other.base}/v3/auth/tokens"}, b""), times=9)
+        fs = SwiftFileSystem(auth_url=f"{keystone.base}/v3", username="a", password="sesame", project_name="b")
+        with pytest.raises(OSError, match="No token from Keystone"):
+            fs.ls("")
+        assert (keystone.count("POST"), other.seen) == (1, [])
+
+
 def test_a_write_survives_the_end_of_its_token(opened, swift_server, fs, container):
     with FaultyProxy(swift_server.base) as proxy:
         url = swift_server.storage_url.replace(swift_server.base, proxy.base)
