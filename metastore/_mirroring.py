@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -190,12 +189,15 @@ class Mirroring(Verifying):
 
     def _free_key(self, key: str, order: _Order) -> str:
         """Return the key, or one beside it where bytes were discarded as garbage: nothing may refer to such a key any more."""
-        for turn in count():
-            at = f"{key}.{turn}" if turn else key
-            with suppress(QuarantinedError):
-                admit_urls(self._engine(), [self._configured.url(order.target, at)])
-                break
-        return at
+        beside = (f"{key}.{turn}" for turn in count(1))
+        return next(each for each in chain((key,), beside) if not self._is_discarded(each, order))
+
+    def _is_discarded(self, key: str, order: _Order) -> bool:
+        try:
+            admit_urls(self._engine(), [self._configured.url(order.target, key)])
+        except QuarantinedError:
+            return True
+        return False
 
     def _on_fresh(self, artifact: Record, act: Callable[[Any], T]) -> T:
         """Return what ``act`` returns for the artifact as it is stored; asked again, for a while, when others write it meanwhile."""
