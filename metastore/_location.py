@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from metastore._data import Data
+from metastore._data import EMPTY, Data
 from metastore._json import decode, encode
 from metastore.errors import ValidationError, nearest
 
@@ -48,9 +48,9 @@ class Location(Data):
         priority: int = 0,
         store: str | None = None,
         state: str = "active",
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] = EMPTY,
     ) -> None:
-        super().__init__(url, priority, store, state, {} if metadata is None else metadata)
+        super().__init__(url, priority, store, state, {} if metadata is EMPTY else metadata)
 
     def __hash__(self) -> int:
         return hash((self.url, self.priority, self.store, self.state))

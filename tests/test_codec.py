@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, field, spec_of
+from metastore import _data as data
 from metastore._codec import Codec
 from metastore._values import to_column
 from metastore.errors import UnknownFieldError, ValidationError
@@ -146,8 +147,8 @@ def test_what_is_written_at_a_glance_is_what_the_judge_of_values_says(data):
 
 def test_what_is_usual_to_the_class_is_written_where_the_stored_spec_has_another_default():
     stored_spec = spec_of(Image)
-    wider = tuple(evolve(each, default=5) if each.name == "size" else each for each in stored_spec.fields)
-    codec = Codec(Image, evolve(stored_spec, fields=wider))
+    wider = tuple(data.evolve(each, default=5) if each.name == "size" else each for each in stored_spec.fields)
+    codec = Codec(Image, data.evolve(stored_spec, fields=wider))
     sizes = [codec.encode(Image(name="a", size=size).__dict__)[codec.spec.position["size"]] for size in (0, 5, 7)]
     assert sizes == [0, 5, 7]
 

@@ -194,6 +194,23 @@ class WritesSuite(Exam):
         backend.ensure(spec, 1)
         assert found(backend, spec) == set()
 
+    def test_a_new_type_that_was_filled_and_undone_within_a_transaction_is_made_again(self, backend: Backend) -> None:
+        spec = type_spec("notes", FieldSpec(name="text", kind="str", search=1.0))
+        with backend.transaction():
+            with pytest.raises(Undo), backend.transaction():
+                self.filled_anew(backend, spec)
+                raise Undo
+            with backend.transaction():
+                made = self.filled_anew(backend, spec)
+        assert found(backend, spec) == {made}
+
+    def filled_anew(self, backend: Backend, spec: TypeSpec) -> bytes:
+        made = thing(spec)
+        backend.ensure(spec, 1)
+        backend.stamp(commit())
+        backend.insert(spec, [(row(made), change("add", None, made))])
+        return made.id
+
     def test_whatever_raises_leaves_the_transaction_as_it_was(self, backend: Backend, spec: TypeSpec) -> None:
         for error in (KeyError("x"), KeyboardInterrupt(), GeneratorExit()):
             with pytest.raises(type(error)) as caught, backend.transaction():
