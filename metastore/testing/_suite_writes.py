@@ -195,7 +195,7 @@ class WritesSuite(Exam):
         assert found(backend, spec) == set()
 
     def test_a_new_type_that_was_filled_and_undone_within_a_transaction_is_made_again(self, backend: Backend) -> None:
-        spec = type_spec("notes", FieldSpec(name="text", kind="str", search=1.0))
+        spec = type_spec("notes", FieldSpec(name="text", kind="str", search=1))
         with backend.transaction():
             with pytest.raises(Undo), backend.transaction():
                 self.filled_anew(backend, spec)
