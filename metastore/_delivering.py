@@ -16,7 +16,6 @@ from metastore._blob import Blob
 from metastore._blobs import blob_of as blob_at
 from metastore._blobs import image_format, joined, most_of, some_blob
 from metastore._fetching import seconds_of
-from metastore._garbage import lease
 from metastore._ids import make_id
 from metastore._location import Location
 from metastore.errors import (
@@ -193,6 +192,7 @@ class Delivering(Attaching):
         the signature ends. Raises StoreUnableError for a store
         that does not sign.
         """
+        from metastore._garbage import lease
         from metastore.stores import Signed, Signs
 
         shelf, spec, stored = self._writable(artifact, field, key)

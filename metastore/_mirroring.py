@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
 from time import monotonic
@@ -14,7 +13,6 @@ from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_of, blobs_of, joined, some_blob
 from metastore._data import Data
-from metastore._garbage import lease
 from metastore._location import Location
 from metastore._results import mirror_result_of
 from metastore._transaction import patiently
@@ -143,6 +141,8 @@ class Mirroring(Verifying):
 
     def _leased(self, order: _Order, due: float) -> float:
         """Keep what lies there from being swept before it is referred to; return when to do so again."""
+        from metastore._garbage import lease
+
         if monotonic() < due:
             return due
         lease(self._engine(), self._configured.url(order.target, self._folder), HELD, "a mirror")
@@ -183,6 +183,8 @@ class Mirroring(Verifying):
 
     def _content_key(self, artifact: Any, algorithm: str, digest: str) -> str:
         """Return where content lies: once per owner, since whoever only knows a digest must not come by the bytes of others."""
+        import hashlib  # OpenSSL, and what keeps leases, take a tenth of the time that importing the engine does
+
         owner = artifact.owner
         whose = "nobody" if owner is None else hashlib.sha256(owner.encode()).hexdigest()[:32]
         return f"{self._folder}/{whose}/{algorithm}-{digest}"
