@@ -60,7 +60,7 @@ def slow(session: nox.Session) -> None:
 def cluster(session: nox.Session) -> None:
     """Run the tests of clusters that fail under load; what is not installed is skipped, with the command that would bring it."""
     tools(session)
-    session.run("pytest", "-m", "cluster", "-rs", *session.posargs)
+    session.run("pytest", "-m", "cluster", "-rsfE", *session.posargs)
 
 
 @nox.session
