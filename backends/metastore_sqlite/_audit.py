@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from metastore.backend import StoredSpec, derived_value, search_words
-from metastore_sqlite._layout import look_ups, quoted, searched
+from metastore.backend import FieldSpec, StoredSpec, derived_value, references, text_mark
+from metastore_sqlite._layout import look_ups, quoted
 from metastore_sqlite._tally import audited
+from metastore_sqlite._words import columns, terms
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["audit"]
 
 
-def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
-    """Yield a sentence per fault in the file, its look-ups, full text and history."""
+def audit(conn: Any, stored: Iterable[StoredSpec], *, marked: bool) -> Iterator[str]:
+    """Yield a sentence per fault in the file, its look-ups, full text (with the marks of blobs, where the file has them there) and history."""
     for (fault,) in conn.execute("PRAGMA integrity_check(20)"):
         if fault != "ok":
             yield f"the file is damaged: {fault}"
@@ -27,9 +28,10 @@ def audit(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
         yield from _identities(conn, table)
         yield from _columns(conn, table)
         yield from _look_ups(conn, table)
-        yield from _search(conn, table)
-    yield from _shared(conn, tables, "_links", "source, field, target", 0)
-    yield from _shared(conn, tables, "_references", "mark, id, field", 1)
+        yield from _search(conn, table, columns(table.spec) if marked else list(table.spec.searched))
+    yield from _links(conn, tables)
+    if not marked:
+        yield from _references(conn, tables)
     yield from _history(conn, tables)
     yield from audited(conn, latest.values())
 
@@ -71,21 +73,28 @@ def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
             yield from _differences(f"{table.spec.name}:{each.field.name}", expected, found)
 
 
-def _shared(conn: Any, tables: list[TypeTable], name: str, columns: str, ident: int) -> Iterator[str]:
-    expected = set()
-    for table in tables:
-        mine = [each for each in table.derived if f"INTO {name} " in each.add]
-        expected |= (
-            {
-                tuple(entry)
-                for row in _rows(conn, table)
-                for each in mine
-                for entry in each.derive(each.field, row[each.at], row[0])
-            }
-            if mine
-            else set()
-        )
-    yield from _differences(name, expected, set(conn.execute(f"SELECT {columns} FROM {name}")))
+def _links(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+    expected = {
+        tuple(entry)
+        for table in tables
+        for each in table.derived
+        if each.field.links
+        for row in _rows(conn, table)
+        for entry in each.derive(each.field, row[each.at], row[0])
+    }
+    yield from _differences("_links", expected, set(conn.execute("SELECT source, field, target FROM _links")))
+
+
+def _references(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+    expected = {
+        (text_mark(each), row[0], field.name)
+        for table in tables
+        for field in table.spec.fields
+        if field.kind in ("blob", "folder")
+        for row in _rows(conn, table)
+        for each in references(field, row[table.spec.position[field.name]])
+    }
+    yield from _differences("_references", expected, set(conn.execute("SELECT mark, id, field FROM _references")))
 
 
 def _differences(name: str, expected: set[Any], found: set[Any]) -> Iterator[str]:
@@ -101,11 +110,10 @@ def _shown(entry: Iterable[Any]) -> str:
     )
 
 
-def _search(conn: Any, table: TypeTable) -> Iterator[str]:
-    fields = searched(table.spec)
+def _search(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> Iterator[str]:
     if not fields:
         return
-    expected = _expected_words(conn, table)
+    expected = _expected_words(conn, table, fields)
     conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {table.text}, instance)")
     try:
         found = set(conn.execute("SELECT doc, col, term FROM temp.metastore_words"))
@@ -115,12 +123,12 @@ def _search(conn: Any, table: TypeTable) -> Iterator[str]:
         yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field[1:]}, row {doc}"
 
 
-def _expected_words(conn: Any, table: TypeTable) -> set[Any]:
+def _expected_words(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> set[Any]:
     at = table.spec.position
     expected = set()
     for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table}"):
-        for field in searched(table.spec):
-            expected |= {(doc, f"_{field.name}", word) for word in search_words(field, row[at[field.name]])}
+        for field in fields:
+            expected |= {(doc, f"_{field.name}", word) for word in terms(field, row[at[field.name]])}
     return expected
 
 

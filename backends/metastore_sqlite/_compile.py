@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from metastore._data import Data
 from metastore._json import encode
 from metastore._lookups import entry_value
 from metastore.backend import FieldSpec, TypeSpec, json_kind, pointer, text_mark
@@ -30,11 +31,11 @@ from metastore.query import (
     Text,
     negations_down,
 )
-from metastore_sqlite._layout import quoted, searched
+from metastore_sqlite._layout import quoted
+from metastore_sqlite._words import holds_blobs, mark, searched
 
-__all__ = ["Conditions", "Fragment", "Specs", "bound_value", "column", "match", "nullable", "one_value", "side"]
+__all__ = ["Conditions", "Fragment", "Known", "bound_value", "column", "match", "nullable", "one_value", "side"]
 
-Specs = Callable[[str], TypeSpec | None]
 Fragment = tuple[str, list[Any]]
 """SQL text and what is bound to it, in order."""
 
@@ -122,11 +123,18 @@ def one_value(spec: TypeSpec, path: Path, alias: str) -> Fragment:
     return f"metastore_pick({whole}, ?)", [encode(path.keys)]
 
 
-class Conditions:
-    """Compiles the predicates of one statement; ``specs`` finds the spec of a link's target."""
+class Known(Data):
+    """What statements are compiled by: the spec of a type by its name, and whether the file has marks in full text, as since revision 2."""
 
-    def __init__(self, specs: Specs) -> None:
-        self._specs, self._aliases = specs, 0
+    spec: Callable[[str], TypeSpec | None]
+    marked: bool = True
+
+
+class Conditions:
+    """Compiles the predicates of one statement."""
+
+    def __init__(self, known: Known) -> None:
+        self._known, self._aliases = known, 0
 
     def of(self, predicate: Predicate, spec: TypeSpec, alias: str) -> Fragment:
         """Return the condition that a predicate holds for ``alias``, a row of the spec's table."""
@@ -170,10 +178,10 @@ class Conditions:
         if spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
-        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ? AND field = ?)", [
-            text_mark(value),
-            leaf.path.field,
-        ]
+        if not self._known.marked:
+            listed = "SELECT id FROM _references WHERE mark = ? AND field = ?"
+            return f"{alias}.id IN ({listed})", [text_mark(value), leaf.path.field]
+        return self._worded(spec, alias, match((mark(value),), (spec.by_name[leaf.path.field],)))
 
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
@@ -262,7 +270,7 @@ class Conditions:
         ]
 
     def _follow(self, leaf: Follow, spec: TypeSpec, alias: str) -> Fragment:
-        target = self._specs(leaf.target)
+        target = self._known.spec(leaf.target)
         if target is None:
             return _FALSE
         self._aliases += 1
@@ -272,7 +280,7 @@ class Conditions:
         return f"{alias}.id IN ({links} WHERE {text})", [leaf.path.field, *bound]
 
     def _followed(self, leaf: Followed, spec: TypeSpec, alias: str) -> Fragment:
-        source = self._specs(leaf.source)
+        source = self._known.spec(leaf.source)
         if source is None:
             return _FALSE
         self._aliases += 1
@@ -289,11 +297,16 @@ class Conditions:
         fields = searched(spec, leaf.fields)
         if not leaf.words or not fields:
             return _FALSE
-        table, asked = quoted(f"{spec.name}:text"), match(leaf.words, fields if leaf.fields else ())
+        return self._worded(spec, alias, match(leaf.words, fields if leaf.fields else ()))
+
+    def _worded(self, spec: TypeSpec, alias: str, asked: str) -> Fragment:
+        table = quoted(f"{spec.name}:text")
         return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [asked]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
-        return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [text_mark(leaf.value)]
+        if not self._known.marked:
+            return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [text_mark(leaf.value)]
+        return self._worded(spec, alias, match((mark(leaf.value),))) if holds_blobs(spec) else _FALSE
 
 
 def bound_value(value: Any) -> Any:

@@ -18,26 +18,30 @@ from sqlite_utils.migrations import Migrations
 
 from metastore.backend import Column, FieldSpec, TypeSpec
 from metastore.errors import DamagedError, NewerRevisionError, NotACatalogError
+from metastore_sqlite import _words as words
 
 __all__ = [
+    "MARKED",
     "REVISION",
     "check_whole",
     "create_search",
     "create_type",
     "drop_type",
-    "is_catalogue",
     "look_ups",
     "prepare",
     "quoted",
-    "searched",
+    "revision_of",
     "widen_type",
 ]
 
 APPLICATION_ID = 0x6D746131
 """``mta1``, in the header of every catalogue file."""
 
-REVISION = 1
+REVISION = 2
 """Of the catalogue's own tables; kept in ``user_version``."""
+
+MARKED = 2
+"""The first revision that keeps the marks of blobs in full text; before, they had a table of their own, ``_references``."""
 
 _STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB"}
 
@@ -82,6 +86,11 @@ def _first(db: Database) -> None:
     db.table("_meta").insert({"key": "catalogue", "value": str(uuid4())})
 
 
+@migrations(name="2: marks of blobs in full text")
+def _second(db: Database) -> None:
+    db.execute("DROP TABLE _references")
+
+
 @lru_cache(maxsize=4096)
 def quoted(name: str) -> str:
     """Return a name as SQL text. Names come from checked specs only, never from a caller's query.
@@ -91,8 +100,8 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def is_catalogue(conn: Any, path: str) -> bool:
-    """Return whether the file is a catalogue of ours, ``False`` where it is empty.
+def revision_of(conn: Any, path: str) -> int:
+    """Return the revision of a catalogue of ours, 0 where the file is empty.
 
     Raises NotACatalogError, NewerRevisionError.
     """
@@ -105,10 +114,10 @@ def is_catalogue(conn: Any, path: str) -> bool:
             raise NewerRevisionError(
                 f"{path} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore"
             )
-        return bool(revision == REVISION)
+        return int(revision)
     if application or conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise NotACatalogError(f"{path} is a SQLite database of something else, no catalogue; give another path")
-    return False
+    return 0
 
 
 def check_whole(conn: Any, path: str) -> None:
@@ -130,7 +139,7 @@ def check_whole(conn: Any, path: str) -> None:
 
 
 def prepare(conn: Any) -> None:
-    """Make or migrate the catalogue's own tables; the caller holds the write transaction."""
+    """Make or migrate the catalogue's own tables; the caller holds the write transaction, and then fills full text."""
     migrations.apply(Database(conn))
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     conn.execute(f"PRAGMA user_version = {REVISION}")
@@ -139,11 +148,6 @@ def prepare(conn: Any) -> None:
 def look_ups(spec: TypeSpec) -> list[FieldSpec]:
     """Return the fields that have a look-up table of their own: indexed lists, and dicts."""
     return [each for each in spec.fields if each.kind == "dict" or (each.kind == "list" and each.index)]
-
-
-def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
-    """Return the fields that full text searches, in order; where there are ``names``, only these."""
-    return [each for each in spec.searched if not names or each.name in names]
 
 
 def create_type(db: Database, spec: TypeSpec) -> None:
@@ -202,8 +206,8 @@ def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
 
 
 def create_search(db: Database, spec: TypeSpec) -> None:
-    """Make the full-text tables of a type, where it has searched fields."""
-    fields = searched(spec)
+    """Make the full-text table of a type, where it has searched fields or blobs."""
+    fields = words.columns(spec)
     if not fields:
         return
     names = ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
@@ -223,7 +227,7 @@ def drop_type(db: Database, spec: TypeSpec) -> None:
 
 
 def _search_tables(spec: TypeSpec) -> tuple[str, ...]:
-    return (f"{spec.name}:text",) if searched(spec) else ()
+    return (f"{spec.name}:text",) if words.columns(spec) else ()
 
 
 def widen_type(db: Database, old: TypeSpec, new: TypeSpec) -> None:

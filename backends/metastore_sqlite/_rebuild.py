@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -10,10 +10,11 @@ from sqlite_utils import Database
 from metastore._declare import default_from
 from metastore._values import to_column
 from metastore.backend import Change, Column, Row, TypeSpec, derived_value
-from metastore_sqlite._layout import create_search, create_type, drop_type, look_ups, quoted, searched
+from metastore_sqlite._layout import create_search, create_type, drop_type, look_ups, quoted
+from metastore_sqlite._words import columns, holds_blobs
 from metastore_sqlite._writer import TypeTable
 
-__all__ = ["derive_again", "refill"]
+__all__ = ["derive_again", "mark_again", "refill"]
 
 
 def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
@@ -30,9 +31,7 @@ def derive_again(conn: Any, old: TypeSpec, new: TypeSpec) -> None:
             _derive_column(conn, table, column)
     had = {each.name for each in look_ups(old)}
     _fill_look_ups(conn, table, {each.name for each in look_ups(new) if each.name not in had})
-    if [(each.name, each.search > 0) for each in searched(old)] != [
-        (each.name, each.search > 0) for each in searched(new)
-    ]:
+    if [each.name for each in columns(old)] != [each.name for each in columns(new)]:
         _search_again(conn, table)
 
 
@@ -52,6 +51,12 @@ def _fill_look_ups(conn: Any, table: TypeTable, names: set[str]) -> None:
                 each.add,
                 [entry for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])],
             )
+
+
+def mark_again(conn: Any, specs: Iterable[TypeSpec]) -> None:
+    """Put the marks of blobs into full text, which a file of revision 1 has not there."""
+    for spec in filter(holds_blobs, specs):
+        _search_again(conn, TypeTable(spec))
 
 
 def _search_again(conn: Any, table: TypeTable) -> None:

@@ -10,8 +10,9 @@ from attrs import frozen
 from metastore._json import encode
 from metastore.backend import TypeSpec
 from metastore.query import And, Contains, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
-from metastore_sqlite._compile import Conditions, Fragment, Specs, bound_value, column, match, nullable, one_value, side
-from metastore_sqlite._layout import quoted, searched
+from metastore_sqlite._compile import Conditions, Fragment, Known, bound_value, column, match, nullable, one_value, side
+from metastore_sqlite._layout import quoted
+from metastore_sqlite._words import searched
 
 __all__ = ["DELETED", "aggregate", "closure", "neighbours", "select"]
 
@@ -37,9 +38,9 @@ class _Term:
     nullable: bool
 
 
-def select(spec: TypeSpec, query: Query, columns: str, specs: Specs) -> Fragment:
+def select(spec: TypeSpec, query: Query, columns: str, known: Known) -> Fragment:
     """Return the statement of a query's rows: ``columns`` of alias ``t``."""
-    conditions = Conditions(specs)
+    conditions = Conditions(known)
     if (page := _one_element(spec, query)) is not None:
         return _page_of(spec, page, query.limit, columns)
     source, bound, where = _source(spec, query)
@@ -231,9 +232,9 @@ def _latest(spec: TypeSpec, text: str, bound: list[Any]) -> Fragment:
     )
 
 
-def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequence[Measure], specs: Specs) -> Fragment:
+def aggregate(spec: TypeSpec, query: Query, by: Sequence[Path], measures: Sequence[Measure], known: Known) -> Fragment:
     """Return the statement of groups and their measures; a free JSON path gives its kind and its value."""
-    conditions = Conditions(specs)
+    conditions = Conditions(known)
     source = f"{quoted(spec.name)} AS t"
     groups: list[Fragment] = []
     order: list[str] = []

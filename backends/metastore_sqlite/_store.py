@@ -42,8 +42,9 @@ from metastore_sqlite import _statements as statements
 from metastore_sqlite import _tally as tally
 from metastore_sqlite._adopting import hold
 from metastore_sqlite._audit import audit
+from metastore_sqlite._compile import Known
 from metastore_sqlite._connection import Connections, Local, driver, translated
-from metastore_sqlite._rebuild import derive_again, refill
+from metastore_sqlite._rebuild import derive_again, mark_again, refill
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
@@ -169,8 +170,11 @@ class SqliteStore:
             raise CatalogUrlError(f"there is no catalogue {self.path} to open read-only")
         conn = self._connections.local().conn
         layout.check_whole(conn, self.path)
-        if not layout.is_catalogue(conn, self.path):
+        revision = layout.revision_of(conn, self.path)
+        if revision < layout.REVISION and not (revision and self.read_only):
             self._make(conn)
+            revision = layout.REVISION
+        self._known = Known(self._spec, marked=revision >= layout.MARKED)
         self.catalogue: str = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()[0]
         self.specs()
 
@@ -179,8 +183,9 @@ class SqliteStore:
             raise NotACatalogError(f"{self.path} is empty, no catalogue; open it for writing once to make it one")
         conn.execute("PRAGMA journal_mode = WAL")
         with _Scope(self):
-            if not layout.is_catalogue(conn, self.path):
+            if layout.revision_of(conn, self.path) < layout.REVISION:
                 layout.prepare(conn)
+                mark_again(conn, self._every_type())
 
     # types
 
@@ -403,7 +408,7 @@ class SqliteStore:
 
     def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
         try:
-            return compile(*asked, self._spec)
+            return compile(*asked, self._known)
         except RecursionError:
             raise QueryError("the query nests too deeply to be answered; ask in parts") from None
 
@@ -470,7 +475,7 @@ class SqliteStore:
         conn = self._connections.local().conn
         try:
             conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
-            yield from audit(conn, self.specs())
+            yield from audit(conn, self.specs(), marked=self._known.marked)
             conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:
             raise translated(refused, self.path) from refused

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from metastore._json import encode
-from metastore._text import WORD_LENGTH
 from metastore.backend import (
     Change,
     FieldSpec,
@@ -20,12 +19,11 @@ from metastore.backend import (
     id_taken,
     items,
     link_entries,
-    reference_entries,
     repeated,
-    search_words,
 )
 from metastore.errors import DuplicateError
-from metastore_sqlite._layout import look_ups, quoted, searched
+from metastore_sqlite import _words as words
+from metastore_sqlite._layout import look_ups, quoted
 
 __all__ = ["TypeTable", "add_changes"]
 
@@ -37,7 +35,6 @@ _USED = "SELECT id FROM _identity WHERE id IN (SELECT metastore_bytes(value) FRO
 _USED_ONE = "SELECT id FROM _identity WHERE id = ? AND state <> 'foreign'"
 _FOREIGN = "INSERT OR IGNORE INTO _identity (id, type, state) VALUES (?, '', 'foreign')"
 _ADD_LINK = "INSERT INTO _links (source, field, target) VALUES (?, ?, ?)"
-_ADD_REFERENCE = "INSERT INTO _references (mark, id, field) VALUES (?, ?, ?)"
 
 Derive = Callable[[FieldSpec, Any, bytes], Iterable[Sequence[Any]]]
 
@@ -76,14 +73,6 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
         if field.links:
             yield _Derived(
                 spec, field, link_entries, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
-            )
-        elif field.kind in ("blob", "folder"):
-            yield _Derived(
-                spec,
-                field,
-                reference_entries,
-                _ADD_REFERENCE,
-                "DELETE FROM _references WHERE mark = ? AND id = ? AND field = ?",
             )
     for field in look_ups(spec):
         table = quoted(f"{spec.name}:{field.name}")
@@ -138,14 +127,14 @@ class TypeTable:
         self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
-        self._searched = tuple((each, spec.position[each.name]) for each in searched(spec))
+        self._worded = tuple((each, spec.position[each.name]) for each in words.columns(spec))
         self._name_search()
 
     def _name_search(self) -> None:
         name = self.spec.name
         text = quoted(f"{name}:text")
-        fields = ", ".join(quoted(f"_{each.name}") for each, _ in self._searched)
-        marks = ", ".join("?" * len(self._searched))
+        fields = ", ".join(quoted(f"_{each.name}") for each, _ in self._worded)
+        marks = ", ".join("?" * len(self._worded))
         self.text = text
         self._add_text = f"INSERT INTO {text} (rowid, {fields}) VALUES (?, {marks})"
         self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
@@ -188,12 +177,12 @@ class TypeTable:
             if found:
                 found.sort()  # neighbours in the look-up are written one after the other
                 _add(many, add, found)
-        if self._searched:
+        if self._worded:
             many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, last + 1)])
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
     def _texts(self, row: Row) -> list[str]:
-        return [_indexed_text(field, row[at]) for field, at in self._searched]
+        return [words.text(field, row[at]) for field, at in self._worded]
 
     def replace(self, conn: Any, tx: int, before: Row, after: Row, change: Change) -> bool:
         """Write what changed, if the stored revision still is that of ``before``."""
@@ -216,7 +205,7 @@ class TypeTable:
         for each in self.derived:
             if each.at in changed:
                 self._move(conn, each, before, after)
-        if any(at in changed for _, at in self._searched):
+        if any(at in changed for _, at in self._worded):
             number = conn.execute(self._number_of, (before[0],)).fetchone()[0]
             conn.execute(self._drop_text, (number, *self._texts(before)))
             conn.execute(self._add_text, (number, *self._texts(after)))
@@ -236,7 +225,7 @@ class TypeTable:
 
     def take(self, conn: Any, before: Row) -> bool:
         """Take a row and what is derived from it away; its id is deleted."""
-        number = conn.execute(self._number_of, (before[0],)).fetchone() if self._searched else None
+        number = conn.execute(self._number_of, (before[0],)).fetchone() if self._worded else None
         if conn.execute(self.delete_row, (before[0], before[self._revision])).rowcount != 1:
             return False
         for each in self.derived:
@@ -254,13 +243,6 @@ class TypeTable:
     def held(self, conn: Any, row: Row) -> bool:
         """Return whether another holds the row's unique key; the write lock keeps the answer true."""
         return row[-2] is not None and conn.execute(self._held_one, (row[-2], row[0])).fetchone() is not None
-
-
-def _indexed_text(field: FieldSpec, value: str | None) -> str:
-    """The words of a column, for FTS5's tokenizer to split at spaces; short ASCII text (and JSON of such) it splits as we would."""
-    if value is not None and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
-        return value
-    return " ".join(search_words(field, value))
 
 
 def _keys(rows: Sequence[Row]) -> str:

@@ -15,8 +15,7 @@ from metastore_sqlite import open_backend
 DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
     "UPDATE _links SET field = 'other' WHERE field = 'parent'",
-    "DELETE FROM _references",
-    "INSERT INTO _references VALUES (x'00', x'00', 'disk')",
+    "INSERT INTO \"images:text\" (rowid, _disk) VALUES (1, '\xa7ab')",
     "DELETE FROM _identity WHERE state = 'foreign'",
     "UPDATE _identity SET state = 'deleted' WHERE state = 'live'",
     'DELETE FROM "images:tags"',

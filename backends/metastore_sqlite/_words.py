@@ -1,0 +1,53 @@
+"""What stands in a type's full text: the words of its searched fields, and the marks of its blobs.
+
+A mark stands for a url or a digest, so that who refers to it is found. Marks are random, and a look-up table of its own had each of them on a
+page of its own: two thirds of the pages that a bulk write touched (measured). Full text is written a commit at a time and merged later.
+"""
+
+from __future__ import annotations
+
+from metastore._text import WORD_LENGTH
+from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_mark
+
+__all__ = ["columns", "holds_blobs", "mark", "searched", "terms", "text"]
+
+_BEFORE = "\xa7"
+"""No word has a section sign, and FTS5 takes it for a part of one: no word is a mark."""
+
+
+def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
+    """Return the fields that full text searches, in order; where there are ``names``, only these."""
+    return [each for each in spec.searched if not names or each.name in names]
+
+
+def columns(spec: TypeSpec) -> list[FieldSpec]:
+    """Return the fields that have a column in the full-text table: what is searched, then what holds blobs."""
+    return [*spec.searched, *filter(_blobs, spec.fields)]
+
+
+def holds_blobs(spec: TypeSpec) -> bool:
+    """Return whether artifacts of a type can refer to bytes."""
+    return any(map(_blobs, spec.fields))
+
+
+def _blobs(field: FieldSpec) -> bool:
+    return field.kind in ("blob", "folder")
+
+
+def mark(reference: str) -> str:
+    """Return the mark of a url, or of a digest as ``algorithm:hex``."""
+    return _BEFORE + text_mark(reference).hex()
+
+
+def terms(field: FieldSpec, value: str | None) -> list[str]:
+    """Return the words, or the marks, of a row's column."""
+    if _blobs(field):
+        return [mark(each) for each in references(field, value)]
+    return search_words(field, value)
+
+
+def text(field: FieldSpec, value: str | None) -> str:
+    """Return what FTS5's tokenizer splits at spaces into the terms; short ASCII text (and JSON of such) it splits as we would."""
+    if value is not None and field.search and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
+        return value
+    return " ".join(terms(field, value))
