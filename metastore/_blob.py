@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from metastore._json import decode, encode
-from metastore._location import URL_LENGTH, Location, plain_locations
+from metastore._location import URL_LENGTH, Location, plain_locations, usual_url
 from metastore.errors import ValidationError, nearest
 
 __all__ = ["DIGEST_LENGTHS", "PROOFS", "URL_LENGTH", "Blob", "Location", "combined"]
@@ -19,6 +19,8 @@ PROOFS = ("sha256", "sha512", "sha384", "blake3")
 """The algorithms whose digests prove bytes, in the order they are preferred; the others are carried for old clients and never decide."""
 
 _HEX = re.compile(r"[0-9a-f]+")
+_usual_digest, _usual_type = re.compile(r"[0-9a-f]{64}").fullmatch, re.compile(r"[!-~]{1,255}").fullmatch
+"""What most blobs have passes by one look; all else is judged, and refused, word by word."""
 
 
 def _checked_digest(algorithm: str, digest: Any) -> tuple[str, str]:
@@ -85,13 +87,18 @@ class Blob:
     ) -> None:
         plain: dict[str, Any] = {}
         if sha256 is not None or digests:
-            plain["digests"] = _plain_digests(sha256, digests or {})
+            usual = not digests and type(sha256) is str and _usual_digest(sha256)
+            plain["digests"] = {"sha256": sha256} if usual else _plain_digests(sha256, digests or {})
         if url is not None or locations:
-            plain["locations"] = plain_locations([*locations] if url is None else [url, *locations])
+            usual = not locations and type(url) is str and usual_url(url)
+            plain["locations"] = (
+                [{"url": url}] if usual else plain_locations([*locations] if url is None else [url, *locations])
+            )
         if media_type is not None:
-            plain["media_type"] = _checked_media_type(media_type)
+            usual = type(media_type) is str and _usual_type(media_type)
+            plain["media_type"] = media_type if usual else _checked_media_type(media_type)
         if size is not None:
-            plain["size"] = _checked_size(size)
+            plain["size"] = size if type(size) is int and 0 <= size < 2**63 else _checked_size(size)
         _put(self, "_stored", plain)
 
     @classmethod
@@ -114,7 +121,8 @@ class Blob:
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as JSON types, what is not known left out (see `metastore.backend`); not to be changed."""
-        return self._plain
+        stored = self._stored
+        return stored if type(stored) is dict else self._plain
 
     @property
     def size(self) -> int | None:

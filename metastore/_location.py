@@ -11,7 +11,7 @@ from metastore._data import EMPTY, Data
 from metastore._json import decode, encode
 from metastore.errors import ValidationError, nearest
 
-__all__ = ["STATES", "URL_LENGTH", "Location", "check_url", "plain_locations"]
+__all__ = ["STATES", "URL_LENGTH", "Location", "check_url", "plain_locations", "usual_url"]
 
 URL_LENGTH = 2048
 METADATA_LENGTH = 4096
@@ -19,6 +19,8 @@ STATES = ("active", "disabled", "pending_delete")
 """Bytes are read from active locations only; of the others it is known that they are, or were, there."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]*")
+usual_url = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[\w./:~+=,-]{0,1900}", re.ASCII).fullmatch
+"""Matches a url that needs no look at its parts: nothing in it can be a secret."""
 _STORE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _SECRETS = {
     "signature", "sig", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "temp_url_sig",

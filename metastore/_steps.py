@@ -51,6 +51,8 @@ def stepped(shelf: Shelf, row: Row, step: Step | Put, access: Access | None, tim
 
     Raises TransitionError, FrozenFieldError, ForbiddenError, ValidationError, UnknownFieldError.
     """
+    if type(step) is dict:
+        return _updated(shelf, row, step, access)
     if isinstance(step, str):
         return _acted(shelf, row, step, access, time)
     if isinstance(step, Put):

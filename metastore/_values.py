@@ -346,8 +346,33 @@ def _blob_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
     return write
 
 
-_TEXT = {str}
-_USUAL = {"list": _texts_writer, "blob": _blob_writer}
+def _folder_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    limits = (
+        spec.max_size,
+        spec.max_total_size,
+        spec.max_items,
+        spec.min_items,
+        *spec.allowed_keys,
+        *spec.required_keys,
+    )
+    usual = all(each is None for each in limits)
+
+    def write(value: Any, where: str) -> Any:
+        if usual and type(value) is dict and set(map(type, value)) == _TEXT and set(map(type, value.values())) == _BLOB:
+            joined = "".join(value)
+            if joined.isascii() and "\0" not in joined:
+                return encode({name: blob.to_plain() for name, blob in value.items()})
+        return to_column(spec, value, where)
+
+    return write
+
+
+def _link_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
+    return lambda value, where: value.id.bytes if type(value) is Link else to_column(spec, value, where)
+
+
+_TEXT, _BLOB = {str}, {Blob}
+_USUAL = {"list": _texts_writer, "blob": _blob_writer, "folder": _folder_writer, "link": _link_writer}
 
 
 def to_plain(spec: FieldSpec, value: Any, where: str) -> Any:

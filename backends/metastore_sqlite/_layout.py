@@ -180,17 +180,19 @@ def _column(column: Column) -> str:
     return f"{quoted(column.name)} {_STORAGE[column.storage]}"
 
 
-def _index(db: Database, spec: TypeSpec, columns: list[str]) -> None:
-    """Index by the columns, then the id: a page in id order is a range scan."""
+def _index(db: Database, spec: TypeSpec, columns: list[str], *, paged: bool = True) -> None:
+    """Index by the columns, then the id: a page in id order is a range scan. Where hardly two rows are equal the id would only widen it."""
+    ends = ["id"] if paged else []
     db.table(spec.name).create_index(
-        [*columns, "id"], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True
+        [*columns, *ends], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True
     )
 
 
 def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
     if not field.index or field.kind == "list":
         return
-    _index(db, spec, [f"{field.name}__key", field.name] if field.kind == "version" else [field.name])
+    columns = [f"{field.name}__key", field.name] if field.kind == "version" else [field.name]
+    _index(db, spec, columns, paged=field.kind not in ("float", "datetime"))
     if field.folded:
         _index(db, spec, [f"{field.name}__folded"])
 

@@ -49,6 +49,8 @@ from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
 
+_GENERATION = "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)"
+
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
     """Return the opened catalogue file of a path or ``sqlite:///path``."""
@@ -211,9 +213,7 @@ class SqliteStore:
     def generation(self) -> int:
         """Return how many specs are stored in all."""
         local = self._connections.local()
-        count, latest = self._read(
-            "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)", ()
-        )[0]
+        count, latest = self._asked(local, _GENERATION, ())[0]
         if local.depth:
             local.latest = latest or 0
         return int(count)
@@ -354,7 +354,9 @@ class SqliteStore:
     # reading
 
     def _read(self, sql: str, bound: Sequence[Any]) -> list[Any]:
-        local = self._connections.local()
+        return self._asked(self._connections.local(), sql, bound)
+
+    def _asked(self, local: Local, sql: str, bound: Sequence[Any]) -> list[Any]:
         try:
             with local.busy:
                 found: list[Any] = local.conn.execute(sql, bound).fetchall()

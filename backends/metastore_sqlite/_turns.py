@@ -34,11 +34,18 @@ _SETLK, _GETLK = getattr(fcntl, "F_OFD_SETLK", None), getattr(fcntl, "F_OFD_GETL
 _LOCK, _DEADLINE = struct.Struct("hhqqi0q"), struct.Struct("=d")
 
 
+_ASKED = {
+    (byte, kind): _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0)
+    for byte in (NEXT, NOW)
+    for kind in (fcntl.F_WRLCK, fcntl.F_UNLCK)
+}
+
+
 def _try(fd: int, byte: int, kind: int) -> bool:
     if _SETLK is None:
         return True
     try:
-        fcntl.fcntl(fd, _SETLK, _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0))
+        fcntl.fcntl(fd, _SETLK, _ASKED[byte, kind])
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -42,7 +42,7 @@ def mark(reference: str) -> str:
 def terms(field: FieldSpec, value: str | None) -> list[str]:
     """Return the words, or the marks, of a row's column."""
     if _blobs(field):
-        return [mark(each) for each in references(field, value)]
+        return list(map(mark, references(field, value)))
     return search_words(field, value)
 
 

@@ -122,12 +122,15 @@ class TypeTable:
         self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
         last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
-        self._free = f"SELECT ({_USED}), ({self._held}), ({last})"
+        self._free = (
+            f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), ({last})"
+        )
         self._holder = f"SELECT ({self._held}), ({last})"
         self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
         self._worded = tuple((each, spec.position[each.name]) for each in words.columns(spec))
+        self._words_at = frozenset(at for _, at in self._worded)
         self._name_search()
 
     def _name_search(self) -> None:
@@ -149,7 +152,8 @@ class TypeTable:
             used, held, last = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
         else:
             ids = [row[0] for row in rows]
-            used, held, last = conn.execute(self._free, (encode(ids), _keys(rows))).fetchone()
+            # ids that were made just now are beyond all that are known, which one look tells
+            used, held, last = conn.execute(self._free, (min(ids), encode(ids), _keys(rows))).fetchone()
             used, held = used or repeated(ids), _clash(rows, held)
         if used is not None:
             raise id_taken(used)
@@ -205,7 +209,7 @@ class TypeTable:
         for each in self.derived:
             if each.at in changed:
                 self._move(conn, each, before, after)
-        if any(at in changed for _, at in self._worded):
+        if not self._words_at.isdisjoint(changed):
             number = conn.execute(self._number_of, (before[0],)).fetchone()[0]
             conn.execute(self._drop_text, (number, *self._texts(before)))
             conn.execute(self._add_text, (number, *self._texts(after)))
