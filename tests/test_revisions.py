@@ -7,6 +7,7 @@ import importlib.util
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -98,6 +99,20 @@ def test_every_index_answers(catalog):
         thing.files["a b"].url == "s3://b/3",
     ]
     assert [[each.id for each in catalog.find(thing, wanted)] for wanted in asked] == [[RICH]] * len(asked)
+
+
+def test_who_refers_to_bytes_is_told_without_writing(path):
+    before = path.read_bytes()
+    with Catalog.open(str(path), mode="ro") as catalog:
+        asked = [references("s3://b/3"), references("sha256:" + "cd" * 32)]
+        assert [[each.id for each in catalog.find(Record, wanted)] for wanted in asked] == [[RICH]] * 2
+    assert path.read_bytes() == before
+
+
+def test_to_open_it_for_writing_makes_it_a_file_of_today_s(path, catalog):
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (layout.REVISION,)
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_references'").fetchall()
 
 
 def test_updates_and_the_widened_and_migrated_types_are_there(catalog):

@@ -5,12 +5,14 @@ from functools import partial
 
 import pytest
 
+from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
 from metastore.query import Compare, Followed, Path, Query
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import type_spec
 from metastore.testing._suite_usage import IMAGES, begun, image, insert
 from metastore_sqlite import open_backend
+from metastore_sqlite._words import mark
 
 DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
@@ -74,6 +76,47 @@ def test_what_links_here_is_found_from_the_side_that_the_condition_is_on(tmp_pat
     assert re.search(r"SEARCH t USING INDEX \S+ \(id=\?\)", plan)
     assert re.search(r"SEARCH t1 USING (COVERING )?INDEX members:member \(member=\?\)", plan)
     assert "SCAN" not in plan
+
+
+class Disk(Artifact, type_name="disks"):
+    file: Field[Blob | None] = field(default=None)
+    parts: Field[dict[str, Blob]] = field(factory=dict)
+
+
+@pytest.fixture
+def disks(tmp_path):
+    with Catalog.open(f"{tmp_path}/catalog.db", types=[Disk]) as catalog:
+        yield catalog
+
+
+def test_no_search_for_words_finds_the_mark_of_a_blob(disks):
+    disks.add(Disk(name="one", file=Blob("s3://b/k", sha256="ab" * 32)))
+    told = [mark("s3://b/k"), mark(f"sha256:{'ab' * 32}")]
+    assert [disks.count(Disk, matches(each)) for each in (*told, *(each[1:] for each in told), "s3", "b", "k")] == [
+        0
+    ] * 7
+    disks.add(Disk(name="two", description=told[0]))
+    assert [each.name for each in disks.find(Disk, matches(told[0]))] == ["two"]
+    assert [each.name for each in disks.find(Disk, references("s3://b/k"))] == ["one"]
+
+
+def test_a_mark_is_told_apart_by_the_field_that_has_it(disks):
+    blob = Blob("s3://b/k", sha256="ab" * 32)
+    disks.add(Disk(name="one", file=blob))
+    two = disks.add(Disk(name="two", parts={"a": blob}))
+    assert [each.name for each in disks.find(Disk, Disk.file.url == "s3://b/k")] == ["one"]
+    assert disks.count(Disk, references("s3://b/k")) == 2
+    disks.update(two, parts={})
+    assert disks.count(Disk, references("s3://b/k")) == 1
+    assert disks.check() == []
+
+
+def test_references_are_searched_for_and_not_scanned(disks):
+    disks.add(Disk(name="one", file=Blob("s3://b/k")))
+    for wanted in (references("s3://b/k"), Disk.file.url == "s3://b/k"):
+        plan = disks.find(Disk, wanted).explain().plan
+        assert "VIRTUAL TABLE INDEX" in plan
+        assert "SCAN t\n" not in f"{plan}\n"
 
 
 @pytest.fixture
