@@ -15,10 +15,9 @@ from operator import itemgetter
 from typing import Any, get_args
 from uuid import UUID, SafeUUID
 
-import attrs
-
 from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
 from metastore._blob import Blob
+from metastore._data import NO_DEFAULT
 from metastore._declare import default_from, hint_of
 from metastore._ids import read_id
 from metastore._json import decode, encode
@@ -230,7 +229,7 @@ class Codec:
         """Return the value of a field that was not given. Raises ValidationError where one is required."""
         if spec.name == "id" or spec.hook:
             declared = self.cls.__fields_by_name__.get(spec.name)
-            if declared is not None and declared.options["_default"] is not attrs.NOTHING:
+            if declared is not None and declared.options["_default"] is not NO_DEFAULT:
                 return declared.options["_default"].factory()
         if spec.required and not spec.optional:
             raise ValidationError(f"expected a value at $.{spec.name}, got none")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import time
 from uuid import UUID, SafeUUID
 
@@ -22,7 +21,7 @@ def _draw() -> int:
     try:
         return _tails.pop()
     except IndexError:
-        _tails.extend(tail >> 2 for tail in struct.unpack("128Q", os.urandom(1024)))
+        _tails.extend(tail >> 2 for tail in memoryview(os.urandom(1024)).cast("Q"))
         return _draw()
 
 

@@ -14,6 +14,7 @@ from metastore import Artifact, Catalog, Field, field
 from metastore._data import Data
 
 HEAVY = (
+    "attr",
     "sqlite3",
     "sqlite_utils",
     "cattrs",
