@@ -45,6 +45,7 @@ from metastore_sqlite._adopting import hold
 from metastore_sqlite._audit import audit
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, refill
+from metastore_sqlite._shapes import Shapes
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
@@ -156,6 +157,7 @@ class SqliteStore:
         self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
         self._tables: dict[str, TypeTable] = {}
         self._latest: dict[str, TypeSpec] = {}
+        self._shapes = Shapes()
         try:
             self._open()
         except driver.Error as refused:
@@ -401,7 +403,7 @@ class SqliteStore:
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         table = self._tables.get(spec.digest) or self._table(spec)
-        return self._read(*self._compiled(statements.select, spec, query, table.qualified))
+        return self._read(*self._compiled(self._shapes.select, spec, query, table.qualified))
 
     def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
         try:
@@ -442,7 +444,7 @@ class SqliteStore:
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
-        sql, bound = self._compiled(statements.select, spec, query, self._table(spec).qualified)
+        sql, bound = self._compiled(self._shapes.select, spec, query, self._table(spec).qualified)
         steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
         return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
 
