@@ -164,7 +164,8 @@ class Binder:
         if isinstance(predicate, References):
             return self._references(predicate)
         if isinstance(predicate, Matches):
-            return Matches(predicate.words, self._searched(predicate.fields))
+            fields = self._searched(predicate.fields)
+            return predicate if fields == predicate.fields else Matches(predicate.words, fields)
         return self._leaf(predicate)
 
     def _follow(self, predicate: Follow, depth: int) -> Predicate:

@@ -56,7 +56,7 @@ def _plain_digests(sha256: str | None, others: Mapping[str, str]) -> dict[str, s
     return dict(sorted(_checked_digest(*proof) for proof in {**others, **proofs}.items()))
 
 
-_new, _put = object.__new__, object.__setattr__
+_new = object.__new__
 
 
 class Blob:
@@ -99,7 +99,7 @@ class Blob:
             plain["media_type"] = media_type if usual else _checked_media_type(media_type)
         if size is not None:
             plain["size"] = size if type(size) is int and 0 <= size < 2**63 else _checked_size(size)
-        _put(self, "_stored", plain)
+        _put_stored(self, plain)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any] | str) -> Blob:
@@ -108,7 +108,7 @@ class Blob:
         A mapping must not be changed any more; a text is read when something is asked of the blob.
         """
         blob = _new(cls)
-        _put(blob, "_stored", plain)
+        _put_stored(blob, plain)
         return blob
 
     @property
@@ -116,7 +116,7 @@ class Blob:
         stored = self._stored
         if isinstance(stored, str):
             stored = decode(stored)
-            _put(self, "_stored", stored)
+            _put_stored(self, stored)
         return stored
 
     def to_plain(self) -> dict[str, Any]:
@@ -201,6 +201,9 @@ class Blob:
         known += [f"{name}={digest[:12]}…" for name, digest in self.digests.items()]
         known += [] if self.proof else ["unverified"]
         return f"Blob({', '.join(known)})"
+
+
+_put_stored = Blob.__dict__["_stored"].__set__
 
 
 def combined(parts: Mapping[str, Blob]) -> str:

@@ -1,4 +1,4 @@
-"""From a class body to a type: its fields checked, its constructor made by attrs, its spec at first use."""
+"""From a class body to a type: its fields checked, its constructor made, its spec at first use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, get_args, get_origin
 
-import attrs
-
-from metastore._data import evolve
+from metastore._data import NO_DEFAULT, Factory, evolve
 from metastore._declare import Unresolved, check_value, field_spec, hints_of
-from metastore._field import NO_DEFAULT, Field, Properties, SystemVersion
+from metastore._field import Field, Properties, SystemVersion
 from metastore._hooks import check_hooks
 from metastore._lifecycle import ACTIONS, Lifecycle, Transition, check_lifecycle
 from metastore._link import Link
@@ -50,7 +48,7 @@ def build(cls: Any, keywords: Mapping[str, Any], module: Any, local: Any) -> Non
     _declare_own(cls, module, local)
     cls.__fields_by_name__ = _inherited(cls)
     if type_name is not None:
-        _let_attrs_build(cls)
+        _construct(cls)
         _check_lived(cls, cls.__lifecycle__)
         check_hooks(cls, cls.__lifecycle__)
     cls.__spec__ = cls.__hooks__ = None
@@ -112,7 +110,7 @@ def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
 
 def _check_default(where: str, given: Any) -> None:
     made = given.options["_default"]
-    if made is not NO_DEFAULT and not isinstance(made, attrs.Factory) and given.spec.name != "version":  # type: ignore[arg-type]
+    if made is not NO_DEFAULT and not isinstance(made, Factory) and given.spec.name != "version":
         check_value(f"{where}: the default", given.spec, made)
 
 
@@ -139,8 +137,9 @@ def _default_words(cls: Any, name: str, given: Any) -> dict[str, Any]:
     made = given.options["_default"]
     if made is NO_DEFAULT:
         return {"required": given.options["_init"]}
-    if isinstance(made, attrs.Factory):  # type: ignore[arg-type]
-        plain: Any = {list: [], dict: {}}.get(made.factory)
+    if isinstance(made, Factory):
+        empty: dict[Any, Any] = {list: [], dict: {}}
+        plain = empty.get(made.factory)
         return {"required": False, "default": plain, "hook": plain is None and name != "id"}
     return {"required": False, "default": _plain_default(cls, name, made)}
 
@@ -164,21 +163,14 @@ def _inherited(cls: type) -> dict[str, Any]:
     return found
 
 
-def _let_attrs_build(cls: Any) -> None:
-    these = {name: _attrs_field(cls, name, each) for name, each in cls.__fields_by_name__.items()}
-    attrs.define(cls, these=these, frozen=True, slots=False, kw_only=True, eq=False, repr=False)
+def _construct(cls: Any) -> None:
+    from metastore._classes import construct  # attrs, at first use
 
-
-def _attrs_field(cls: Any, name: str, given: Any) -> Any:
-    made = given.options["_default"]
-    if name == "version":
-        scheme = cls.__scheme__
-        return attrs.field(default=Version(default(scheme), scheme), converter=_to_version(scheme))
-    if name == "id":
-        return attrs.field(default=made, converter=_to_id)
-    if name == "status":
-        return attrs.field(default=cls.__lifecycle__.initial)
-    return attrs.field(default=made, init=given.options["_init"])
+    scheme, fields = cls.__scheme__, cls.__fields_by_name__
+    usual = {"version": Version(default(scheme), scheme), "status": cls.__lifecycle__.initial}
+    made = {name: usual.get(name, each.options["_default"]) for name, each in fields.items()}
+    unset = frozenset(name for name, each in fields.items() if not each.options["_init"])
+    construct(cls, made, {"id": _to_id, "version": _to_version(scheme)}, unset)
 
 
 def _to_version(scheme: str) -> Callable[[Any], Any]:

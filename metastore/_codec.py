@@ -15,17 +15,17 @@ from operator import itemgetter
 from typing import Any, get_args
 from uuid import UUID, SafeUUID
 
-import attrs
-
 from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
 from metastore._blob import Blob
+from metastore._data import NO_DEFAULT
 from metastore._declare import default_from, hint_of
+from metastore._ids import read_id
 from metastore._json import decode, encode
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._text import fold
 from metastore._values import EPOCH, column_writer, to_column
-from metastore._version import Version, sort_key
+from metastore._version import Version, canonical, known_key
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
 __all__ = ["Codec", "content_digest"]
@@ -39,10 +39,11 @@ NOTHING: Mapping[str, Any] = {}
 _NO_OBJECT = object()
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
 _UNKNOWN = SafeUUID.unknown
-_new, _put = object.__new__, object.__setattr__
+_new = object.__new__
 _MADE_BY_DECODE = ("id", "version", "hidden", "protected", "created_at", "updated_at")
 _trusted = Version.trusted
 _put_int, _put_safe = UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
+_put_target, _put_leads = Link.__dict__["id"].__set__, Link.__dict__["_leads"].__set__
 
 
 class Codec:
@@ -200,11 +201,11 @@ class Codec:
             value = row[at]
             if value is not None:
                 values[at] = read(value)
-        named = dict(zip(self._names, values))  # noqa: B905 - a row goes on with what is derived
+        made = _new(self.cls)
+        named = made.__dict__
+        named.update(zip(self._names, values))  # noqa: B905 - a row goes on with what is derived
         for name in self._lost:
             del named[name]
-        made = _new(self.cls)
-        _put(made, "__dict__", named)
         return made
 
     def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,6 +215,8 @@ class Codec:
 
     def version_text(self, version: Any) -> str:
         """Return the canonical text of a version of this type. Raises VersionError."""
+        if type(version) is str:
+            return canonical(version, self._scheme)
         found: str = to_column(self.spec.by_name["version"], version, "$.version")
         return found
 
@@ -226,7 +229,7 @@ class Codec:
         """Return the value of a field that was not given. Raises ValidationError where one is required."""
         if spec.name == "id" or spec.hook:
             declared = self.cls.__fields_by_name__.get(spec.name)
-            if declared is not None and declared.options["_default"] is not attrs.NOTHING:
+            if declared is not None and declared.options["_default"] is not NO_DEFAULT:
                 return declared.options["_default"].factory()
         if spec.required and not spec.optional:
             raise ValidationError(f"expected a value at $.{spec.name}, got none")
@@ -323,14 +326,9 @@ def _usual(spec: FieldSpec, declared: Any) -> Any:
 def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:
     for each in spec.fields:
         if each.kind == "version":
-            yield spec.position[f"{each.name}__key"], spec.position[each.name], partial(_sort_key, each.scheme)
+            yield spec.position[f"{each.name}__key"], spec.position[each.name], partial(known_key, each.scheme)
         if each.folded:
             yield spec.position[f"{each.name}__folded"], spec.position[each.name], fold
-
-
-@lru_cache(maxsize=4096)
-def _sort_key(scheme: str, text: str) -> str:
-    return sort_key(text, scheme)
 
 
 def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[int, Callable[[Any], Any]]]:
@@ -339,13 +337,6 @@ def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iter
             read = _reader_of(cls, each, resolve)
             if read is not _same:
                 yield spec.position[each.name], read
-
-
-def _uuid(ident: bytes) -> UUID:
-    made = _new(UUID)
-    _put_int(made, int.from_bytes(ident, "big"))
-    _put_safe(made, _UNKNOWN)
-    return made
 
 
 def _same(value: Any) -> Any:
@@ -362,8 +353,8 @@ def _link_reader(spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], An
 
     def link(ident: bytes) -> Link[Any]:
         found = _new(Link)
-        _put(found, "id", _uuid(ident))
-        _put(found, "_leads", leads)
+        _put_target(found, read_id(ident))
+        _put_leads(found, leads)
         return found
 
     if spec.kind == "link":
@@ -380,7 +371,7 @@ def _folder(text: str) -> dict[str, Blob]:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
-    "id": lambda ident: UUID(bytes=ident),
+    "id": read_id,
     "datetime": _instant,
     "blob": Blob.from_plain,
     "folder": _folder,

@@ -6,16 +6,19 @@ took as long as importing all the rest of it, so here they are written once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar, dataclass_transform
 
-__all__ = ["EMPTY", "Data", "as_dict", "evolve", "said"]
+__all__ = ["EMPTY", "NO_DEFAULT", "Data", "Factory", "as_dict", "evolve", "said"]
 
 D = TypeVar("D", bound="Data")
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 """A default that cannot change."""
+
+NO_DEFAULT: Any = object()
+"""The default of a field that has none."""
 
 
 @dataclass_transform(frozen_default=True)
@@ -89,6 +92,12 @@ class Data:
     def __repr__(self) -> str:
         shown = [f"{name}={getattr(self, name)!r}" for name in self.__fields__]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Factory(Data):
+    """A default that is made anew each time."""
+
+    factory: Callable[[], Any]
 
 
 def evolve(data: D, **changes: Any) -> D:

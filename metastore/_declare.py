@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import enum
-import inspect
 import keyword
 import operator
 import re
@@ -19,10 +18,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-import attrs
-
 from metastore._blob import Blob
-from metastore._data import evolve
+from metastore._data import NO_DEFAULT, evolve
 from metastore._link import Link
 from metastore._schema import FieldSpec
 from metastore._values import to_column
@@ -89,7 +86,7 @@ class _Names(dict[str, Any]):
 
 def hints_of(cls: type, module: Mapping[str, Any], local: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hints of the class's own annotations, text ones read with the names around it."""
-    written = inspect.get_annotations(cls)
+    written = cls.__annotations__
     inside = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
     names = _Names(module, {**local, **inside})
     return {
@@ -199,8 +196,8 @@ def _inner_shape(where: str, hint: Any) -> dict[str, Any]:
         return {"kind": "link"}
     if get_origin(hint) in (list, dict):
         return _container(where, hint)
-    if isinstance(hint, type) and attrs.has(hint):
-        return _object(where, hint)
+    if isinstance(hint, type) and (found := _object(where, hint)) is not None:
+        return found
     raise DeclarationError(
         f"{where}: {getattr(hint, '__name__', hint)} is no kind of field; kinds are bool, int, float, str, datetime, Version, Blob, "
         "dict[str, Blob], Link[T], list[…], dict[str, …], enums, Literal, attrs classes and Any in dicts"
@@ -225,25 +222,20 @@ def _container(where: str, hint: Any) -> dict[str, Any]:
     return {"kind": "dict", "item": FieldSpec(**_shape(f"{where}{{}}", arguments[1]))}
 
 
-def _object(where: str, hint: type) -> dict[str, Any]:
-    inside = typing.get_type_hints(hint)
-    for each in attrs.fields(hint):
-        if not each.init:
+def _object(where: str, hint: type) -> dict[str, Any] | None:
+    from metastore._classes import is_nested, parts_of  # attrs, at first use
+
+    if not is_nested(hint):
+        return None
+    inside, parts = typing.get_type_hints(hint), parts_of(hint)
+    for each in parts:
+        if not each.taken:
             raise DeclarationError(
                 f"{where}: {hint.__name__}.{each.name} is not taken by the constructor (init=False), so it could not be read back"
             )
-    parts = [(each, _shape(f"{where}.{each.name}", inside[each.name])) for each in attrs.fields(hint)]
-    return {
-        "kind": "object",
-        "fields": tuple(
-            FieldSpec(**shape, name=each.name, required=each.default is attrs.NOTHING, hook=_made_by_code(each.default))
-            for each, shape in parts
-        ),
-    }
-
-
-def _made_by_code(default: Any) -> bool:
-    return isinstance(default, attrs.Factory) and default.factory not in (list, dict)  # type: ignore[arg-type]
+    shapes = [(each, _shape(f"{where}.{each.name}", inside[each.name])) for each in parts]
+    fields = [FieldSpec(**shape, name=each.name, required=each.required, hook=each.by_code) for each, shape in shapes]
+    return {"kind": "object", "fields": tuple(fields)}
 
 
 def check_options(where: str, spec: FieldSpec) -> None:
@@ -351,15 +343,11 @@ def hint_of(spec: FieldSpec) -> Any:
 
 
 def _made_class(spec: FieldSpec) -> Any:
-    parts = {
-        each.name: attrs.field(
-            type=hint_of(each),
-            kw_only=True,
-            default=attrs.NOTHING if each.required or each.hook else default_from(each),
-        )
-        for each in spec.fields
-    }
-    return attrs.make_class(spec.name.title() or "Object", parts, frozen=True, slots=False)
+    from metastore._classes import made_class  # attrs, at first use
+
+    hints = {each.name: hint_of(each) for each in spec.fields}
+    usual = {each.name: NO_DEFAULT if each.required or each.hook else default_from(each) for each in spec.fields}
+    return made_class(spec.name.title() or "Object", hints, usual)
 
 
 def default_from(spec: FieldSpec) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from metastore._schema import Column, TypeSpec
@@ -13,7 +14,7 @@ from metastore._version import sort_key
 from metastore.errors import DuplicateError, IdTakenError
 from metastore.query import Path
 
-__all__ = ["by_depth", "derived_value", "duplicate", "id_taken", "merged_group", "repeated"]
+__all__ = ["Edge", "by_depth", "derived_value", "duplicate", "id_taken", "merged_group", "repeated"]
 
 
 def derived_value(spec: TypeSpec, column: Column, row: Sequence[Any]) -> str | None:
@@ -59,12 +60,23 @@ def merged_group(by: Sequence[Path], row: Sequence[Any]) -> tuple[Any, ...]:
     return (*values, *rest)
 
 
-def by_depth(
-    start: Sequence[bytes], links: Iterable[Sequence[Any]], *, backwards: bool
-) -> list[tuple[bytes, str, bytes, int]]:
-    """Return (source, field, target, depth) of links found within reach, each at its least depth, in the order of `Backend.closure`.
+class Edge(NamedTuple):
+    """One link found by a closure: ``depth`` counts hops from the start, 1 for its own links."""
 
-    >>> by_depth([b"a"], [(b"b", "parent", b"c"), (b"a", "parent", b"b")], backwards=False)
+    source: bytes
+    field: str
+    target: bytes
+    depth: int
+
+
+_in_order = itemgetter(3, 0, 1, 2)
+
+
+def by_depth(start: Sequence[bytes], links: Iterable[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+    """Return links (source, field, target) found within reach, each at its least depth, in the order of `Backend.closure`.
+
+    >>> found = by_depth([b"a"], [(b"b", "parent", b"c"), (b"a", "parent", b"b")], backwards=False)
+    >>> [tuple(edge) for edge in found]
     [(b'a', 'parent', b'b', 1), (b'b', 'parent', b'c', 2)]
     """
     ways: dict[bytes, list[Any]] = {}
@@ -74,9 +86,10 @@ def by_depth(
     while queue:
         here = queue.popleft()
         for source, field, target in ways.get(here, ()):
-            edges.append((source, field, target, depths[here] + 1))
+            edges.append(Edge(source, field, target, depths[here] + 1))
             there = source if backwards else target
             if there not in depths:
                 depths[there] = depths[here] + 1
                 queue.append(there)
-    return sorted(edges, key=lambda edge: (edge[3], edge[:3]))
+    edges.sort(key=_in_order)
+    return edges

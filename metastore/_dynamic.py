@@ -6,9 +6,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from metastore._artifact import Artifact, Field, Record, field
+from metastore._data import NO_DEFAULT, Factory
 from metastore._declare import default_from, hint_of
 from metastore._schema import FieldSpec, TypeSpec
 
@@ -46,10 +45,10 @@ def _keywords(spec: TypeSpec) -> dict[str, Any]:
 
 
 def _dynamic_field(spec: FieldSpec, resolve: Callable[[str], type]) -> Any:
-    made: Any = attrs.NOTHING
+    made: Any = NO_DEFAULT
     if not spec.required and not spec.hook:
         plain = spec.default
-        made = attrs.Factory(type(plain)) if isinstance(plain, list | dict) else default_from(spec)
+        made = Factory(type(plain)) if isinstance(plain, list | dict) else default_from(spec)
     given: Any = field(default=made)
     given.spec, given.resolve = spec, resolve
     return given

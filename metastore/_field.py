@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-import attrs
-
 from metastore._blob import Blob
+from metastore._data import NO_DEFAULT, Factory
 from metastore._expr import BlobExpr, Expr, FolderExpr, Linked, VersionExpr
 from metastore._link import Link
 from metastore._schema import FieldSpec
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
 
     from metastore._artifact import Record
 
-__all__ = ["NO_DEFAULT", "Field", "LinksExpr", "Properties", "SystemVersion", "field"]
+__all__ = ["Field", "LinksExpr", "Properties", "SystemVersion", "field"]
 
 T = TypeVar("T")
 A = TypeVar("A", bound="Record")
-
-NO_DEFAULT: Any = attrs.NOTHING
 
 
 class Field(Generic[T]):
@@ -171,5 +168,5 @@ def field(
     options["required_for"] = (required_for,) if isinstance(required_for, str) else tuple(required_for)
     if default is not NO_DEFAULT and factory is not None:
         raise DeclarationError("a field has a default or a factory, not both")
-    made = NO_DEFAULT if factory is None else attrs.Factory(factory)
+    made = NO_DEFAULT if factory is None else Factory(factory)
     return Field({**options, "_default": default if factory is None else made, "_init": init})  # type: ignore[call-arg]

@@ -32,6 +32,7 @@ CHUNK = 1000
 _MEASURED = {"int", "float"}
 _GROUPS = _MEASURED | {"id", "bool", "str", "datetime", "version", "link", "json"}
 _ID = FieldSpec(kind="id")
+_BY_ID = Order(Path("id", kind="id"))
 
 
 class Page(Data, Generic[A]):
@@ -245,7 +246,7 @@ def _best_first(where: Predicate) -> tuple[Order, ...]:
         return ()
     everywhere = not all(each.fields for each in searches)
     fields = () if everywhere else dict.fromkeys(name for each in searches for name in each.fields)
-    return (Order(Rank(tuple(words), tuple(fields)), descending=True), Order(Path("id", kind="id")))
+    return (Order(Rank(tuple(words), tuple(fields)), descending=True), _BY_ID)
 
 
 def _again(find: Find[A], limit: int) -> Find[A]:

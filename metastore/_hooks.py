@@ -8,7 +8,7 @@ Which are to be called is settled once per class; a class without hooks costs a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import isfunction
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from metastore._data import Data
@@ -105,7 +105,7 @@ def _marked(mark: _Mark) -> Callable[[F], F]:
 
 def _function(given: Any) -> Any:
     found = given.__func__ if isinstance(given, staticmethod) else given
-    return found if isfunction(found) else None
+    return found if isinstance(found, FunctionType) else None
 
 
 def _of_body(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:

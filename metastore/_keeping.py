@@ -11,7 +11,7 @@ from metastore._artifact import Record
 from metastore._data import evolve
 from metastore._deleting import Deleting
 from metastore._integrity import Holder, refuse
-from metastore._link import Link
+from metastore._link import id_of
 from metastore._plan import Plan, Planned
 from metastore._retention import Links, beyond, gathered, knots, settled
 from metastore._tombstone import Tombstone, tombstone_of
@@ -44,7 +44,7 @@ class Keeping(Deleting):
         Raises NotFoundError for an id that was not deleted; for a principal also, in the same words, for an artifact that
         it would not have seen. A share does not count: it went with the artifact.
         """
-        ident = Link(artifact).id
+        ident = id_of(artifact)
         found = tombstone_of(self._backend, self._types, self._access, ident)
         if found is None:
             raise NotFoundError(f"no artifact {ident} was deleted")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from metastore._artifact import Record
 
-__all__ = ["Link"]
+__all__ = ["Link", "id_of"]
 
 T = TypeVar("T", bound="Record")
 
@@ -33,7 +33,7 @@ class Link(Generic[T]):
     """Of a link that was read: asks its catalogue, with the reader's eyes, whether it leads anywhere."""
 
     def __init__(self, target: T | UUID | str) -> None:
-        object.__setattr__(self, "id", _id_of(target))
+        object.__setattr__(self, "id", id_of(target))
         object.__setattr__(self, "_leads", None)
 
     @property
@@ -63,8 +63,11 @@ class Link(Generic[T]):
         return f"Link('{self.id}')"
 
 
-def _id_of(target: Any) -> UUID:
-    found = target if isinstance(target, UUID | str) else getattr(target, "id", None)
+def id_of(target: Any) -> UUID:
+    """Return the id that an artifact, a UUID or its text names. Raises ValidationError."""
+    if isinstance(target, UUID):
+        return target
+    found = target if isinstance(target, str) else getattr(target, "id", None)
     if isinstance(found, str):
         try:
             return UUID(found)

@@ -12,7 +12,8 @@ from metastore._artifact import Record
 from metastore._data import Data, evolve
 from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
-from metastore._link import Link
+from metastore._ids import read_id
+from metastore._link import id_of
 from metastore._seen import seen_closure
 from metastore._types import Shelf, Types, is_ours
 from metastore._values import text
@@ -44,6 +45,9 @@ class Edge(Data):
     field: str
     target: UUID
     depth: int
+
+    def __init__(self, source: UUID, field: str, target: UUID, depth: int) -> None:
+        self.__dict__.update(source=source, field=field, target=target, depth=depth)
 
 
 class Reading:
@@ -90,7 +94,7 @@ class Reading:
         return access.reader(shelf)(rows[0])  # type: ignore[no-any-return]
 
     def _by_id(self, type: Any, id: Any) -> Any:
-        ident = id if isinstance(id, UUID) else Link(id).id
+        ident = id_of(id)
         wanted = _artifact_class(type)
         cls = wanted if wanted.__type_name__ is not None else self._class_of(wanted, ident)
         shelf = self._types.shelf(cls)
@@ -136,7 +140,7 @@ class Reading:
         shelf = self._types.shelf(type)
         text = None if version is None else shelf.codec.version_text(version)
         rows = self._backend.named(shelf.spec, _name(shelf, name), text, 1 if text is None else 2)
-        return self._only(type, name, version, [shelf.codec.decode(row) for row in rows])
+        return shelf.codec.decode(self._only(type, name, version, rows))
 
     def _by_owner(self, type: Any, name: str, version: Any, owner: Any) -> Any:
         wanted: list[Predicate] = [Compare(Path("name"), "eq", name)]
@@ -162,7 +166,7 @@ class Reading:
 
     def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
         """Return artifacts by id, in the order asked, an id given twice twice; missing ones are left out."""
-        wanted = [id.bytes if isinstance(id, UUID) else Link(id).id.bytes for id in ids]
+        wanted = [id_of(id).bytes for id in ids]
         if _artifact_class(type).__type_name__ is None:
             return self._get_any(wanted)
         shelf = self._types.shelf(type)
@@ -294,12 +298,13 @@ class Reading:
         """
         if depth is not None and (type(depth) is not int or depth < 0):
             raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r}")
-        start = Link(artifact).id.bytes
+        start = id_of(artifact).bytes
         if self._access is None:
             found = self._users(self._backend.closure([start], depth, backwards=backwards))
         else:
             found = seen_closure(self._seen, self._shows, self._backend, start, depth, backwards=backwards)
-        return [Edge(UUID(bytes=each.source), each.field, UUID(bytes=each.target), each.depth) for each in found]
+        ids = {raw: read_id(raw) for raw in {raw for edge in found for raw in (edge.source, edge.target)}}
+        return [Edge(ids[source], field, ids[target], hops) for source, field, target, hops in found]
 
     def _users(self, edges: list[Step]) -> list[Step]:
         """Leave out links that the engine keeps for itself; only those of one name can be, so others are not asked for."""

@@ -15,8 +15,6 @@ from functools import lru_cache, partial
 from typing import Any, NoReturn
 from uuid import UUID
 
-import attrs
-
 from metastore._blob import Blob
 from metastore._json import encode
 from metastore._link import Link
@@ -247,15 +245,19 @@ def _distinct(plain: list[Any], where: str, *, bare: bool) -> None:
 
 def _object(spec: FieldSpec, value: Any, where: str) -> dict[str, Any]:
     names = {each.name for each in spec.fields}
-    if not attrs.has(type(value)) or {each.name for each in attrs.fields(type(value))} != names:
+    from metastore._classes import is_nested, parts_of  # attrs, at first use
+
+    if not is_nested(type(value)) or {each.name for each in parts_of(type(value))} != names:
         _refuse(f"an object with {', '.join(sorted(names))}", where, _kind(value))
     _validated(value, where)
     return {each.name: to_plain(each, getattr(value, each.name), f"{where}.{each.name}") for each in spec.fields}
 
 
 def _validated(value: Any, where: str) -> None:
+    from metastore._classes import validate  # attrs, at first use
+
     try:
-        attrs.validate(value)  # else its class would refuse it when it is read back
+        validate(value)  # else its class would refuse it when it is read back
     except Exception as refused:
         raise ValidationError(f"{type(value).__name__} refuses its own value at {where}: {refused}") from refused
 

@@ -22,7 +22,7 @@ joined pieces compare piece by piece. A key is stored, so a change of its form n
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, final
 
 from metastore.errors import MissingExtraError, VersionError
@@ -30,7 +30,18 @@ from metastore.errors import MissingExtraError, VersionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_KEY", "MAX_TEXT", "SCHEMES", "Version", "canonical", "caret", "default", "sort_key", "tilde"]
+__all__ = [
+    "MAX_KEY",
+    "MAX_TEXT",
+    "SCHEMES",
+    "Version",
+    "canonical",
+    "caret",
+    "default",
+    "known_key",
+    "sort_key",
+    "tilde",
+]
 
 MAX_TEXT = 128
 """Characters of the longest version text, as given and as stored."""
@@ -85,6 +96,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+@lru_cache(maxsize=4096)
 def _matched(pattern: str, text: str) -> str | None:
     match = _compiled(pattern).fullmatch(text)
     return match and match[0]
@@ -384,6 +396,16 @@ def sort_key(text: str, scheme: str) -> str:
     ['1.9.0', '1.10.0-rc.1', '1.10.0']
     """
     return _scheme(scheme).key(text)
+
+
+@lru_cache(maxsize=4096)
+def known_key(scheme: str, text: str) -> str:
+    """Return `sort_key` of a text that is canonical, remembered: a catalogue has far fewer versions than artifacts.
+
+    >>> known_key("semver", "1.2.3") == sort_key("1.2.3", "semver")
+    True
+    """
+    return sort_key(text, scheme)
 
 
 def default(scheme: str) -> str:

@@ -22,7 +22,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from metastore._data import Data
-from metastore._deriving import by_depth, derived_value, duplicate, id_taken, merged_group, repeated
+from metastore._deriving import Edge, by_depth, derived_value, duplicate, id_taken, merged_group, repeated
 from metastore._history import CHECKPOINT_EVERY, Change, Commit, Recorded, gathered
 from metastore._lookups import (
     entries,
@@ -39,6 +39,7 @@ from metastore._lookups import (
 )
 from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._text import fold, words
+from metastore._version import known_key
 from metastore.query import Measure, Path, Query
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "items",
     "json_kind",
     "known_bytes",
+    "known_key",
     "link_entries",
     "merged_group",
     "pointer",
@@ -101,15 +103,6 @@ class Identity(Data):
 
     type: str
     state: Literal["live", "deleted", "foreign"]
-
-
-class Edge(Data):
-    """One link found by a closure: ``depth`` counts hops from the start, 1 for its own links."""
-
-    source: bytes
-    field: str
-    target: bytes
-    depth: int
 
 
 class Explanation(Data):

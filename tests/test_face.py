@@ -25,10 +25,12 @@ PUBLIC = [
     "metastore.testing",
 ]
 HEAVY = (
+    "attr",
     "cattrs",
     "click",
     "concurrent",
     "fsspec",
+    "inspect",
     "jsonschema",
     "lark",
     "logging",

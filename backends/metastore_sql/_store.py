@@ -277,7 +277,7 @@ class SqlStore:
         else:
             made = self._statements.closure(bounded=depth is not None, backwards=backwards, field=only, one=one)
         rows = session.read(made.sql, made.bind((known, depth, field)))
-        return [Edge(*each) for each in by_depth(known, rows, backwards=backwards)]
+        return by_depth(known, rows, backwards=backwards)
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""

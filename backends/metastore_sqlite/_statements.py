@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -281,20 +282,25 @@ def _figure(spec: TypeSpec, measure: Measure) -> Fragment:
     return f"{measure.what}({sql})", bound
 
 
-def closure(start: Sequence[bytes], *, bounded: bool, backwards: bool, field: bool) -> str:
-    """Return the statement of every link within reach; bound are the ids as a JSON list of hex, the depth, the field."""
+@cache
+def closure(*, one: bool, bounded: bool, backwards: bool, field: bool) -> str:
+    """Return the statement of every link within reach; bound are the ids (see `_ids`), the depth, the field twice."""
     here, there = ("target", "source") if backwards else ("source", "target")
     only = " AND l.field = ?" if field else ""
-    seed = f"SELECT metastore_bytes(value){', 0' if bounded else ''} FROM json_each(?)"
-    if bounded:
-        step = f"SELECT l.{there}, n.depth + 1 FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE n.depth < ? - 1{only}"
-        near = f"near(id, depth) AS ({seed} UNION {step})"
-    else:
-        near = f"near(id) AS ({seed} UNION SELECT l.{there} FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE 1{only})"
-    return f"WITH RECURSIVE {near} SELECT DISTINCT l.source, l.field, l.target FROM _links AS l WHERE l.{here} IN (SELECT id FROM near){only}"
+    seed, deeper = _ids(", 0" if bounded else "", one=one), ", n.depth + 1" if bounded else ""
+    within = "n.depth < ? - 1" if bounded else "1"
+    step = f"SELECT l.{there}{deeper} FROM near AS n JOIN _links AS l ON l.{here} = n.id WHERE {within}{only}"
+    near = f"near(id{', depth' if bounded else ''}) AS ({seed} UNION {step})"
+    return f"WITH RECURSIVE {near} SELECT l.source, l.field, l.target FROM _links AS l WHERE l.{here} IN (SELECT id FROM near){only}"
 
 
-def neighbours(*, backwards: bool, field: bool) -> str:
-    """Return the statement of a closure of one hop; bound are the ids as a JSON list of hex, the field."""
+@cache
+def neighbours(*, one: bool, backwards: bool, field: bool) -> str:
+    """Return the statement of a closure of one hop; bound are the ids (see `_ids`), the field."""
     here, only = "target" if backwards else "source", " AND field = ?" if field else ""
-    return f"SELECT source, field, target FROM _links WHERE {here} IN (SELECT metastore_bytes(value) FROM json_each(?)){only}"
+    return f"SELECT source, field, target FROM _links WHERE {here} IN ({_ids(one=one)}){only}"
+
+
+def _ids(beside: str = "", *, one: bool) -> str:
+    """Return the rows of the ids that a closure starts from: the one that is bound, or each of a JSON list of hex."""
+    return f"SELECT ?{beside}" if one else f"SELECT metastore_bytes(value){beside} FROM json_each(?)"

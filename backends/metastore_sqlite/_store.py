@@ -24,6 +24,7 @@ from metastore.backend import (
     Usage,
     by_depth,
     duplicate,
+    known_key,
     merged_group,
     spec_from_json,
     spec_to_json,
@@ -45,6 +46,7 @@ from metastore_sqlite._audit import audit
 from metastore_sqlite._compile import Known
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, mark_again, refill
+from metastore_sqlite._shapes import Shapes
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
@@ -158,6 +160,7 @@ class SqliteStore:
         self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
         self._tables: dict[str, TypeTable] = {}
         self._latest: dict[str, TypeSpec] = {}
+        self._shapes = Shapes()
         try:
             self._open()
         except driver.Error as refused:
@@ -379,7 +382,8 @@ class SqliteStore:
         table = self._table(spec)
         if version is None:
             return self._read(table.named, (name, limit))
-        return self._read(table.named_version, (name, version, limit))
+        key = known_key(spec.by_name["version"].scheme, version)  # the index has it before the text
+        return self._read(table.named_version, (name, key, version, limit))
 
     def identify(self, ids: Sequence[bytes]) -> dict[bytes, Identity]:
         """Return what is known of each id."""
@@ -406,7 +410,7 @@ class SqliteStore:
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         table = self._tables.get(spec.digest) or self._table(spec)
-        return self._read(*self._compiled(statements.select, spec, query, table.qualified))
+        return self._read(*self._compiled(self._shapes.select, spec, query, table.qualified))
 
     def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
         try:
@@ -434,17 +438,20 @@ class SqliteStore:
         """Return every link reachable from ``start`` (or, backwards, leading to it) in one statement."""
         if depth == 0:
             return []
+        one = len(start) == 1
+        bound: list[Any] = [start[0] if one else encode(list(start))]
         only = [] if field is None else [field]
         if depth == 1:
-            sql = statements.neighbours(backwards=backwards, field=field is not None)
-            return _edges(start, self._read(sql, [encode(list(start)), *only]), backwards=backwards)
-        sql = statements.closure(start, bounded=depth is not None, backwards=backwards, field=field is not None)
-        found = self._read(sql, [encode(list(start)), *([] if depth is None else [depth]), *only, *only])
-        return _edges(start, found, backwards=backwards)
+            sql = statements.neighbours(one=one, backwards=backwards, field=field is not None)
+            bound += only
+        else:
+            sql = statements.closure(one=one, bounded=depth is not None, backwards=backwards, field=field is not None)
+            bound += [*([] if depth is None else [depth]), *only, *only]
+        return by_depth(start, self._read(sql, bound), backwards=backwards)
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
-        sql, bound = self._compiled(statements.select, spec, query, self._table(spec).qualified)
+        sql, bound = self._compiled(self._shapes.select, spec, query, self._table(spec).qualified)
         steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
         return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
 
@@ -511,7 +518,3 @@ class SqliteStore:
             conn.execute("PRAGMA optimize")
         except driver.Error:
             return
-
-
-def _edges(start: Sequence[bytes], found: Sequence[Sequence[Any]], *, backwards: bool) -> list[Edge]:
-    return [Edge(*each) for each in by_depth(start, found, backwards=backwards)]

@@ -116,7 +116,7 @@ class TypeTable:
         self.by_id = f"SELECT {self.columns} FROM {self.table} WHERE id = ?"
         named = f"SELECT {self.columns} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
-        self.named_version = f"{named} AND version = ? ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
+        self.named_version = f"{named} AND version__key = ? AND version = ? ORDER BY id DESC LIMIT ?"
         self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
