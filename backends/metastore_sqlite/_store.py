@@ -216,7 +216,11 @@ class SqliteStore:
     def generation(self) -> int:
         """Return how many specs are stored in all."""
         local = self._connections.local()
-        count, latest = self._asked(local, _GENERATION, ())[0]
+        try:
+            with local.busy:
+                count, latest = local.conn.execute(_GENERATION).fetchone()
+        except driver.Error as refused:
+            raise translated(refused, self.path) from refused
         if local.depth:
             local.latest = latest or 0
         return int(count)
@@ -357,9 +361,7 @@ class SqliteStore:
     # reading
 
     def _read(self, sql: str, bound: Sequence[Any]) -> list[Any]:
-        return self._asked(self._connections.local(), sql, bound)
-
-    def _asked(self, local: Local, sql: str, bound: Sequence[Any]) -> list[Any]:
+        local = self._connections.local()
         try:
             with local.busy:
                 found: list[Any] = local.conn.execute(sql, bound).fetchall()

@@ -10,6 +10,7 @@ from metastore.testing._exam import few
 from metastore.testing._queries import cases, pages
 from metastore.testing._suite_explain import SPEC
 from metastore_sqlite import _shapes
+from metastore_sqlite._compile import Known
 from metastore_sqlite._shapes import Shapes
 from metastore_sqlite._statements import select
 
@@ -17,8 +18,11 @@ NAME, SIZE, VERSION = Path("name", kind="str"), Path("size", kind="int"), Path("
 ID = Order(Path("id", kind="id"))
 
 
-def compiled(query, spec=SPEC, specs=lambda _: None):
-    return select(spec, query, "t.id", specs)
+ALONE = Known(lambda _: None)
+
+
+def compiled(query, spec=SPEC, by=ALONE):
+    return select(spec, query, "t.id", by)
 
 
 def searched(*words, limit=None, also=(), fields=()):
@@ -42,9 +46,9 @@ PAIRS = {
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_one_shape_is_compiled_once_and_binds_each_question_its_own_values(pair, monkeypatch):
     found, expected = Shapes(), [compiled(query) for query in pair]
-    assert found.select(SPEC, pair[0], "t.id", lambda _: None) == expected[0]
+    assert found.select(SPEC, pair[0], "t.id", ALONE) == expected[0]
     monkeypatch.setattr(_shapes, "select", None)
-    assert [found.select(SPEC, query, "t.id", lambda _: None) for query in pair] == expected
+    assert [found.select(SPEC, query, "t.id", ALONE) for query in pair] == expected
 
 
 FOLDED, SIGHT = Path("name", folded=True, kind="str"), Path("visibility", kind="str")
@@ -69,15 +73,15 @@ def test_what_differs_in_more_than_values_has_another_shape():
     found = Shapes()
     asked = [Query("shapes", *parts) for parts in product(WHERE, ORDER, (None, 3))]
     for query in (*asked, *reversed(asked)):
-        assert found.select(SPEC, query, "t.id", lambda _: None) == compiled(query)
+        assert found.select(SPEC, query, "t.id", ALONE) == compiled(query)
 
 
 @given(case=cases(pages, least=6))
 @few(60)
 def test_any_page_is_as_compiled_anew(case):
-    found, specs = Shapes(), case.world.specs.get
+    found, by = Shapes(), Known(case.world.specs.get)
     for query in (*case.queries, *case.queries):
-        assert found.select(case.spec, query, "t.id", specs) == compiled(query, case.spec, specs)
+        assert found.select(case.spec, query, "t.id", by) == compiled(query, case.spec, by)
 
 
 def test_shapes_without_end_are_forgotten(monkeypatch):
@@ -85,5 +89,5 @@ def test_shapes_without_end_are_forgotten(monkeypatch):
     found = Shapes()
     for op in ("eq", "ne", "lt", "le", "gt", "ge"):
         query = Query("shapes", Compare(SIZE, op, 1))
-        assert found.select(SPEC, query, "t.id", lambda _: None) == compiled(query)
+        assert found.select(SPEC, query, "t.id", ALONE) == compiled(query)
     assert len(found._known) <= 2
