@@ -91,8 +91,9 @@ def _signs(read: Any, password: Password | None) -> Signs | str:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    secret = None if password is None else password.reveal()
     try:
-        made: Signs = known.CryptoSigner(load_pem_private_key(read(), _revealed(password)))
+        made: Signs = known.CryptoSigner(load_pem_private_key(read(), None if secret is None else secret.text.encode()))
     except OSError as broken:
         return broken.strerror or "it cannot be read"
     except TypeError:
@@ -104,7 +105,3 @@ def _signs(read: Any, password: Password | None) -> Signs | str:
     except (ValueError, UnsupportedAlgorithm):
         return "it is none" if password is None else "it is none, or the password is wrong"
     return made
-
-
-def _revealed(password: Password | None) -> bytes | None:
-    return None if password is None else password.reveal().text.encode()
