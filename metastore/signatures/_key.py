@@ -10,7 +10,7 @@ from metastore._data import Data
 from metastore.errors import MissingExtraError, TrustFileError
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import SSlibKey
+    from securesystemslib.signer import SSlibKey  # pyright: ignore[reportPrivateImportUsage] - it has no __all__
 
 __all__ = ["Key", "library", "pae"]
 
@@ -75,10 +75,10 @@ class Key(Data):
     def made(self, signature: bytes, data: bytes) -> bool:
         """Return whether it made the signature of these bytes."""
         from securesystemslib.exceptions import UnverifiedSignatureError
-        from securesystemslib.signer import Signature
 
+        mark = library().Signature(self._known.keyid, signature.hex())
         try:
-            self._known.verify_signature(Signature(self._known.keyid, signature.hex()), data)
+            self._known.verify_signature(mark, data)
         except UnverifiedSignatureError:
             return False
         return True
@@ -88,8 +88,9 @@ class Key(Data):
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric import ec, utils
         from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        public = self._known._crypto_key()
+        public = load_pem_public_key(self.public.encode())
         if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
             return False
         try:

@@ -11,7 +11,7 @@ from metastore.signatures._envelope import PAYLOAD
 from metastore.signatures._key import LONGEST, library
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Signer as Signs
+    from securesystemslib.signer import Signer as Signs  # pyright: ignore[reportPrivateImportUsage] - it has no __all__
 
     from metastore.stores import FromEnv, FromFile, Secret
 
@@ -65,10 +65,15 @@ class Signer:
     @property
     def public(self) -> str:
         """The public half in PEM, for those who are to trust it."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-        key: Any = self._signs.public_key
-        return str(key._crypto_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
+        key = self._signs.public_key
+        text = str(key.keyval["public"])
+        if key.keytype != "ed25519":
+            return text
+        raw = Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+        return raw.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def envelope(self, statement: bytes) -> str:
         """Return a DSSE envelope of a statement, as canonical JSON."""
