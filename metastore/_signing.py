@@ -56,7 +56,7 @@ class Signing(Deleting):
     def add_signature(self, artifact: Record, envelope: str) -> Signature:
         """Keep a signature that was made elsewhere: a DSSE envelope of an in-toto statement, or a sigstore bundle, as JSON.
 
-        What it is worth is not asked here (`signatures`). The same text is kept once. Raises ValidationError for anything else, ForbiddenError.
+        What it is worth is not asked here (`signatures`). The same text is kept once. Raises ValidationError for anything else, else as `sign`.
         """
         from metastore.signatures._envelope import read
         from metastore.signatures._kept import LONGEST
@@ -76,7 +76,7 @@ class Signing(Deleting):
 
     @atomic
     def drop_signature(self, artifact: Record, signature: UUID) -> None:
-        """Take a signature away, by the id that its verdict tells. Raises NotFoundError, ForbiddenError."""
+        """Take a signature away, by the id that its verdict tells. Raises NotFoundError, StaleRevisionError, ForbiddenError."""
         self._to_be_signed(artifact)
         with self.transaction():
             for each in self._kept_signatures(artifact):
@@ -175,6 +175,8 @@ class Signing(Deleting):
         return [_told(each, self._access) for each in judged(self._kept_signatures(UUID(bytes=row[0])), case)]
 
     def _kept_signatures(self, artifact: Record | UUID) -> list[Any]:
+        if not self._types.has(SIGNATURES):
+            self._types.refresh()  # another program may have kept the first one meanwhile
         if not self._types.has(SIGNATURES):
             return []
         from metastore.signatures import Signature

@@ -21,6 +21,7 @@ PUBLIC = [
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
+    "metastore.signatures",
     "metastore.stores",
     "metastore.testing",
 ]
@@ -28,6 +29,7 @@ HEAVY = (
     "cattrs",
     "click",
     "concurrent",
+    "cryptography",
     "fsspec",
     "jsonschema",
     "lark",
@@ -35,6 +37,7 @@ HEAVY = (
     "packaging",
     "pydantic",
     "rich",
+    "securesystemslib",
     "sqlalchemy",
     "sqlite3",
     "sqlite_utils",

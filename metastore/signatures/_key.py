@@ -49,7 +49,10 @@ class Key(Data):
         text = public if isinstance(public, str) else _text_of(where, public)
         if type(revoked) is not bool:
             raise TrustFileError(f"{where}: expected revoked as true or false, got {revoked!r:.40}")
-        super().__init__(name, text, _time(where, "not_before", not_before), _time(where, "not_after", not_after), revoked)  # fmt: skip
+        first, last = _time(where, "not_before", not_before), _time(where, "not_after", not_after)
+        if first is not None and last is not None and first >= last:
+            raise TrustFileError(f"{where}: it expires on {_said(last)}, and counts only from {_said(first)} on")
+        super().__init__(name, text, first, last, revoked)
         self.__dict__["_key"] = _loaded(where, text)
 
     @property

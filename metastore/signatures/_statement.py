@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["IDENTITY", "Content", "Difference", "Statement", "content_of", "part_of", "statement_of", "strict"]
 
 STATEMENT = "https://in-toto.io/Statement/v1"
+FORMER = "https://in-toto.io/Statement/v0.1"  # cosign writes it still, with subjects of the same shape
 PREDICATE = "urn:metastore-engine:artifact:v1"
 IDENTITY = ("type", "id", "name", "version")
 """What every statement of ours says besides the blobs."""
@@ -114,16 +115,21 @@ class Statement(Data):
     said: Mapping[str, Any] | None = None
 
     @classmethod
+    def of_bytes(cls, digest: str) -> Statement:
+        """Return what the signature of bytes says, by their SHA-256: that, and nothing else."""
+        return cls((("", {"digest": {"sha256": digest}}),))
+
+    @classmethod
     def read(cls, payload: bytes) -> Statement:
         """Return the statement of a payload. Raises ValidationError for anything else."""
         whole = _object(strict(payload), "a statement")
-        if whole.get("_type") != STATEMENT:
+        ours = whole.get("predicateType") == PREDICATE
+        if whole.get("_type") not in ((STATEMENT,) if ours else (STATEMENT, FORMER)):
             raise ValidationError(f"expected an in-toto statement of type {STATEMENT}, got {whole.get('_type')!r:.80}")
         subjects = whole.get("subject")
         if not isinstance(subjects, list) or not subjects:
             raise ValidationError("the statement names no subject")
         named = tuple(_named(_object(each, "a subject")) for each in subjects)
-        ours = whole.get("predicateType") == PREDICATE
         return cls(named, _said(whole.get("predicate"), [name for name, _ in named]) if ours else None)
 
     def covers(self, content: Content) -> list[str] | Difference:

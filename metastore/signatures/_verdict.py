@@ -59,7 +59,7 @@ class _Refused(Exception):
     def __init__(self, result: Result, reason: str, *, key: str | None = None, about: str | None = None) -> None:
         super().__init__(reason)
         self.result: Result = result
-        self.reason, self.key, self.about = reason, key, about
+        self.key, self.about = key, about
 
 
 def judged(kept: Iterable[Signature], case: Case) -> list[Verdict]:
@@ -70,17 +70,21 @@ def judged(kept: Iterable[Signature], case: Case) -> list[Verdict]:
 def _judged(kept: Signature, case: Case) -> Iterator[Verdict]:
     try:
         carried = read(kept.envelope)
-        statement = None if carried.payload is None else Statement.read(carried.payload)
     except ValidationError as broken:
-        yield Verdict(kept.id, "malformed", reason=str(broken), envelope=kept.envelope)
+        yield Verdict(kept.id, "malformed", reason=_harmless(broken), envelope=kept.envelope)
         return
     for mark in carried.marks:
         try:
             key = _key(carried, mark, case)
-            covers = _covers(key, carried, statement, case)
+            covers = _covers(key, carried, case)
             yield Verdict(kept.id, "good", key.name, tuple(covers), envelope=kept.envelope)
         except _Refused as refused:
-            yield Verdict(kept.id, refused.result, refused.key, (), refused.about, refused.reason, kept.envelope)
+            yield Verdict(kept.id, refused.result, refused.key, (), refused.about, _harmless(refused), kept.envelope)
+
+
+def _harmless(why: Exception) -> str:
+    """Return a sentence with nothing in it that moves a terminal, as what it tells of may be a stranger's."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in str(why))
 
 
 def _key(carried: Carried, mark: Mark, case: Case) -> Key:
@@ -120,14 +124,22 @@ def _made(carried: Carried, mark: Mark) -> Callable[[Key], bool]:
     return lambda key: key.made(mark.signature, data)
 
 
-def _covers(key: Key, carried: Carried, statement: Statement | None, case: Case) -> list[str]:
+def _covers(key: Key, carried: Carried, case: Case) -> list[str]:
     """Return what a mark vouches for, which is as it says, and all that is demanded."""
-    if statement is None:
-        statement = Statement((("", {"digest": {"sha256": carried.digest}}),))
-    covers = statement.covers(case.content)
+    covers = _statement(key, carried).covers(case.content)
     if isinstance(covers, Difference):
         raise _Refused("differs", str(covers), key=key.name, about=covers.about)
     for name in (*case.demand.fields, *case.parts):
         if name not in covers:
             raise _Refused("uncovered", f"it does not cover {name}, as it must: sign it anew", key=key.name, about=name)
     return covers
+
+
+def _statement(key: Key, carried: Carried) -> Statement:
+    """Return what was signed, read only once it is known who signed it."""
+    if carried.payload is None:
+        return Statement.of_bytes(str(carried.digest))
+    try:
+        return Statement.read(carried.payload)
+    except ValidationError as broken:
+        raise _Refused("malformed", str(broken), key=key.name) from None

@@ -17,7 +17,7 @@ from metastore.errors import (
     UnverifiedError,
     ValidationError,
 )
-from metastore.signatures import Demand, Signature
+from metastore.signatures import Demand, Signature, Trust
 
 ANN = Principal(user="ann", project="p1", roles=["member", "reader"])
 BOB = Principal(user="bob", project="p2", roles=["member", "reader"])
@@ -292,6 +292,19 @@ def test_without_trust_signatures_are_kept_and_told(tmp_path, signers, hands):
         assert (verdict.result, verdict.reason) == ("unknown", "no key is trusted here: say which by trust=…, or --trust")  # fmt: skip
 
 
+def test_the_first_signature_is_seen_by_programs_that_were_there_before(tmp_path, keys, signers, hands):
+    where, trust = f"sqlite:///{tmp_path}/both.db", Trust([keys.release.key()], {"disks": Demand()})
+    with (
+        Catalog.open(where, types=[hands.Disk]) as one,
+        Catalog.open(where, types=[hands.Disk], trust=trust) as other,
+    ):
+        disk = one.add(hands.Disk(name="root", data=Blob("file:///a", sha256="0" * 64)))
+        with pytest.raises(UnsignedError):
+            other.check_signatures(disk)
+        one.sign(disk, signers.release)
+        other.check_signatures(disk)
+
+
 # who may, and where they go
 
 
@@ -349,8 +362,6 @@ def test_a_signature_of_another_artifact_is_not_dropped(catalog, signed, hands):
 
 
 def test_signatures_are_in_every_dump_and_hold_where_it_is_loaded(catalog, signed, hands, keys):
-    from metastore.signatures import Trust
-
     records = list(catalog.dump_many(Record))
     with Catalog.open("memory:", types=[hands.Disk], trust=Trust([keys.release.key()])) as other:
         for record in sorted(records, key=lambda each: each["type"]):
@@ -360,8 +371,6 @@ def test_signatures_are_in_every_dump_and_hold_where_it_is_loaded(catalog, signe
 
 
 def test_a_read_only_catalogue_demands_and_tells_too(tmp_path, signers, keys, hands):
-    from metastore.signatures import Trust
-
     where, trust = f"sqlite:///{tmp_path}/ro.db", Trust([keys.release.key()], {"*": Demand()})
     with Catalog.open(where, types=[hands.Disk]) as catalog:
         disk = catalog.add(hands.Disk(name="root", data=Blob("file:///a", sha256="0" * 64)))

@@ -73,6 +73,7 @@ def test_a_type_that_is_not_named_demands_nothing(write):
         ("[trust.keys.a]\npublic = PEM\nrevoked = 'no'", "the key a: expected revoked as true or false"),
         ("[trust.keys.a]\npublic = PEM\nnot_after = 2027-01-01T00:00:00", "the key a: expected not_after as a time with its zone"),
         ("[trust.keys.a]\npublic = PEM\nnot_before = '2027'", "the key a: expected not_before as a time with its zone"),
+        ("[trust.keys.a]\npublic = PEM\nnot_before = 2027-01-01T00:00:00Z\nnot_after = 2027-01-01T00:00:00Z", "the key a: it expires on 2027-01-01T00:00:00Z, and counts only from"),
         ("[trust.keys.a]\npublic = PEM\n[trust.keys.b]\npublic = PEM", "the key b is the key a"),
         (f"{RELEASE}[trust.types.Disks]", "expected the name of a type"),
         (f"{RELEASE}[trust.types.disks]\nthreshold = 2", "disks demands 2 keys, and there are 1"),

@@ -105,8 +105,9 @@ def is_good(text, key, content=CONTENT):
 
 
 @pytest.mark.parametrize("flip", [1, 2, 32])
-def test_no_envelope_with_a_changed_byte_is_good(keys, signers, flip):
-    key, text = keys.release.key(), signers.release.envelope(statement_of(CONTENT, FIELDS))
+def test_no_envelope_with_a_changed_byte_is_good(made, flip):
+    hand, text = made
+    key = hand.key()
     assert is_good(text, key)
     for at in range(len(text)):
         assert not is_good(f"{text[:at]}{chr(ord(text[at]) ^ flip)}{text[at + 1 :]}", key), at
@@ -195,8 +196,6 @@ def spelt(keys, **changes):
         {"signatures": []}, {"signatures": {}}, {"signatures": [[]]}, {"signatures": [{"keyid": "a"}]}, {"payload": ""},
         {"signatures": [{"sig": "YQ==", "keyid": 1}]}, {"signatures": [{"sig": "YQ==", "cert": "x"}]}, {"more": 1},
         {"signatures": [{"sig": "YR=="}]}, {"signatures": [{"sig": "YQ"}]}, {"signatures": [{"sig": "YQ==\n"}]}, {"signatures": [{"sig": "_w=="}]},
-        {"payload": base64.b64encode(b"no json").decode()}, {"payload": base64.b64encode(b"[]").decode()},
-        {"payload": base64.b64encode('{"_type": "é"}'.encode("utf-16")).decode()},
     ],
 )  # fmt: skip
 def test_what_is_not_spelt_as_an_envelope_is_malformed(keys, change):
@@ -214,6 +213,12 @@ def test_a_signed_statement_that_can_be_read_in_two_ways_is_malformed(keys, old,
     made = statement_of(CONTENT, FIELDS)
     assert old in made
     assert result(json.dumps(keys.release.envelope(made.replace(old, new))), keys.release.key()) == "malformed"
+
+
+@pytest.mark.parametrize("payload", [b"no json", b"[]", b"{}", '{"_type": "é"}'.encode("utf-16"), b'{"_type": "https://in-toto.io/Statement/v1", "subject": []}', b"[" * 100_000])  # fmt: skip
+def test_what_was_signed_and_is_no_statement_is_malformed(keys, payload):
+    [verdict] = verdicts(json.dumps(keys.release.envelope(payload)), keys.release.key())
+    assert (verdict.result, verdict.key) == ("malformed", "release")
 
 
 def test_a_text_that_nests_without_end_is_malformed(keys):
@@ -254,6 +259,20 @@ def test_an_attestation_that_names_no_place_covers_nothing_of_several_blobs(keys
 def test_an_attestation_that_names_places_covers_them(keys, hands, name, word):
     text = json.dumps(keys.release.envelope(hands.statement({"sha256": BODY_SHA}, name=name)))
     assert result(text, keys.release.key(), TWO_BLOBS, demand=Demand(every_blob=False)) == word
+
+
+def test_an_attestation_of_the_former_version_counts_too(keys, hands):
+    former = hands.statement({"sha256": BODY_SHA}).replace(b"Statement/v1", b"Statement/v0.1")
+    assert result(json.dumps(keys.release.envelope(former)), keys.release.key(), ONE_BLOB) == "good"
+
+
+def test_no_reason_holds_what_moves_a_terminal(keys):
+    text = json.dumps(keys.release.envelope(statement_of(CONTENT, FIELDS)))
+    changed = evolve(CONTENT, values={**CONTENT.values, "os": "\x1b[2J\x9b2J\n"})
+    [verdict] = verdicts(text, keys.release.key(), changed)
+    assert verdict.reason.endswith(r"expected debian, found \x1b[2J\x9b2J\x0a")
+    [verdict] = verdicts(spelt(keys, **{"\x1b": 1}), keys.release.key())
+    assert verdict.reason.isprintable()
 
 
 def test_the_signature_of_a_blob_covers_the_one_blob(keys, hands):
