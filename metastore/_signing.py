@@ -13,7 +13,15 @@ from metastore._deleting import Deleting
 from metastore._link import Link
 from metastore._transaction import atomic
 from metastore._values import text
-from metastore.errors import NotFoundError, SignatureError, UnknownFieldError, UnsignedError, ValidationError, nearest
+from metastore.errors import (
+    ForbiddenError,
+    NotFoundError,
+    SignatureError,
+    UnknownFieldError,
+    UnsignedError,
+    ValidationError,
+    nearest,
+)
 from metastore.query import Compare, Path
 
 if TYPE_CHECKING:
@@ -26,6 +34,8 @@ __all__ = ["Signing"]
 
 SIGNATURES = "metastore_signatures"
 """The type of the engine's own in which signatures are kept."""
+MOST = 100
+"""Signatures that one artifact may have: each is judged whenever its bytes are asked for."""
 
 
 class Signing(Deleting):
@@ -51,12 +61,16 @@ class Signing(Deleting):
         from metastore.signatures._statement import content_of, statement_of
 
         shelf, row = self._to_be_signed(artifact)
+        if (access := self._access) is not None:
+            always = ["name", "version", *(shelf.spec.fields[at].name for at in shelf.blobs)]
+            if not all(access.reads(name) for name in always):
+                raise ForbiddenError(f"you may not read all that a signature of {shelf.spec.name} covers", rule="sign")
         return statement_of(content_of(shelf.spec, row), self._fields_to_sign(shelf, fields))
 
     def add_signature(self, artifact: Record, envelope: str) -> Signature:
         """Keep a signature that was made elsewhere: a DSSE envelope of an in-toto statement, or a sigstore bundle, as JSON.
 
-        What it is worth is not asked here (`signatures`). The same text is kept once. Raises ValidationError for anything else, else as `sign`.
+        What it is worth is not asked here (`signatures`). The same text is kept once, and 100 of one artifact. Raises ValidationError for anything else, else as `sign`.
         """
         from metastore.signatures._envelope import read
         from metastore.signatures._kept import LONGEST
@@ -72,6 +86,10 @@ class Signing(Deleting):
         from metastore.signatures import Signature
 
         with self.transaction():
+            if len(self._kept_signatures(artifact)) >= MOST:
+                raise ValidationError(
+                    f"{artifact.id} has {MOST} signatures, and may have no more: drop some that do not hold"
+                )
             return self._engine().upsert(Signature(artifact=Link(artifact), envelope=envelope))
 
     @atomic
@@ -95,7 +113,7 @@ class Signing(Deleting):
     def _fields_to_sign(self, shelf: Shelf, fields: Iterable[str] | None) -> list[str]:
         """Return the fields to be signed, sorted; of those nobody named, a caller signs what it may read."""
         able = {each.name: each for each in shelf.spec.fields if each.kind not in ("blob", "folder")}
-        readable = [name for name in able if self._access is None or self._access.reads(name)]
+        readable = [name for name in able if _reads(self._access, name)]
         if fields is None:
             demand = self._demanded(shelf)
             wanted = set(() if demand is None else demand.fields)
@@ -185,12 +203,18 @@ class Signing(Deleting):
         return list(self._engine().find(Signature, asked))
 
 
+def _reads(access: Access | None, name: str) -> bool:
+    """Return whether a caller may read a field, or the blob at a place, as it is stored: of properties, all."""
+    if access is None or access.protections is None:
+        return True
+    return name != "properties" and access.reads(name.partition("[")[0])
+
+
 def _told(verdict: Verdict, access: Access | None) -> Verdict:
     """Return a verdict without what a caller may not read; an envelope holds values of fields, so it is told whole or not at all."""
     if access is None or access.protections is None:
         return verdict
-    names = {name for name in verdict.covers if access.reads(name.partition("[")[0])}
-    told = evolve(verdict, envelope=None, covers=tuple(each for each in verdict.covers if each in names))
-    if verdict.about is None or (access.reads(verdict.about.partition("[")[0]) and verdict.about != "properties"):
+    told = evolve(verdict, envelope=None, covers=tuple(each for each in verdict.covers if _reads(access, each)))
+    if verdict.about is None or _reads(access, verdict.about):
         return told
     return evolve(told, about=None, reason="something that you may not read is not as it must be")

@@ -21,6 +21,8 @@ __all__ = ["PAYLOAD", "Carried", "Mark", "read"]
 
 PAYLOAD = "application/vnd.in-toto+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle"
+MOST_MARKS = 64
+"""Marks in one envelope: each costs whoever asks for the bytes some time."""
 _KEYLESS = ("certificate", "x509CertificateChain")
 
 
@@ -73,8 +75,8 @@ def _dsse(whole: Mapping[str, Any], *, keyless: bool) -> Carried:
     if whole["payloadType"] != PAYLOAD:
         raise ValidationError(f"expected an envelope of {PAYLOAD}, got one of {whole['payloadType']!r:.80}")
     marks = whole["signatures"]
-    if not isinstance(marks, list) or not marks:
-        raise ValidationError("the envelope holds no signature")
+    if not isinstance(marks, list) or not 1 <= len(marks) <= MOST_MARKS:
+        raise ValidationError(f"expected 1 to {MOST_MARKS} signatures in the envelope")
     return Carried(tuple(_mark(_words(each, "signatures")) for each in marks), _bytes(whole["payload"], "payload"), keyless=keyless)  # fmt: skip
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["IDENTITY", "Content", "Difference", "Statement", "content_of", "part_of", "statement_of", "strict"]
 
 STATEMENT = "https://in-toto.io/Statement/v1"
-FORMER = "https://in-toto.io/Statement/v0.1"  # cosign writes it still, with subjects of the same shape
+FORMER = "https://in-toto.io/Statement/v0.1"  # that others still write, with subjects of the same shape
 PREDICATE = "urn:metastore-engine:artifact:v1"
 IDENTITY = ("type", "id", "name", "version")
 """What every statement of ours says besides the blobs."""
@@ -47,7 +47,7 @@ def content_of(spec: TypeSpec, row: Row) -> Content:
         elif each.kind == "folder":
             blobs |= {part_of(each.name, key): Blob.from_plain(blob) for key, blob in values.pop(each.name).items()}
     identity = {"type": spec.name, **{name: values.get(name) for name in IDENTITY[1:]}}
-    return Content(identity, {name: value for name, value in values.items() if name in spec.by_name}, blobs)
+    return Content(identity, values, blobs)
 
 
 def part_of(field: str, key: str | None = None) -> str:

@@ -225,6 +225,14 @@ def test_the_same_signature_is_kept_once(catalog, disk, signers):
     assert catalog.sign(disk, signers.release) == catalog.sign(disk, signers.release)
 
 
+def test_an_artifact_has_a_hundred_signatures_at_most(catalog, disk, keys):
+    statement = catalog.statement(disk)
+    for number in range(100):
+        catalog.add_signature(disk, json.dumps(keys.release.envelope(statement)) + " " * number)
+    with pytest.raises(ValidationError, match="has 100 signatures, and may have no more"):
+        catalog.add_signature(disk, json.dumps(keys.ecdsa.envelope(statement)))
+
+
 @pytest.mark.parametrize("fields", [["sise"], ["data"], ["files"]])
 def test_only_fields_that_are_there_are_signed(catalog, disk, signers, fields):
     with pytest.raises(UnknownFieldError, match=r"disks has no field .* to sign"):
@@ -344,6 +352,25 @@ def test_what_a_caller_may_not_read_no_verdict_tells(opened, keys, signers, hand
     with pytest.raises(UnknownFieldError):
         ann.statement(changed, ["os"])
     assert b"hush" not in ann.statement(changed)
+
+
+@pytest.mark.parametrize("sealed", ["data", "files"])
+def test_who_may_not_read_a_blob_does_not_sign_it(opened, keys, signers, hands, sealed):
+    catalog = opened(keys.release.key(), protections=Protections([Protection(sealed, of="fields", read="role:admin")]))
+    disk = catalog.upload(catalog.add(hands.Disk(name="hers", owner="p1")), "data", hands.BODY, "store")
+    for act in (lambda: catalog.as_(ANN).statement(disk), lambda: catalog.as_(ANN).sign(disk, signers.release)):
+        with pytest.raises(ForbiddenError, match="may not read all that a signature of disks covers"):
+            act()
+
+
+def test_who_reads_not_all_properties_signs_none(opened, keys, hands):
+    sealed = Protections([Protection("secret", read="role:admin"), Protection(".*")])
+    catalog = opened(keys.release.key(), protections=sealed)
+    disk = catalog.add(hands.Disk(name="hers", owner="p1", properties={"secret": "hush"}))
+    disk = catalog.upload(disk, "data", hands.BODY, "store")
+    with pytest.raises(UnknownFieldError, match="no field 'properties' to sign"):
+        catalog.as_(ANN).statement(disk, ["properties"])
+    assert b"hush" in catalog.statement(disk, ["properties"])
 
 
 def test_signatures_go_with_their_artifact_and_nothing_else(catalog, signed, signers, hands):

@@ -193,7 +193,7 @@ def spelt(keys, **changes):
 @pytest.mark.parametrize(
     "change",
     [
-        {"signatures": []}, {"signatures": {}}, {"signatures": [[]]}, {"signatures": [{"keyid": "a"}]}, {"payload": ""},
+        {"signatures": []}, {"signatures": {}}, {"signatures": [{"sig": "YQ=="}] * 65}, {"signatures": [[]]}, {"signatures": [{"keyid": "a"}]}, {"payload": ""},
         {"signatures": [{"sig": "YQ==", "keyid": 1}]}, {"signatures": [{"sig": "YQ==", "cert": "x"}]}, {"more": 1},
         {"signatures": [{"sig": "YR=="}]}, {"signatures": [{"sig": "YQ"}]}, {"signatures": [{"sig": "YQ==\n"}]}, {"signatures": [{"sig": "_w=="}]},
     ],
