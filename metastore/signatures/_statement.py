@@ -109,10 +109,14 @@ def _shown(value: Any) -> str:
 
 
 class Statement(Data):
-    """A statement as it was signed: subjects by name, and what is said of the artifact, ``None`` in one that is not ours."""
+    """A statement as it was signed: subjects by name, and what is said of the artifact, ``None`` in one that is not ours.
+
+    ``predicate`` is the type of what others say of the bytes, empty where they only sign them.
+    """
 
     subjects: tuple[tuple[str, Mapping[str, Any]], ...]
     said: Mapping[str, Any] | None = None
+    predicate: str = ""
 
     @classmethod
     def of_bytes(cls, digest: str) -> Statement:
@@ -123,14 +127,16 @@ class Statement(Data):
     def read(cls, payload: bytes) -> Statement:
         """Return the statement of a payload. Raises ValidationError for anything else."""
         whole = _object(strict(payload), "a statement")
-        ours = whole.get("predicateType") == PREDICATE
+        predicate, subjects = whole.get("predicateType"), whole.get("subject")
+        ours = predicate == PREDICATE
         if whole.get("_type") not in ((STATEMENT,) if ours else (STATEMENT, FORMER)):
             raise ValidationError(f"expected an in-toto statement of type {STATEMENT}, got {whole.get('_type')!r:.80}")
-        subjects = whole.get("subject")
-        if not isinstance(subjects, list) or not subjects:
-            raise ValidationError("the statement names no subject")
+        if not isinstance(subjects, list) or not subjects or not isinstance(predicate, str) or not predicate:
+            raise ValidationError("the statement names no subject, or not what kind it is of")
         named = tuple(_named(_object(each, "a subject")) for each in subjects)
-        return cls(named, _said(whole.get("predicate"), [name for name, _ in named]) if ours else None)
+        if not ours:
+            return cls(named, None, predicate)
+        return cls(named, _said(whole.get("predicate"), [name for name, _ in named]))
 
     def covers(self, content: Content) -> list[str] | Difference:
         """Return the fields and parts of an artifact that the statement vouches for, or the first that is not as it says."""

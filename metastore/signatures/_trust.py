@@ -17,7 +17,7 @@ __all__ = ["Demand", "Trust"]
 ANY = "*"
 _WORDS = {
     "keys": ("public", "not_before", "not_after", "revoked"),
-    "types": ("threshold", "fields", "every_blob", "keys"),
+    "types": ("threshold", "fields", "every_blob", "keys", "predicates"),
 }
 
 
@@ -25,13 +25,15 @@ class Demand(Data):
     """What a type asks of its artifacts: signatures by so many different keys, each of which covers all these fields.
 
     Each covers every blob, too; not ``every_blob``: the one that is handed out. Only ``keys`` of these names count, all of the trust's
-    unless said.
+    unless said. Statements of others count only if they are of these ``predicates``, their types, since what they say of the bytes need be
+    nothing good.
     """
 
     threshold: int
     fields: tuple[str, ...]
     every_blob: bool
     keys: tuple[str, ...] | None
+    predicates: tuple[str, ...]
 
     def __init__(
         self,
@@ -40,12 +42,14 @@ class Demand(Data):
         *,
         every_blob: bool = True,
         keys: Iterable[str] | None = None,
+        predicates: Iterable[str] = (),
     ) -> None:
         if type(threshold) is not int or threshold < 1:
             raise TrustFileError(f"expected threshold as a whole number, 1 or more, got {threshold!r:.40}")
         if type(every_blob) is not bool:
             raise TrustFileError(f"expected every_blob as true or false, got {every_blob!r:.40}")
-        super().__init__(threshold, _names("fields", fields), every_blob, None if keys is None else _names("keys", keys))  # fmt: skip
+        names = None if keys is None else _names("keys", keys)
+        super().__init__(threshold, _names("fields", fields), every_blob, names, _names("predicates", predicates))
 
     def counts(self, key: Key) -> bool:
         """Return whether a key counts for it."""
@@ -88,7 +92,7 @@ class Trust:
         """Return what stands in a TOML file under ``trust``; the stores may stand in the same file. Raises TrustFileError naming the file.
 
         ``[trust.keys.NAME]`` has ``public`` (PEM, or ``{ file = "/path" }``), ``not_before``, ``not_after`` and ``revoked``;
-        ``[trust.types.NAME]`` has ``threshold``, ``fields``, ``every_blob`` and ``keys``.
+        ``[trust.types.NAME]`` has ``threshold``, ``fields``, ``every_blob``, ``keys`` and ``predicates``.
         """
         try:
             return _of_tables(_read(path))

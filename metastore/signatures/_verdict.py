@@ -18,7 +18,7 @@ from metastore.signatures._trust import Demand, Trust
 __all__ = ["Case", "Result", "Verdict", "judged"]
 
 Result = Literal[
-    "good", "unknown", "wrong", "tampered", "revoked", "early", "expired", "differs", "uncovered", "keyless", "malformed"
+    "good", "unknown", "wrong", "tampered", "revoked", "early", "expired", "differs", "uncovered", "attests", "keyless", "malformed"
 ]  # fmt: skip
 
 
@@ -126,9 +126,13 @@ def _made(carried: Carried, mark: Mark) -> Callable[[Key], bool]:
 
 def _covers(key: Key, carried: Carried, case: Case) -> list[str]:
     """Return what a mark vouches for, which is as it says, and all that is demanded."""
-    covers = _statement(key, carried).covers(case.content)
+    statement = _statement(key, carried)
+    covers = statement.covers(case.content)
     if isinstance(covers, Difference):
         raise _Refused("differs", str(covers), key=key.name, about=covers.about)
+    if statement.predicate and statement.predicate not in case.demand.predicates:
+        why = f"it says something of the bytes, of the kind {statement.predicate:.200}, which does not count here"
+        raise _Refused("attests", why, key=key.name)
     for name in (*case.demand.fields, *case.parts):
         if name not in covers:
             raise _Refused("uncovered", f"it does not cover {name}, as it must: sign it anew", key=key.name, about=name)

@@ -46,12 +46,14 @@ def test_a_file_says_whom_to_believe_and_what_types_demand(write, tmp_path, keys
     text = (
         '[stores.images]\nurl = "file:///srv"\n[trust.keys.release]\npublic = { file = "FILE" }\nnot_before = 2026-01-01T00:00:00Z\n'
         "not_after = 2027-01-01T02:00:00+02:00\nrevoked = true\n[trust.types.disks]\nthreshold = 1\nfields = ['os']\n"
-        "every_blob = false\nkeys = ['release']\n[trust.types.\"*\"]\n"
+        "every_blob = false\nkeys = ['release']\npredicates = ['https://slsa.dev/provenance/v1']\n[trust.types.\"*\"]\n"
     )
     trust = Trust.from_file(write(text.replace("FILE", str(tmp_path / "release.pem"))))
     first, last = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     assert trust.keys == {"release": keys.release.key(not_before=first, not_after=last, revoked=True)}
-    assert trust.demand("disks") == Demand(1, ["os"], every_blob=False, keys=["release"])
+    assert trust.demand("disks") == Demand(
+        1, ["os"], every_blob=False, keys=["release"], predicates=["https://slsa.dev/provenance/v1"]
+    )
     assert trust.demand("others") == Demand()
 
 

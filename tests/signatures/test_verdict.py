@@ -20,7 +20,8 @@ from metastore.signatures._verdict import Case, judged
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 KINDS = ("release", "ecdsa", "rsa")
-USUAL = Demand()
+SLSA = "https://slsa.dev/provenance/v1"
+USUAL = Demand(predicates=[SLSA])
 FIELDS = {"os": "debian", "cores": 1, "live": True, "ratio": 1.5, "labels": ["a", "b"], "more": {"a": {"b": None}}}
 SHA, BODY_SHA = hashlib.sha256(b"").hexdigest(), hashlib.sha256(b"the bytes of a disk").hexdigest()
 CONTENT = Content(
@@ -215,7 +216,7 @@ def test_a_signed_statement_that_can_be_read_in_two_ways_is_malformed(keys, old,
     assert result(json.dumps(keys.release.envelope(made.replace(old, new))), keys.release.key()) == "malformed"
 
 
-@pytest.mark.parametrize("payload", [b"no json", b"[]", b"{}", '{"_type": "é"}'.encode("utf-16"), b'{"_type": "https://in-toto.io/Statement/v1", "subject": []}', b"[" * 100_000])  # fmt: skip
+@pytest.mark.parametrize("payload", [b"no json", b"[]", b"{}", '{"_type": "é"}'.encode("utf-16"), b'{"_type": "https://in-toto.io/Statement/v1", "subject": []}', b'{"_type": "https://in-toto.io/Statement/v1", "subject": [{"digest": {"sha256": "a"}}]}', b"[" * 100_000])  # fmt: skip
 def test_what_was_signed_and_is_no_statement_is_malformed(keys, payload):
     [verdict] = verdicts(json.dumps(keys.release.envelope(payload)), keys.release.key())
     assert (verdict.result, verdict.key) == ("malformed", "release")
@@ -246,19 +247,27 @@ def test_an_attestation_of_other_bytes_is_not_of_the_artifact(keys, hands, diges
 
 def test_an_attestation_covers_no_field(keys, hands):
     text = json.dumps(keys.release.envelope(hands.statement({"sha256": BODY_SHA})))
-    assert result(text, keys.release.key(), ONE_BLOB, demand=Demand(fields=["name"])) == "uncovered"
+    assert result(text, keys.release.key(), ONE_BLOB, demand=Demand(fields=["name"], predicates=[SLSA])) == "uncovered"
+
+
+@pytest.mark.parametrize("predicates", [[], ["https://slsa.dev/verification_summary/v1"], [SLSA.upper()]])
+def test_an_attestation_counts_only_if_its_kind_is_named(keys, hands, predicates):
+    text = json.dumps(keys.release.envelope(hands.statement({"sha256": BODY_SHA})))
+    [verdict] = verdicts(text, keys.release.key(), ONE_BLOB, demand=Demand(predicates=predicates))
+    assert (verdict.result, verdict.key, verdict.good) == ("attests", "release", False)
+    assert f"of the kind {SLSA}, which does not count here" in verdict.reason
 
 
 def test_an_attestation_that_names_no_place_covers_nothing_of_several_blobs(keys, hands):
     text = json.dumps(keys.release.envelope(hands.statement({"sha256": BODY_SHA})))
-    [verdict] = verdicts(text, keys.release.key(), TWO_BLOBS, demand=Demand(every_blob=False))
+    [verdict] = verdicts(text, keys.release.key(), TWO_BLOBS, demand=Demand(every_blob=False, predicates=[SLSA]))
     assert (verdict.result, "not that they lie there, beside others" in verdict.reason) == ("differs", True)
 
 
 @pytest.mark.parametrize(("name", "word"), [("data", "good"), ("boot", "differs")])
 def test_an_attestation_that_names_places_covers_them(keys, hands, name, word):
     text = json.dumps(keys.release.envelope(hands.statement({"sha256": BODY_SHA}, name=name)))
-    assert result(text, keys.release.key(), TWO_BLOBS, demand=Demand(every_blob=False)) == word
+    assert result(text, keys.release.key(), TWO_BLOBS, demand=Demand(every_blob=False, predicates=[SLSA])) == word
 
 
 def test_an_attestation_of_the_former_version_counts_too(keys, hands):
@@ -282,7 +291,7 @@ def test_the_signature_of_a_blob_covers_the_one_blob(keys, hands):
 
 def test_the_signature_of_a_blob_covers_nothing_of_several(keys, hands):
     text = hands.bundle(hands.message(keys.ecdsa))
-    assert result(text, keys.ecdsa.key(), TWO_BLOBS, demand=Demand(every_blob=False)) == "differs"
+    assert result(text, keys.ecdsa.key(), TWO_BLOBS, demand=Demand(every_blob=False, predicates=[SLSA])) == "differs"
 
 
 def test_the_signature_of_other_bytes_is_not_of_the_artifact(keys, hands):
