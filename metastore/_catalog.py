@@ -28,6 +28,7 @@ from metastore.query import Query
 if TYPE_CHECKING:
     from metastore._principal import Principal
     from metastore.policy import Policy, Protections
+    from metastore.signatures import Trust
     from metastore.stores import Stores
 
 __all__ = ["Catalog", "Edge"]
@@ -50,9 +51,10 @@ class Catalog(Governing, Keeping, Mirroring):
         policy: Policy | None = None,
         protections: Protections | None = None,
         stores: Stores | None = None,
+        trust: Trust | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._patience, self._stores = timeout, stores
+        self._patience, self._stores, self._trust = timeout, stores, trust
         self._backend, self._policy, self._protections = backend, policy, protections
         self._access: Access | None = None
         self._root: Catalog = self
@@ -78,6 +80,7 @@ class Catalog(Governing, Keeping, Mirroring):
         policy: Policy | None = None,
         protections: Protections | None = None,
         stores: Stores | None = None,
+        trust: Trust | None = None,
     ) -> Self:
         """Open, or make, the catalogue at an address: a path, ``sqlite:///path``, ``memory:``, ``postgresql://user@host/database``, ``mysql://…``.
 
@@ -85,6 +88,7 @@ class Catalog(Governing, Keeping, Mirroring):
         write lock, and the time for doing again what the database undid (`RetryError`), in seconds. ``actor`` is written into the history. ``cursor_key`` keeps cursors good across processes.
         ``policy`` and ``protections`` bind principals (see `as_`); the policy is ``Policy.default()`` unless given.
         ``stores`` are where bytes may be read and written (`metastore.stores`); without any, references are kept and nothing is opened.
+        ``trust`` says which keys are believed, and which types hand out bytes only if they are signed (`metastore.signatures`).
         Raises CatalogUrlError, NotACatalogError, NewerRevisionError, DamagedError, ReadOnlyError.
 
         >>> with Catalog.open("memory:") as catalog:
@@ -105,6 +109,7 @@ class Catalog(Governing, Keeping, Mirroring):
                 policy=policy,
                 protections=protections,
                 stores=stores,
+                trust=trust,
                 timeout=timeout,
             )
             made.register(*types)

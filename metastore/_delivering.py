@@ -235,6 +235,7 @@ class Delivering(Attaching):
         shelf, spec, stored = self._writable(artifact, field, key)
         blob, name = some_blob(stored, spec, key), self._configured.writable(store).name
         self._check_may(artifact, shelf, spec, key, blob, "copy_blob")
+        self._check_signed(shelf, self._at_revision(shelf, artifact), field, key)
         if any(self._configured.covering(url) == name for url in blob.urls):
             return self._refer(artifact, shelf, spec, key, blob, "copy_blob")
         if blob.proof is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_field, some_blob
-from metastore._deleting import Deleting
+from metastore._signing import Signing
 from metastore.errors import StoreError, StoreUnableError, UnknownFieldError, UnverifiedError, ValidationError
 from metastore.query import Compare, Path
 
@@ -27,7 +27,7 @@ LONGEST = 7 * 86_400
 """Seconds for which a url may be signed at most: S3 takes no more."""
 
 
-class Fetching(Deleting):
+class Fetching(Signing):
     """What hands out bytes. ``field`` names a blob or a folder, ``key`` the blob in the folder; every fetch goes through `stores`."""
 
     _stores: Stores | None
@@ -123,7 +123,9 @@ class Fetching(Deleting):
             access.check(shelf, "download", values)
             access.require("artifact:download_deactivated", values)
         stored = self._reader(shelf)(rows[0])
-        return stored, some_blob(stored, spec, key)
+        blob = some_blob(stored, spec, key)
+        self._check_signed(shelf, rows[0], field, key)
+        return stored, blob
 
     def _may(self, rule: str) -> bool:
         return self._access is None or self._access.policy.allows(rule, self._access.caller)

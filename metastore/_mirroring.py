@@ -175,6 +175,7 @@ class Mirroring(Verifying):
             return None
         if blob.proof is None:
             raise UnverifiedError("it is unverified, so a copy would prove nothing: verify it first")
+        self._check_signed(shelf, self._at_revision(shelf, now), field.name, key)
         at = self._free_key(self._content_key(stored, *blob.proof), order)
         place = Location(self._configured.url(order.target, at), order.priority, order.target)
         self._check_may(now, shelf, spec, key, joined(blob, place), "copy_blob")

@@ -398,8 +398,9 @@ class Reading:
             from metastore._garbage import KEPT as OF_GARBAGE
             from metastore._members import KEPT
             from metastore._verifications import KEPT as OF_BLOBS
+            from metastore.signatures._kept import KEPT as OF_SIGNATURES
 
-            kept: dict[str, Any] = {**KEPT, **OF_BLOBS, **OF_GARBAGE}
+            kept: dict[str, Any] = {**KEPT, **OF_BLOBS, **OF_GARBAGE, **OF_SIGNATURES}
             if name in kept:
                 self._types.declare(kept[name])
         found: type[Any] = self._types.cls(name)

@@ -29,6 +29,9 @@
     │   └── RetryError                       the database undid the whole transaction; do it again
     ├── ForbiddenError (PermissionError)     the policy does not let the caller do it; carries the rule
     ├── PolicyFileError (ValueError)         a file of rules with a mistake; names file, rule and position
+    ├── TrustFileError (ValueError)          trust in keys that is configured wrongly; names file, key or type
+    ├── SignatureError                       no signature of it holds, and its type demands some; carries the verdicts
+    │   └── UnsignedError                    it has none at all
     ├── MissingExtraError (ImportError)      an optional package is not installed; names the extra
     ├── StoreError                           a store of bytes, or what lies there; carries store and key
     │   ├── StoresFileError (ValueError)     a store that is configured wrongly; names file and store
@@ -62,10 +65,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "BackendError",
@@ -102,6 +105,7 @@ __all__ = [
     "ReadOnlyError",
     "RetryError",
     "SchemaConflictError",
+    "SignatureError",
     "StaleRevisionError",
     "StorageFullError",
     "StoreDeniedError",
@@ -112,12 +116,14 @@ __all__ = [
     "StoresFileError",
     "TooLargeError",
     "TransitionError",
+    "TrustFileError",
     "UncoveredError",
     "UnfitServerError",
     "UnknownFieldError",
     "UnknownTypeError",
     "UnreachableError",
     "UnsafeUrlError",
+    "UnsignedError",
     "UnverifiedError",
     "UploadBrokenError",
     "ValidationError",
@@ -290,6 +296,25 @@ class PolicyFileError(MetastoreError, ValueError):
     def __init__(self, message: str, path: str = "", rule: str = "", position: int | None = None) -> None:
         super().__init__(message)
         self.path, self.rule, self.position = path, rule, position
+
+
+class TrustFileError(MetastoreError, ValueError):
+    """Trust in keys is configured wrongly; the message names the file, the key or the type. Nothing of it is in force."""
+
+
+class SignatureError(MetastoreError):
+    """The signatures of an artifact do not hold as its type demands, so its bytes are not handed out.
+
+    ``verdicts`` says of each what it is worth (`metastore.signatures.Verdict`).
+    """
+
+    def __init__(self, message: str, *, verdicts: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.verdicts = tuple(verdicts)
+
+
+class UnsignedError(SignatureError):
+    """The artifact has no signature, and its type demands some: never signed, or stripped."""
 
 
 class MissingExtraError(MetastoreError, ImportError):

@@ -29,6 +29,7 @@ MENTIONED = [
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
+    "metastore.signatures",
     "metastore.stores",
     "metastore.testing",
 ]

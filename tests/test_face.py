@@ -21,6 +21,7 @@ PUBLIC = [
     "metastore.builtin",
     "metastore.builtin.metadefs",
     "metastore.scan",
+    "metastore.signatures",
     "metastore.stores",
     "metastore.testing",
 ]
@@ -29,6 +30,7 @@ HEAVY = (
     "cattrs",
     "click",
     "concurrent",
+    "cryptography",
     "fsspec",
     "inspect",
     "jsonschema",
@@ -37,6 +39,7 @@ HEAVY = (
     "packaging",
     "pydantic",
     "rich",
+    "securesystemslib",
     "sqlalchemy",
     "sqlite3",
     "sqlite_utils",

@@ -19,6 +19,7 @@ from metastore.cli import (
     _quota,
     _read,
     _scan,
+    _sign,
     _write,
 )
 from metastore.cli._session import Command, Program
@@ -54,7 +55,7 @@ def completion(shell: str) -> None:
 program.sections = {
     "Ask": [*_read.COMMANDS, *_closure.COMMANDS],
     "Fill and change": [*_scan.COMMANDS, *_write.COMMANDS],
-    "Bytes": [*_bytes.COMMANDS, *_mirror.COMMANDS, *_gc.COMMANDS],
+    "Bytes": [*_bytes.COMMANDS, *_mirror.COMMANDS, *_gc.COMMANDS, *_sign.COMMANDS],
     "Decide over artifacts": _govern.COMMANDS,
     "Rules": [*_policy.COMMANDS, *_quota.COMMANDS, *_metadefs.COMMANDS],
     "Carry elsewhere, and the shell": [*_exchange.COMMANDS, *_moving.COMMANDS, *_migrate.COMMANDS, completion],

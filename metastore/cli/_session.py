@@ -26,6 +26,7 @@ from metastore.errors import (
     StoresFileError,
     StoreUnableError,
     StoreUnreachableError,
+    TrustFileError,
     UncoveredError,
     UnknownFieldError,
     UnknownTypeError,
@@ -48,7 +49,18 @@ EXIT_CODES = {
 }
 
 _CODES: tuple[tuple[tuple[type[MetastoreError], ...], int], ...] = (
-    ((QueryError, UnknownFieldError, UnknownTypeError, MissingExtraError, PolicyFileError, StoresFileError), 2),
+    (
+        (
+            QueryError,
+            UnknownFieldError,
+            UnknownTypeError,
+            MissingExtraError,
+            PolicyFileError,
+            StoresFileError,
+            TrustFileError,
+        ),
+        2,
+    ),
     ((ConflictError, KeyTakenError), 3),
     ((BackendError, StoreDeniedError, StoreFullError, StoreUnableError, StoreUnreachableError, UncoveredError), 4),
     ((ForbiddenError,), 5),
@@ -79,6 +91,7 @@ def _shared(short: bool) -> list[click.Parameter]:
         click.Option(["--quiet", *letters.get("quiet", ())], is_flag=True, help="Say only what was asked for.", **told),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **told),
         click.Option(["--stores"], metavar="FILE", help="The stores of bytes. [METASTORE_STORES]", **told),
+        click.Option(["--trust"], metavar="FILE", help="The keys that are trusted, and what must be signed. [METASTORE_TRUST]", **told),
         *_caller_options(told),
     ]  # fmt: skip
 
@@ -195,7 +208,7 @@ def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool 
 
     It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
     """
-    files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores()}
+    files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores(), "trust": _trust()}
     mode: Any = "rw" if write else "ro"
     catalog = click.get_current_context().with_resource(
         Catalog.open(
@@ -260,3 +273,12 @@ def _stores() -> Any:
     from metastore.stores import Stores
 
     return Stores.from_file(path)
+
+
+def _trust() -> Any:
+    path = _given("trust")
+    if path is None:
+        return None
+    from metastore.signatures import Trust
+
+    return Trust.from_file(path)
