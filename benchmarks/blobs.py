@@ -46,11 +46,14 @@ class Disk(Artifact, type_name="disks"):
     data: Field[Blob | None] = field(default=None)
 
 
-def in_turn(works: Mapping[str, Work], expected: object, rounds: int) -> Spent:
+def in_turn(
+    works: Mapping[str, Work], expected: object, rounds: int, before_each: Callable[[str], object] = lambda _: None
+) -> Spent:
     """Return the seconds by the clock and of CPU that each work took in each round; each has to return what is expected."""
     spent: Spent = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
+            before_each(name)
             begun, before = time.perf_counter(), time.process_time()
             found = work()
             spent[name].append((time.perf_counter() - begun, time.process_time() - before))
@@ -128,7 +131,7 @@ def swift(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
                 file.write(data[at : at + CHUNK])
 
     def by_client() -> None:
-        client.put_object("bench", "theirs", io.BytesIO(data), content_length=len(data), chunk_size=CHUNK)
+        client.put_object("bench", "swiftclient", io.BytesIO(data), content_length=len(data), chunk_size=CHUNK)
 
     def streamed(name: str) -> str:
         with fs.open(f"bench/{name}") as file:
@@ -137,12 +140,18 @@ def swift(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
     def streamed_by_client(name: str) -> str:
         return digest(client.get_object("bench", name, resp_chunk_size=CHUNK)[1])
 
+    def cleared(name: str) -> None:
+        """Remove what the work of that name wrote the round before: each finds the server with as much memory in use."""
+        path = f"bench/{name.removeprefix('write, ')}"
+        if fs.exists(path):
+            fs.rm(path)
+
     try:
         fs.mkdir("bench")
-        spent = in_turn({"write, swiftclient": by_client, "write, ours": written}, None, told.rounds)
+        spent = in_turn({"write, swiftclient": by_client, "write, ours": written}, None, told.rounds, cleared)
         reads: dict[str, Work] = {
-            "read, swiftclient": lambda: streamed_by_client("theirs"),
-            "read, ours": lambda: streamed("theirs"),
+            "read, swiftclient": lambda: streamed_by_client("swiftclient"),
+            "read, ours": lambda: streamed("swiftclient"),
             "read of segments, swiftclient": lambda: streamed_by_client("ours"),
             "read of segments, ours": lambda: streamed("ours"),
         }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import queue
 import sys
 import warnings
 from collections.abc import Mapping
@@ -49,9 +47,7 @@ class SwiftWriter(io.BufferedIOBase):
         self._name, self._headers = to_write(path), headers
         # a view, because a slice of a bytearray is only assigned to by way of a copy
         self._block, self._held = memoryview(bytearray(block_size)), 0
-        self._spare: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        # hashed as it comes, while other blocks are being sent
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._spare: list[memoryview] = []
         self._parts: Parts | None = None
         self._settled = False
 
@@ -90,7 +86,6 @@ class SwiftWriter(io.BufferedIOBase):
             self._send()
         part = view[: self.blocksize - self._held]
         self._block[self._held : self._held + len(part)] = part
-        self._md5.update(part)
         self._held += len(part)
         if len(part) < len(view):
             self._take(view[len(part) :])
@@ -99,12 +94,9 @@ class SwiftWriter(io.BufferedIOBase):
         """Send the block, and go on with another: one that was sent already, for new memory costs a quarter of the time."""
         parts = self._parts = self._parts or Parts(self._objects, *self._name, self._headers)
         block, spare = self._block, self._spare
-        parts.add(block[: self._held], self._md5.hexdigest(), lambda: spare.put(block))
-        try:
-            self._block = spare.get_nowait()
-        except queue.Empty:
-            self._block = memoryview(bytearray(self.blocksize))
-        self._held, self._md5 = 0, hashlib.md5(usedforsecurity=False)
+        parts.add(block[: self._held], lambda: spare.append(block))
+        self._block = spare.pop() if spare else memoryview(bytearray(self.blocksize))
+        self._held = 0
 
     def close(self) -> None:
         """Send the rest and, unless in a transaction, make the object."""

@@ -264,10 +264,17 @@ def test_a_large_object_made_by_a_try_whose_answer_was_lost_was_made(far, fs, pr
 
 
 def test_a_segment_that_is_spoiled_on_its_way_is_sent_again(far, fs, proxy, container):
-    proxy.spoil(Fault(422), verb="PUT", path="_segments/", after=1)
+    proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", after=1)
     with far.open(f"{container}/big", "wb", block_size=2000) as file:
         file.write(DATA)
     assert fs.cat(f"{container}/big") == DATA
+
+
+def test_a_segment_that_is_spoiled_again_and_again_leaves_nothing(far, fs, proxy, container):
+    proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", times=99, after=1)
+    with pytest.raises(OSError, match="422"), far.open(f"{container}/big", "wb", block_size=2000) as file:
+        file.write(DATA)
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 
 def test_an_error_tells_swifts_own_number_of_the_request(far, path):
