@@ -45,9 +45,8 @@ class SwiftWriter(io.BufferedIOBase):
         self.fs, self.path, self.autocommit = fs, path, autocommit
         self.mode, self.blocksize, self.loc = "xb" if create else "wb", block_size, 0
         self._name, self._headers = to_write(path), headers
-        # a view, because a slice of a bytearray is only assigned to by way of a copy
-        self._block, self._held = memoryview(bytearray(block_size)), 0
-        self._spare: list[memoryview] = []
+        self._block, self._held = bytearray(), 0
+        self._spare: list[bytearray] = []
         self._parts: Parts | None = None
         self._settled = False
 
@@ -85,7 +84,10 @@ class SwiftWriter(io.BufferedIOBase):
         if self._held == self.blocksize:
             self._send()
         part = view[: self.blocksize - self._held]
-        self._block[self._held : self._held + len(part)] = part
+        if self._held == len(self._block):
+            self._block += part
+        else:  # a view, because a slice of a bytearray is only assigned to by way of a copy
+            memoryview(self._block)[self._held : self._held + len(part)] = part
         self._held += len(part)
         if len(part) < len(view):
             self._take(view[len(part) :])
@@ -94,9 +96,8 @@ class SwiftWriter(io.BufferedIOBase):
         """Send the block, and go on with another: one that was sent already, for new memory costs a quarter of the time."""
         parts = self._parts = self._parts or Parts(self._objects, *self._name, self._headers)
         block, spare = self._block, self._spare
-        parts.add(block[: self._held], lambda: spare.append(block))
-        self._block = spare.pop() if spare else memoryview(bytearray(self.blocksize))
-        self._held = 0
+        parts.add(memoryview(block)[: self._held], lambda: spare.append(block))
+        self._block, self._held = spare.pop() if spare else bytearray(), 0
 
     def close(self) -> None:
         """Send the rest and, unless in a transaction, make the object."""
@@ -119,15 +120,15 @@ class SwiftWriter(io.BufferedIOBase):
         self._settled, parts = True, self._parts
         create = self.mode == "xb"
         if parts is None:
-            put_bytes(self._objects, *self._name, self._block[: self._held], self._headers, create=create)
+            put_bytes(self._objects, *self._name, self._block, self._headers, create=create)
         else:
             parts.publish(create=create)
-        self._block, self._parts = memoryview(b""), None
+        self._block, self._parts = bytearray(), None
 
     def discard(self) -> None:
         """Store nothing, and remove what was sent."""
         settled, self._settled, parts = self._settled, True, self._parts
-        self._block, self._parts = memoryview(b""), None
+        self._block, self._parts = bytearray(), None
         if parts is not None and not settled:
             parts.discard()
         super().close()
