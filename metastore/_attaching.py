@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._artifact import Record
@@ -43,19 +43,12 @@ class Attachment(NamedTuple):
     metadata: Mapping[str, Any] | None = None
 
 
-class _Stored(NamedTuple):
-    """What is stored of an artifact: its row, and as the caller sees it."""
-
-    shelf: Shelf
-    row: Row
-    seen: Any
-
-
 class _Wish(NamedTuple):
     """An attachment whose artifact, field and url were looked up: once, as there may be thousands."""
 
     said: Attachment
     ident: bytes
+    stored: Any
     spec: FieldSpec
     covered: Covered | None
     place: Location
@@ -115,57 +108,48 @@ class Attaching(Fetching):
         [('root', 2), ('home', 2)]
         """
         said = [_checked(each) for each in attachments]
-        stored = self._stored_of(each.artifact for each in said)
-        asked = [self._wished(each, stored) for each in said]
-        steps = self._steps_of(asked, stored, {})
+        rows = self._rows_of(each.artifact for each in said)
+        stored = {ident: self._reader(shelf)(row) for ident, (shelf, row) in rows.items()}
+        asked = [self._wished(each, rows, stored) for each in said]
+        steps = _steps_of(asked, {})
         for ident, each in steps.items():  # what the caller may not do is refused before a store is asked
-            self._judge(stored[ident], each)
+            self._judge(*rows[ident], each)
         if covered := [each.covered for each in asked if each.covered is not None]:
             from metastore.stores._many import stats_of
 
-            steps = self._steps_of(asked, stored, stats_of(self._configured, covered, listed=listed))
+            steps = _steps_of(asked, stats_of(self._configured, covered, listed=listed))
         made = self._taken({each.ident: each.said.artifact for each in asked}, steps)
         return [made[each.ident] for each in asked]
 
-    def _stored_of(self, artifacts: Iterable[Record]) -> dict[bytes, _Stored]:
+    def _rows_of(self, artifacts: Iterable[Record]) -> dict[bytes, tuple[Shelf, Row]]:
         """Return what is stored of artifacts by their ids, by one statement for each type."""
-        groups: dict[Shelf, dict[bytes, Record]] = {}
+        groups: dict[Shelf, list[tuple[bytes, Record]]] = {}
         for each in artifacts:
-            groups.setdefault(self._shelf_of(each), {})[each.id.bytes] = each
-        found: dict[bytes, _Stored] = {}
+            groups.setdefault(self._shelf_of(each), []).append((each.id.bytes, each))
+        found: dict[bytes, tuple[Shelf, Row]] = {}
         for shelf, group in groups.items():
-            rows = {row[0]: row for row in self._visible(shelf, self._backend.fetch(shelf.spec, [*group]))}
-            read = self._reader(shelf)
-            for ident, each in group.items():
+            ids = [*dict.fromkeys(ident for ident, _ in group)]
+            rows = {row[0]: row for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids))}
+            for ident, each in group:
                 if ident not in rows:
                     raise self._missing(shelf, each.id)
                 check_revision(shelf, rows[ident], each)
-                found[ident] = _Stored(shelf, rows[ident], read(rows[ident]))
+                found[ident] = shelf, rows[ident]
         return found
 
-    def _wished(self, said: Attachment, stored: Mapping[bytes, _Stored]) -> _Wish:
+    def _wished(self, said: Attachment, rows: Mapping[bytes, tuple[Shelf, Row]], stored: Mapping[bytes, Any]) -> _Wish:
         ident = said.artifact.id.bytes
-        shelf, _, seen = stored[ident]
-        spec = self._blob_field(shelf, seen, said.field, said.key)
+        shelf, own = rows[ident][0], stored[ident]
+        spec = self._blob_field(shelf, own, said.field, said.key)
         covered = self._configured.covered(check_url(said.url))
         store = None if covered is None else covered.store.name
         place = Location(said.url, said.priority, store, metadata=dict(said.metadata or {}))
-        return _Wish(said, ident, spec, covered, place, self._placing(shelf, seen, said.field, said.url, store))
+        return _Wish(said, ident, own, spec, covered, place, self._placing(shelf, own, said.field, said.url, store))
 
-    def _steps_of(
-        self, asked: Iterable[_Wish], stored: Mapping[bytes, _Stored], told: Mapping[str, Stat]
-    ) -> dict[bytes, tuple[Put, ...]]:
-        """Return the steps by which each artifact gets its attachments, with what stores tell of them."""
-        own: dict[bytes, list[_Wish]] = {}
-        for each in asked:
-            own.setdefault(each.ident, []).append(each)
-        return {ident: _steps(stored[ident].seen, theirs, told) for ident, theirs in own.items()}
-
-    def _judge(self, stored: _Stored, steps: Iterable[Put]) -> None:
+    def _judge(self, shelf: Shelf, row: Row, steps: Iterable[Put]) -> None:
         """Raise what taking the steps would raise."""
-        row = stored.row
         for step in steps:
-            row = stepped(stored.shelf, row, step, self._access, lambda: 0)
+            row = stepped(shelf, row, step, self._access, lambda: 0)
 
     @atomic
     def _taken(self, artifacts: Mapping[bytes, Record], steps: Mapping[bytes, tuple[Put, ...]]) -> dict[bytes, Record]:
@@ -173,12 +157,11 @@ class Attaching(Fetching):
         if len(steps) < 2:
             return {ident: self._change(artifacts[ident], each) for ident, each in steps.items()}
         with self.transaction() as commit:
-            stored = self._stored_of(artifacts.values())
-            return {ident: self._took(artifacts[ident], stored[ident], each, commit) for ident, each in steps.items()}
+            rows = self._rows_of(artifacts.values())
+            return {ident: self._took(artifacts[ident], *rows[ident], each, commit) for ident, each in steps.items()}
 
-    def _took(self, artifact: Record, stored: _Stored, steps: tuple[Put, ...], commit: Transaction) -> Record:
-        """Take the steps of one artifact of many, which was read in the transaction."""
-        shelf, row, _ = stored
+    def _took(self, artifact: Record, shelf: Shelf, row: Row, steps: tuple[Put, ...], commit: Transaction) -> Record:
+        """Take the steps of one artifact of many, whose row was read in the transaction."""
         if shelf.hooks:
             return self._change(artifact, steps)  # type: ignore[no-any-return]
         return self._reader(shelf)(self._changed(shelf, row, steps, commit))  # type: ignore[no-any-return]
@@ -247,9 +230,17 @@ def _checked(said: Attachment) -> Attachment:
     return said
 
 
-def _steps(stored: Any, asked: Iterable[_Wish], told: Mapping[str, Stat]) -> tuple[Put, ...]:
+def _steps_of(asked: Iterable[_Wish], told: Mapping[str, Stat]) -> dict[bytes, tuple[Put, ...]]:
+    """Return the steps by which each artifact gets its attachments, with what stores tell of them, by ids."""
+    own: dict[bytes, list[_Wish]] = {}
+    for each in asked:
+        own.setdefault(each.ident, []).append(each)
+    return {ident: _steps(theirs, told) for ident, theirs in own.items()}
+
+
+def _steps(asked: Sequence[_Wish], told: Mapping[str, Stat]) -> tuple[Put, ...]:
     """Return a step for each action that the attachments of one artifact are."""
-    made, changes = stored, dict[str, dict[str, Any]]()
+    made, changes = asked[0].stored, dict[str, dict[str, Any]]()
     for each in asked:
         key = each.said.key
         change = replaced(made, each.spec, key, _placed(blob_at(made, each.spec, key), each, told.get(each.said.url)))
