@@ -93,7 +93,7 @@ class Parts:
     def add(self, data: bytes | bytearray | memoryview, done: Callable[[], object] = lambda: None) -> None:
         """Send a part from memory, which must not change until ``done`` is called; wait while too many are under way."""
         name, sending = self._started(lambda name: self._put(name, data, len(data)))
-        md5 = md5_of(data)  # while it is on its way: Swift would wait for what is hashed first
+        md5 = md5_of(data)  # while it is on its way: the server would wait for what is hashed first
 
         def arrived() -> Row:
             if sending.result() != md5:

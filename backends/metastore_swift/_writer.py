@@ -71,12 +71,16 @@ class SwiftWriter(io.BufferedIOBase):
         return self.loc
 
     def write(self, data: Any) -> int:
-        """Take all of ``data``; wait while too much of it is under way."""
+        """Take all of ``data``; wait while too much of it is under way. What fails discards the file: who goes on would leave a hole."""
         if self.closed:
             raise ValueError("The file is closed.")
         view = memoryview(data).cast("B")
-        for at in range(0, len(view), self.blocksize):
-            self._take(view[at : at + self.blocksize])
+        try:
+            for at in range(0, len(view), self.blocksize):
+                self._take(view[at : at + self.blocksize])
+        except BaseException:
+            self.discard()
+            raise
         self.loc += len(view)
         return len(view)
 

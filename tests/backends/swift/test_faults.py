@@ -234,6 +234,16 @@ def test_a_segment_that_cannot_be_stored_leaves_nothing(far, fs, proxy, containe
     assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 
+def test_a_write_that_failed_is_not_gone_on_with(far, fs, proxy, container):
+    proxy.spoil(Fault(413), verb="PUT", path="_segments/", times=1, after=1)
+    with far.open(f"{container}/big", "wb", block_size=1000) as file:
+        with pytest.raises(OSError, match="413"):
+            file.write(DATA)
+        with pytest.raises(ValueError, match="closed"):
+            file.write(DATA)
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
+
+
 def test_a_manifest_that_is_refused_leaves_nothing(far, fs, proxy, container):
     proxy.spoil(Fault(413), verb="PUT", path="multipart-manifest")
     with pytest.raises(OSError, match="413"), far.open(f"{container}/big", "wb", block_size=2000) as file:
