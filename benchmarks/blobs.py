@@ -178,9 +178,10 @@ def attach(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
     finally:
         swift_server.close()
         seaweed.close()
-    names, single = ("Swift", "S3", "a folder"), "one after the other"
-    bulks = ("attach_many", "attach_many, listed")
-    return spent, [(f"{name}: {bulk}", f"{name}: {single}", 5.0) for name in names for bulk in bulks]
+    bulks, singles = ("attach_many", "attach_many, listed"), ("one after the other", "attach, one after the other")
+    return spent, [
+        (f"{name}: {bulk}", f"{name}: {single}", 5.0) for single in singles for name in made for bulk in bulks
+    ]
 
 
 Told = Iterable[tuple[str, int, str | None]]

@@ -51,7 +51,8 @@ class FullText:
         """Follow a row, of which the columns at these places changed."""
         for kind in self._kinds:
             if not kind.isdisjoint(changed):
-                conn.execute(self._drop_of, (*self._texts_of(before, kind), before[0]))
+                if any(known := self._texts_of(before, kind)):
+                    conn.execute(self._drop_of, (*known, before[0]))
                 conn.execute(self._add_of, (*self._texts_of(after, kind), before[0]))
 
     def drop(self, conn: Any, number: int, before: Row) -> None:
