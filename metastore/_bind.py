@@ -15,7 +15,7 @@ from metastore._blob import DIGEST_LENGTHS
 from metastore._data import evolve
 from metastore._expr import Expr
 from metastore._schema import FieldSpec, TypeSpec
-from metastore._text import fold
+from metastore._text import fold, words
 from metastore._values import column_writer, json_value, text, to_plain
 from metastore._version import Version, caret, sort_key, tilde
 from metastore.errors import MetastoreError, QueryError, UnknownFieldError, ValidationError, nearest
@@ -55,6 +55,12 @@ DEPTH = 100
 """Predicates nest at most this deep."""
 
 
+def _check_words(given: tuple[str, ...]) -> None:
+    wrong = [each for each in given if words(each) != [each]]
+    if wrong:
+        raise QueryError(f"expected words as matches(…) makes them of a text, got {wrong[0]!r:.60}")
+
+
 class Binder:
     """Binds predicates and orders of one type; ``specs`` finds the spec of a link's target by name."""
 
@@ -83,6 +89,7 @@ class Binder:
         if order is None:
             raise QueryError(f"expected a sort key like Image.name or -Image.version, got {type(given).__name__}")
         if isinstance(order.key, Rank):
+            _check_words(order.key.words)
             return Order(Rank(order.key.words, self._searched(order.key.fields)), order.descending)
         path, _ = self.path(order.key)
         several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool(
@@ -165,6 +172,7 @@ class Binder:
             return self._references(predicate)
         if isinstance(predicate, Matches):
             fields = self._searched(predicate.fields)
+            _check_words(predicate.words)
             return predicate if fields == predicate.fields else Matches(predicate.words, fields)
         return self._leaf(predicate)
 

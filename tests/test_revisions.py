@@ -109,6 +109,21 @@ def test_who_refers_to_bytes_is_told_without_writing(path):
     assert path.read_bytes() == before
 
 
+ASKED = {
+    "find": lambda reader: [each.id for each in reader.find(Record, references("s3://b/3"))] == [RICH],
+    "count": lambda reader: reader.find(made.Thing, references("s3://b/3")).count() == 1,
+    "check": lambda reader: reader.check() == [],
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_a_reader_goes_on_when_another_program_migrates_the_file(path, ask):
+    with Catalog.open(str(path), mode="ro") as reader:
+        assert ask(reader)
+        Catalog.open(str(path)).close()
+        assert ask(reader)
+
+
 def test_to_open_it_for_writing_makes_it_a_file_of_today_s(path, catalog):
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (layout.REVISION,)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from metastore.backend import FieldSpec, StoredSpec, derived_value, references, text_mark
-from metastore_sqlite._layout import look_ups, quoted
+from metastore_sqlite._layout import beside, look_ups, quoted
 from metastore_sqlite._tally import audited
 from metastore_sqlite._words import columns, terms
 from metastore_sqlite._writer import TypeTable
@@ -69,8 +69,8 @@ def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
             expected = {
                 tuple(entry) for row in _rows(conn, table) for entry in each.derive(each.field, row[each.at], row[0])
             }
-            found = set(conn.execute(f"SELECT * FROM {quoted(f'{table.spec.name}:{each.field.name}')}"))
-            yield from _differences(f"{table.spec.name}:{each.field.name}", expected, found)
+            name = beside(table.spec.name, each.field.name)
+            yield from _differences(name, expected, set(conn.execute(f"SELECT * FROM {quoted(name)}")))
 
 
 def _links(conn: Any, tables: list[TypeTable]) -> Iterator[str]:

@@ -31,7 +31,7 @@ from metastore.query import (
     Text,
     negations_down,
 )
-from metastore_sqlite._layout import quoted
+from metastore_sqlite._layout import beside, quoted
 from metastore_sqlite._words import holds_blobs, mark, searched
 
 __all__ = ["Conditions", "Fragment", "Known", "bound_value", "column", "match", "nullable", "one_value", "side"]
@@ -54,7 +54,7 @@ def column(path: Path, alias: str) -> str:
 
 def side(spec: TypeSpec, path: Path) -> str:
     """Return the look-up table of an indexed list or a dict."""
-    return quoted(f"{spec.name}:{path.field}")
+    return quoted(beside(spec.name, path.field))
 
 
 def nullable(spec: TypeSpec, path: Path) -> bool:
@@ -178,6 +178,8 @@ class Conditions:
         if spec.by_name[leaf.path.field].kind != "blob" or keys[0] not in ("url", "digests"):
             return None
         value = leaf.value if keys[0] == "url" else f"{keys[1]}:{leaf.value}"
+        if keys[0] == "url" and "://" not in value:
+            return _FALSE  # or it might be the text of a digest
         if not self._known.marked:
             listed = "SELECT id FROM _references WHERE mark = ? AND field = ?"
             return f"{alias}.id IN ({listed})", [text_mark(value), leaf.path.field]
@@ -249,9 +251,8 @@ class Conditions:
         field = spec.by_name[leaf.path.field]
         distinct = list({encode(value): value for value in leaf.values}.values())
         if leaf.path.keys or not field.index or (leaf.every and not distinct):
-            plain = [encode(value) for value in distinct]
             whole = f"{alias}.{quoted(field.name)}"
-            return f"metastore_contains({whole}, ?, ?, ?)", [encode(leaf.path.keys), encode(plain), int(leaf.every)]
+            return f"metastore_contains({whole}, ?, ?, ?)", [encode(leaf.path.keys), encode(distinct), int(leaf.every)]
         return self._contains_indexed(
             leaf, field, side(spec, leaf.path), alias, [bound_value(value) for value in distinct]
         )

@@ -7,21 +7,17 @@ from typing import Any
 
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
-from metastore_sqlite._words import columns, text
+from metastore_sqlite._words import columns, moved, text
 
 __all__ = ["FullText"]
 
 
 class FullText:
-    """The statements of one type's full-text table, which has a column for each field that `columns` names.
-
-    Words and marks change apart, as no word is a mark: what FTS5 is told of the one is no news of the other.
-    """
+    """The statements of one type's full-text table, which has a column for each field that `columns` names."""
 
     def __init__(self, spec: TypeSpec) -> None:
         self._columns = tuple((each, spec.position[each.name]) for each in columns(spec))
-        words = frozenset(at for each, at in self._columns if each.search)
-        self._kinds = words, frozenset(at for _, at in self._columns) - words
+        self._at = frozenset(at for _, at in self._columns)
         self.name = quoted(f"{spec.name}:text")
         self._rows = f"SELECT row__n, {', '.join(quoted(each.name) for each in spec.columns)} FROM {quoted(spec.name)}"
         fields, marks = (
@@ -49,11 +45,13 @@ class FullText:
 
     def replace(self, conn: Any, changed: set[int], before: Row, after: Row) -> None:
         """Follow a row, of which the columns at these places changed."""
-        for kind in self._kinds:
-            if not kind.isdisjoint(changed):
-                if any(known := self._texts_of(before, kind)):
-                    conn.execute(self._drop_of, (*known, before[0]))
-                conn.execute(self._add_of, (*self._texts_of(after, kind), before[0]))
+        if self._at.isdisjoint(changed):
+            return
+        out, put = moved([(field, before[at], after[at]) for field, at in self._columns])
+        if any(out):
+            conn.execute(self._drop_of, (*out, before[0]))
+        # also where it is nothing: FTS5 counts rows, and refuses to take away more than came
+        conn.execute(self._add_of, (*put, before[0]))
 
     def drop(self, conn: Any, number: int, before: Row) -> None:
         """Forget a row by its number."""
@@ -66,6 +64,3 @@ class FullText:
 
     def _texts(self, row: Row) -> list[str]:
         return [text(field, row[at]) for field, at in self._columns]
-
-    def _texts_of(self, row: Row, kind: frozenset[int]) -> list[str]:
-        return [text(field, row[at]) if at in kind else "" for field, at in self._columns]

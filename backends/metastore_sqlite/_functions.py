@@ -12,7 +12,7 @@ from typing import Any
 
 from metastore._json import decode, encode
 from metastore._text import WORD_LENGTH
-from metastore.backend import fold, items
+from metastore.backend import fold, items, json_kind
 
 __all__ = ["register"]
 
@@ -47,12 +47,17 @@ def scalar(text: str | None, keys: str) -> Any:
 
 
 def contains(text: str | None, keys: str, wanted: str, every: int) -> int | None:
-    """Return whether the list under nested keys holds every, or any, of the values (a JSON list of their JSON texts)."""
+    """Return whether the list under nested keys holds every, or any, of the values (a JSON list)."""
     found = _at(text, keys)
     if not isinstance(found, list):
         return None
-    there = {encode(value) for value in found}
-    return int((all if every else any)(value in there for value in decode(wanted)))
+    there = set(map(_by_value, found))
+    return int((all if every else any)(_by_value(value) in there for value in decode(wanted)))
+
+
+def _by_value(value: Any) -> tuple[str, Any]:
+    """What equal JSON values have in common: 1 is 1.0, and 0.0 is -0.0, but true is neither."""
+    return json_kind(value), encode(value) if isinstance(value, list | dict) else value
 
 
 def ends(text: Any, end: str) -> int | None:

@@ -23,6 +23,7 @@ from metastore_sqlite import _words as words
 __all__ = [
     "MARKED",
     "REVISION",
+    "beside",
     "check_whole",
     "create_search",
     "create_type",
@@ -44,6 +45,9 @@ MARKED = 2
 """The first revision that keeps the marks of blobs in full text; before, they had a table of their own, ``_references``."""
 
 _STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB"}
+
+_OF_TEXT = {"text", "text_data", "text_idx", "text_config"}
+"""The tables that full text of a type is in: FTS5 names its own."""
 
 _TABLES = """
 CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -145,6 +149,15 @@ def prepare(conn: Any) -> None:
     conn.execute(f"PRAGMA user_version = {REVISION}")
 
 
+def beside(type_name: str, name: str) -> str:
+    """Return the name of a field's look-up table or index, apart from those of full text.
+
+    >>> beside("images", "tags"), beside("images", "text")
+    ('images:tags', 'images:text:')
+    """
+    return f"{type_name}:{name}{':' if name in _OF_TEXT else ''}"
+
+
 def look_ups(spec: TypeSpec) -> list[FieldSpec]:
     """Return the fields that have a look-up table of their own: indexed lists, and dicts."""
     return [each for each in spec.fields if each.kind == "dict" or (each.kind == "list" and each.index)]
@@ -181,10 +194,10 @@ def _column(column: Column) -> str:
 
 
 def _index(db: Database, spec: TypeSpec, columns: list[str], *, paged: bool = True) -> None:
-    """Index by the columns, then the id: a page in id order is a range scan. Where hardly two rows are equal the id would only widen it."""
+    """Index by the columns, then the id: a page in id order is a range scan, however many rows are equal."""
     ends = ["id"] if paged else []
     db.table(spec.name).create_index(
-        [*columns, *ends], index_name=f"{spec.name}:{'+'.join(columns)}", if_not_exists=True
+        [*columns, *ends], index_name=beside(spec.name, "+".join(columns)), if_not_exists=True
     )
 
 
@@ -192,9 +205,14 @@ def _create_indexes(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
     if not field.index or field.kind == "list":
         return
     columns = [f"{field.name}__key", field.name] if field.kind == "version" else [field.name]
-    _index(db, spec, columns, paged=field.kind not in ("float", "datetime"))
+    _index(db, spec, columns, paged=not _measured(field))
     if field.folded:
         _index(db, spec, [f"{field.name}__folded"])
+
+
+def _measured(field: FieldSpec) -> bool:
+    """Whether hardly two rows are equal, so that the id would only widen the index: what is absent or by default is so by thousands."""
+    return field.kind == "float" and field.required and not field.optional
 
 
 def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
@@ -203,7 +221,7 @@ def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
     else:
         columns, key = "key TEXT, kind TEXT, value ANY, id BLOB", "key, kind, value, id"
     db.execute(
-        f"CREATE TABLE {quoted(f'{spec.name}:{field.name}')} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
+        f"CREATE TABLE {quoted(beside(spec.name, field.name))} ({columns}, PRIMARY KEY ({key})) STRICT, WITHOUT ROWID"
     )
 
 
@@ -224,7 +242,7 @@ def create_search(db: Database, spec: TypeSpec) -> None:
 
 def drop_type(db: Database, spec: TypeSpec) -> None:
     """Take every table of a type away."""
-    for name in (spec.name, *(f"{spec.name}:{each.name}" for each in look_ups(spec)), *_search_tables(spec)):
+    for name in (spec.name, *(beside(spec.name, each.name) for each in look_ups(spec)), *_search_tables(spec)):
         db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
 
 

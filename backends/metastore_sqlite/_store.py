@@ -32,6 +32,7 @@ from metastore.backend import (
 from metastore.errors import (
     CatalogUrlError,
     ConflictError,
+    DamagedError,
     NotACatalogError,
     QueryError,
     ReadOnlyError,
@@ -128,6 +129,8 @@ class _Scope:
             elif conn.in_transaction:
                 conn.execute("ROLLBACK")
             self._local.transaction = self._stamped
+            if self._local.specs and not self._level:
+                self._store._latest.clear()  # in here it may have been learned what other programs stored
             self._local.specs = dict.fromkeys(self._local.specs if self._level else ())
         except driver.OperationalError as refused:
             if "no such savepoint" not in str(refused):  # the signal came after its release
@@ -178,8 +181,7 @@ class SqliteStore:
         revision = layout.revision_of(conn, self.path)
         if revision < layout.REVISION and not (revision and self.read_only):
             self._make(conn)
-            revision = layout.REVISION
-        self._known = Known(self._spec, marked=revision >= layout.MARKED)
+        self._look_again()
         self.catalogue: str = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()[0]
         self.specs()
 
@@ -191,6 +193,11 @@ class SqliteStore:
             if layout.revision_of(conn, self.path) < layout.REVISION:
                 layout.prepare(conn)
                 mark_again(conn, self._every_type())
+
+    def _look_again(self) -> None:
+        """Learn of which revision the file is; one that is read only may be migrated by another program at any time."""
+        revision = layout.revision_of(self._connections.local().conn, self.path)
+        self._known = Known(self._spec, marked=revision >= layout.MARKED)
 
     # types
 
@@ -268,6 +275,13 @@ class SqliteStore:
             found = self._tables[spec.digest] = TypeTable(spec)
         return found
 
+    def _latest_table(self, spec: TypeSpec) -> TypeTable:
+        """The table by the spec that widened this one, where one did: its look-ups follow what is written by this one, too."""
+        latest = self._spec(spec.name)
+        if latest is None or latest.digest == spec.digest or not spec.position.keys() <= latest.position.keys():
+            return self._table(spec)
+        return self._table(latest)
+
     # transactions
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -322,19 +336,21 @@ class SqliteStore:
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
-        (conn, tx), table = self._stamped(), self._table(spec)
+        (conn, tx), table = self._stamped(), self._latest_table(spec)
         try:
             if after[-2] != before[-2] and table.held(conn, after):
                 raise duplicate(spec, after)
+            if table.spec is not spec:
+                before, after = table.completed(conn, spec, before), table.completed(conn, spec, after)
             return table.replace(conn, tx, before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
-        conn, tx = self._stamped()
+        (conn, tx), table = self._stamped(), self._latest_table(spec)
         try:
-            return self._table(spec).delete(conn, tx, before, change)
+            return table.delete(conn, tx, table.completed(conn, spec, before), change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused
 
@@ -412,7 +428,17 @@ class SqliteStore:
     def select(self, spec: TypeSpec, query: Query) -> list[Row]:
         """Return the rows of a bound query in its order."""
         table = self._tables.get(spec.digest) or self._table(spec)
-        return self._read(*self._compiled(self._shapes.select, spec, query, table.qualified))
+        return self._answer(self._shapes.select, spec, query, table.qualified)
+
+    def _answer(self, compile: Callable[..., Any], *asked: Any) -> list[Any]:
+        known = self._known
+        try:
+            return self._read(*self._compiled(compile, *asked))
+        except DamagedError:
+            self._look_again()
+            if known.marked == self._known.marked:
+                raise
+            return self._answer(compile, *asked)
 
     def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
         try:
@@ -431,7 +457,7 @@ class SqliteStore:
         self, spec: TypeSpec, query: Query, by: tuple[Path, ...], measures: tuple[Measure, ...]
     ) -> list[tuple[Any, ...]]:
         """Return one tuple per group: its values, then its measures."""
-        rows = self._read(*self._compiled(statements.aggregate, spec, query, by, measures))
+        rows = self._answer(statements.aggregate, spec, query, by, measures)
         return [merged_group(by, row) for row in rows] if any(path.kind == "json" for path in by) else rows
 
     def closure(
@@ -486,6 +512,7 @@ class SqliteStore:
         conn = self._connections.local().conn
         try:
             conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
+            self._look_again()
             yield from audit(conn, self.specs(), marked=self._known.marked)
             conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:

@@ -6,10 +6,13 @@ page of its own: two thirds of the pages that a bulk write touched (measured). F
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from operator import xor
+
 from metastore._text import WORD_LENGTH
 from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_mark
 
-__all__ = ["columns", "holds_blobs", "mark", "searched", "terms", "text"]
+__all__ = ["columns", "holds_blobs", "mark", "moved", "searched", "terms", "text"]
 
 _BEFORE = "\xa7"
 """No word has a section sign, and FTS5 takes it for a part of one: no word is a mark."""
@@ -51,3 +54,39 @@ def text(field: FieldSpec, value: str | None) -> str:
     if value is not None and field.search and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
         return value
     return " ".join(terms(field, value))
+
+
+_Told = tuple[FieldSpec, str | None, str | None]
+"""A field, and what its column held and holds."""
+
+
+def moved(columns: Sequence[_Told]) -> tuple[list[str], list[str]]:
+    """Return what a row that changes takes out of each column, and what it puts in.
+
+    FTS5 takes a word out of all columns at once, so that what is taken out of one is put in again wherever it is. No word is a
+    mark, so the ones stay where only the others change.
+    """
+    words = [each for each in columns if not _blobs(each[0])]
+    pairs = [*_words_moved(words), *_marks_moved(columns[len(words) :])]
+    return [out for out, _ in pairs], [put for _, put in pairs]
+
+
+def _words_moved(told: Sequence[_Told]) -> Iterable[tuple[str, str]]:
+    if _same(told):
+        return [("", "")] * len(told)
+    return [(text(field, old), text(field, new)) for field, old, new in told]
+
+
+def _marks_moved(told: Sequence[_Told]) -> Iterable[tuple[str, str]]:
+    """Of marks only what differs: a folder may have thousands."""
+    if _same(told):
+        return [("", "")] * len(told)
+    had, has = [references(field, old) for field, old, _ in told], [references(field, new) for field, _, new in told]
+    other = set[str]().union(*map(xor, had, has))
+    return [
+        (" ".join(map(mark, old & other)), " ".join(map(mark, new & other))) for old, new in zip(had, has, strict=True)
+    ]
+
+
+def _same(told: Sequence[_Told]) -> bool:
+    return all(old == new for _, old, new in told)

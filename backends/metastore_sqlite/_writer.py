@@ -14,6 +14,7 @@ from metastore.backend import (
     FieldSpec,
     Row,
     TypeSpec,
+    derived_value,
     duplicate,
     entries,
     id_taken,
@@ -23,7 +24,7 @@ from metastore.backend import (
 )
 from metastore.errors import DuplicateError
 from metastore_sqlite._full_text import FullText
-from metastore_sqlite._layout import look_ups, quoted
+from metastore_sqlite._layout import beside, look_ups, quoted
 
 __all__ = ["TypeTable", "add_changes"]
 
@@ -55,7 +56,7 @@ class _Derived:
     def __init__(self, spec: TypeSpec, field: FieldSpec, derive: Derive, add: str, drop: str) -> None:
         self.field, self.at = field, spec.position[field.name]
         self.derive, self.add, self.drop = derive, add, drop
-        self.empty = {"list": "[]", "dict": "{}", "folder": "{}"}.get(field.kind)
+        self.empty = {"list": "[]", "dict": "{}"}.get(field.kind)
 
     def entries(self, rows: Iterable[Row]) -> list[Any]:
         """Return what follows from rows."""
@@ -75,7 +76,7 @@ def _derived(spec: TypeSpec) -> Iterable[_Derived]:
                 spec, field, link_entries, _ADD_LINK, "DELETE FROM _links WHERE source = ? AND field = ? AND target = ?"
             )
     for field in look_ups(spec):
-        table = quoted(f"{spec.name}:{field.name}")
+        table = quoted(beside(spec.name, field.name))
         if field.kind == "list":
             yield _Derived(
                 spec,
@@ -181,6 +182,20 @@ class TypeTable:
         self._follow(conn, set(changed), before, after)
         conn.execute(_ADD_CHANGE, _change(tx, change))
         return True
+
+    def completed(self, conn: Any, spec: TypeSpec, row: Row) -> Row:
+        """Return a row by an older spec as one by this, with what is stored where the older one knows nothing."""
+        if spec.digest == self.spec.digest:
+            return row
+        columns, known = self.spec.columns, dict(zip(spec.position, row, strict=True))
+        stored = conn.execute(self.by_id, (row[0],)).fetchone() or [None] * len(columns)
+        whole = [known.get(each.name, value) for each, value in zip(columns, stored, strict=True)]
+        return tuple(
+            [
+                derived_value(self.spec, each, whole) if each.derived and each.name not in known else value
+                for each, value in zip(columns, whole, strict=True)
+            ]
+        )
 
     def _update(self, changed: tuple[int, ...]) -> str:
         found = self._updates.get(changed)

@@ -1,18 +1,19 @@
 import re
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
-from metastore.query import Compare, Followed, Path, Query
+from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
-from metastore.testing._model import type_spec
+from metastore.testing._model import Thing, delete, replace, thing, type_spec
 from metastore.testing._suite_usage import IMAGES, begun, image, insert
 from metastore_sqlite import open_backend
-from metastore_sqlite._words import mark
+from metastore_sqlite._words import mark, moved
 
 DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
@@ -111,12 +112,112 @@ def test_a_mark_is_told_apart_by_the_field_that_has_it(disks):
     assert disks.check() == []
 
 
+def test_a_mark_that_leaves_one_field_is_known_by_those_that_keep_it(disks):
+    blob = Blob("s3://b/k", sha256="ab" * 32)
+    one = disks.add(Disk(name="one", description="s3 b k", file=blob, parts={"a": blob, "b": Blob("s3://b/l")}))
+    for fields in ({"file": Blob("s3://b/l")}, {"description": "k"}, {"parts": {"c": blob}}, {"file": None}):
+        one = disks.update(one, **fields)
+        assert disks.check() == []
+        assert disks.count(Disk, references("s3://b/k"), references(f"sha256:{'ab' * 32}"), matches("k")) == 1
+    disks.update(one, parts={})
+    assert [disks.count(Disk, references(f"s3://b/{key}")) for key in "kl"] == [0, 0]
+
+
+def test_of_the_marks_of_a_folder_only_those_that_differ_are_written_again():
+    text, folder = FieldSpec(name="text", kind="str", search=1), FieldSpec(name="parts", kind="folder")
+    old, new = '{"a":{"locations":[{"url":"s3://b/k"}]}}', '{"a":{"locations":[{"url":"s3://b/k"},{"url":"s3://b/l"}]}}'
+    assert moved([(text, "a", "a"), (folder, old, new)]) == (["", ""], ["", mark("s3://b/l")])
+    assert moved([(text, "a", "b"), (folder, new, new)]) == (["a", ""], ["b", ""])
+
+
+def test_a_digest_is_no_url(disks):
+    disks.add(Disk(name="one", file=Blob("s3://b/k", sha256="ab" * 32)))
+    assert disks.count(Disk, Disk.file.url == f"sha256:{'ab' * 32}") == 0
+
+
 def test_references_are_searched_for_and_not_scanned(disks):
     disks.add(Disk(name="one", file=Blob("s3://b/k")))
     for wanted in (references("s3://b/k"), Disk.file.url == "s3://b/k"):
         plan = disks.find(Disk, wanted).explain().plan
         assert "VIRTUAL TABLE INDEX" in plan
         assert "SCAN t\n" not in f"{plan}\n"
+
+
+class Measure(Artifact, type_name="measures"):
+    weight: Field[float | None] = field(default=None, index=True)
+    share: Field[float] = field(default=0.0, index=True)
+    at: Field[datetime | None] = field(default=None, index=True)
+    text: Field[str] = field(default="", index=True, max_length=9, folded=True)
+    text_data: Field[dict[str, int]] = field(factory=dict)
+    text_idx: Field[list[float]] = field(factory=list, index=True)
+    free: Field[list[float]] = field(factory=list)
+
+
+@pytest.fixture
+def measures(tmp_path):
+    with Catalog.open(f"{tmp_path}/catalog.db", types=[Measure]) as catalog:
+        catalog.add(Measure(name="one", text="A", text_data={"a": 1}, text_idx=[0.0], properties={"a": [1, 0.0]}))
+        yield catalog
+
+
+@pytest.mark.parametrize("key", [Measure.weight, Measure.share, Measure.at, Measure.text.folded], ids=repr)
+def test_a_page_is_a_range_of_the_index_however_many_are_equal(measures, key):
+    plan = measures.find(Measure, order_by=[key], limit=3).explain().plan
+    assert "COVERING INDEX" in plan
+    assert "RIGHT PART" not in plan
+
+
+def test_fields_are_named_as_the_tables_of_full_text_are(measures):
+    wanted = (Measure.text == "A", Measure.text_data["a"] == 1, Measure.text_idx.contains(0.0), matches("one"))
+    assert measures.count(Measure, *wanted) == 1
+    assert measures.check() == []
+
+
+def test_what_a_list_contains_is_told_by_value(measures):
+    listed = Measure.properties["a"]
+    assert [measures.count(Measure, listed.contains(each)) for each in (1, 1.0, 0, -0.0)] == [1] * 4
+    assert [measures.count(Measure, listed.contains(each)) for each in (True, False)] == [0] * 2
+
+
+EXTRA, NOTES = (
+    FieldSpec(name="extra", kind="blob", optional=True),
+    FieldSpec(name="notes", kind="list", item=FieldSpec(kind="str"), index=True, search=1, required=False, default=[]),
+)
+PLACE = {"locations": [{"url": "s3://b/k"}]}
+
+
+def test_look_ups_follow_what_a_program_writes_by_an_older_spec(tmp_path):
+    with closing(open_backend(f"{tmp_path}/c.db", mode="rw", durability="normal", timeout=60.0)) as store:
+        wider = type_spec("images", *IMAGES.fields[-2:], EXTRA, NOTES)
+        store.ensure(IMAGES, 1)
+        store.ensure(wider, 2)
+        insert(store, new := thing(wider, disk=PLACE, extra=PLACE, files={}, notes=["a"], description="a"))
+        old = Thing(IMAGES, {each.name: new.values[each.name] for each in IMAGES.fields}, new.unique_key)
+        assert replace(store, old, changed := old.but(disk=None, description=""))
+        for wanted in (References("s3://b/k"), Matches(("a",))):
+            assert len(store.select(wider, Query("images", wanted))) == 1
+        assert list(store.check()) == []
+        assert delete(store, changed)
+        assert list(store.check()) == []
+
+
+class Plain(Artifact, type_name="notes"):
+    body: Field[str] = field(default="", mutable=True)
+
+
+class Searched(Artifact, type_name="notes"):
+    body: Field[str] = field(default="", mutable=True, search=1)
+
+
+def test_what_another_program_stored_is_known_after_a_rollback(tmp_path):
+    with Catalog.open(f"{tmp_path}/c.db") as one, Catalog.open(f"{tmp_path}/c.db") as other:
+        note = one.add(Plain(name="one"))
+        other.count(Searched)
+        with pytest.raises(KeyError), one.transaction():
+            raise KeyError
+        one.update(note, body="word")
+        assert other.count(Searched, matches("word")) == 1
+        assert other.check() == []
 
 
 @pytest.fixture
