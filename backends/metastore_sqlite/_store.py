@@ -52,6 +52,7 @@ from metastore_sqlite._writer import TypeTable
 
 __all__ = ["SqliteStore", "open_backend"]
 
+_TOO_DEEP = "the query nests too deeply to be answered; ask in parts"
 _GENERATION = "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)"
 
 
@@ -279,8 +280,8 @@ class SqliteStore:
         """The table by the spec that widened this one, where one did: its look-ups follow what is written by this one, too."""
         latest = self._spec(spec.name)
         if latest is None or latest.digest == spec.digest or not spec.position.keys() <= latest.position.keys():
-            return self._table(spec)
-        return self._table(latest)
+            latest = spec
+        return self._tables.get(latest.digest) or self._table(latest)
 
     # transactions
 
@@ -433,18 +434,14 @@ class SqliteStore:
     def _answer(self, compile: Callable[..., Any], *asked: Any) -> list[Any]:
         known = self._known
         try:
-            return self._read(*self._compiled(compile, *asked))
+            return self._read(*compile(*asked, known))
+        except RecursionError:
+            raise QueryError(_TOO_DEEP) from None
         except DamagedError:
             self._look_again()
             if known.marked == self._known.marked:
                 raise
             return self._answer(compile, *asked)
-
-    def _compiled(self, compile: Callable[..., Any], *asked: Any) -> Any:
-        try:
-            return compile(*asked, self._known)
-        except RecursionError:
-            raise QueryError("the query nests too deeply to be answered; ask in parts") from None
 
     def _spec(self, name: str) -> TypeSpec | None:
         own = self._connections.local().specs
@@ -479,7 +476,10 @@ class SqliteStore:
 
     def explain(self, spec: TypeSpec, query: Query) -> Explanation:
         """Return the statement, its bindings and its plan, without running it."""
-        sql, bound = self._compiled(self._shapes.select, spec, query, self._table(spec).qualified)
+        try:
+            sql, bound = self._shapes.select(spec, query, self._table(spec).qualified, self._known)
+        except RecursionError:
+            raise QueryError(_TOO_DEEP) from None
         steps = self._read(f"EXPLAIN QUERY PLAN {sql}", bound)
         return Explanation(sql, tuple(bound), "\n".join(step[3] for step in steps))
 
