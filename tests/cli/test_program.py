@@ -64,6 +64,11 @@ def test_debug_adds_the_traceback(metastore, images):
     assert found.err.splitlines()[-1].startswith("metastore: ")
 
 
+def test_no_error_moves_a_terminal(metastore, images):
+    found = metastore("types", "--stores", "\x1b[31mred")
+    assert (found.code, "the file of stores \\x1b[31mred cannot be read" in found.err) == (2, True)
+
+
 def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):
     monkeypatch.setattr("metastore.Find.count", lambda *_told: 1 / 0)
     found = metastore("count", "images")
