@@ -22,7 +22,9 @@ def blob_field(spec: TypeSpec, field: str, key: str | None) -> FieldSpec:
         known = [each.name for each in spec.fields if each.kind in ("blob", "folder")]
         raise UnknownFieldError(f"{spec.name} has no blob {field!r:.60}: {nearest(str(field), known)}")
     if found.kind == "folder" and (not isinstance(key, str) or not key):
-        raise ValidationError(f"{field} of {spec.name} is a folder: say which of its blobs by key=…")
+        raise ValidationError(
+            f"{field} of {spec.name} is a folder: say which of its blobs by key=…, or as {field}.NAME"
+        )
     if found.kind == "blob" and key is not None:
         raise ValidationError(f"{field} of {spec.name} is one blob, not a folder: leave key out")
     return found

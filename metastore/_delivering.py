@@ -137,7 +137,9 @@ class Delivering(Attaching):
             with contextlib.suppress(StoreUnableError):
                 able.append(self._configured.writable(name).name)
         if len(able) != 1:
-            raise ValidationError(f"say to which store: {', '.join(able) or 'none that can be written is configured'}")
+            raise ValidationError(
+                f"say to which store: {', '.join(able) or 'none that can be written is configured, by stores=… or --stores'}"
+            )
         return able[0]
 
     def _arrived(

@@ -83,8 +83,9 @@ class GarbagePlan(Data):
             times = float(first["min_age"]), float(first["grace"])
             plan = cls(str(first["plan"]), at, tuple(first["roots"]), stores, *times, dict(first["kept"]), items)
         except (KeyError, TypeError, ValueError, AttributeError) as broken:
+            why = f"it has no {broken}" if isinstance(broken, KeyError) else str(broken)
             raise ValidationError(
-                f"expected a plan of garbage as metastore gc plan --json writes it: {broken!r:.100}"
+                f"expected a plan of garbage as metastore gc plan --json writes it: {why:.100}"
             ) from None
         return plan
 

@@ -37,6 +37,9 @@ SIGNATURES = "metastore_signatures"
 MOST = 100
 """Signatures that one artifact may have: each is judged whenever its bytes are asked for."""
 
+TOLD = 3
+"""Reasons that one sentence tells."""
+
 
 class Signing(Deleting):
     """What signs artifacts, and says what their signatures are worth. Who may update an artifact may sign it; who sees it sees its signatures."""
@@ -78,7 +81,6 @@ class Signing(Deleting):
         if len(text(envelope, "the signature")) > LONGEST:
             raise ValidationError(f"expected a signature of {LONGEST} characters or fewer, got {len(envelope)}")
         read(envelope)
-        self._to_be_signed(artifact)
         return self._keep_signature(artifact, envelope)
 
     @atomic
@@ -86,6 +88,7 @@ class Signing(Deleting):
         from metastore.signatures import Signature
 
         with self.transaction():
+            self._to_be_signed(artifact)  # as nobody else can delete it from here on
             if len(self._kept_signatures(artifact)) >= MOST:
                 raise ValidationError(
                     f"{artifact.id} has {MOST} signatures, and may have no more: drop some that do not hold"
@@ -95,8 +98,8 @@ class Signing(Deleting):
     @atomic
     def drop_signature(self, artifact: Record, signature: UUID) -> None:
         """Take a signature away, by the id that its verdict tells. Raises NotFoundError, StaleRevisionError, ForbiddenError."""
-        self._to_be_signed(artifact)
         with self.transaction():
+            self._to_be_signed(artifact)
             for each in self._kept_signatures(artifact):
                 if each.id == signature:
                     self._engine().delete(each)
@@ -177,9 +180,8 @@ class Signing(Deleting):
             raise UnsignedError(
                 f"{what} is not signed, and must be by {wanted}: sign it, or ask who took its signatures away"
             )
-        why = "; ".join(dict.fromkeys(str(each.reason) for each in verdicts if not each.good)) or "there are no more"
         raise SignatureError(
-            f"{what} must be signed by {wanted}, and is by {len(held)}: {why:.1000}", verdicts=verdicts
+            f"{what} must be signed by {wanted}, and is by {len(held)}: {_why_not(verdicts):.1000}", verdicts=verdicts
         )
 
     def _verdicts(self, shelf: Shelf, row: Row, demand: Demand, part: str | None = None) -> list[Verdict]:
@@ -201,6 +203,13 @@ class Signing(Deleting):
 
         asked: Any = Compare(Path("artifact"), "eq", Link(artifact).id)
         return list(self._engine().find(Signature, asked))
+
+
+def _why_not(verdicts: Iterable[Verdict]) -> str:
+    """Return the first reasons why signatures do not count, each once."""
+    reasons = list(dict.fromkeys(str(each.reason) for each in verdicts if not each.good)) or ["there are no more"]
+    more = len(reasons) - TOLD
+    return "; ".join(reasons[:TOLD]) + (f"; and {more} more reasons, which its verdicts tell" if more > 0 else "")
 
 
 def _reads(access: Access | None, name: str) -> bool:

@@ -121,7 +121,9 @@ def _check_roots(roots: Sequence[Catalog]) -> None:
 def _writable(stores: Stores) -> list[str]:
     found = [each for each in stores.values() if not each.read_only and each.place.protocol not in ("http", "https")]
     if not found:
-        raise ValidationError("no store that can be written is configured, so there is nothing to sweep")
+        raise ValidationError(
+            "no store that can be written is configured, by stores=… or --stores, so there is nothing to sweep"
+        )
     return [each.name for each in found]
 
 

@@ -25,6 +25,7 @@ from metastore.errors import MetastoreError, ValidationError
 __all__ = ["COMMANDS", "PRIORITY", "bar"]
 
 BLOB = f"{REF} BLOB"
+STANDARD = ("-", "/dev/stdout")  # the second leads to a file where output goes to one, which is not ours to replace
 RESULT = ("id", "blob", "part", "result", "size", "proof", "url", "reason")
 
 STORE = click.option("--store", metavar="NAME", help="The store; may be left out where one alone can be written.")
@@ -120,7 +121,7 @@ def get(words: tuple[str, ...], output: str, span: str | None, unverified: bool)
     catalog = opened()
     artifact, field, key, _ = _blob_of(catalog, words, 0)
     start, stop = _span(span)
-    if output == "-" and sys.stdout.isatty():
+    if output in STANDARD and sys.stdout.isatty():
         raise click.UsageError("bytes do not go to a terminal: give --output FILE, or a pipe")
     value = getattr(artifact, field, None)
     blob = value.get(key) if isinstance(value, dict) else value
@@ -144,21 +145,31 @@ def _span(text: str | None) -> tuple[int, int | None]:
 
 @contextmanager
 def _target(path: str) -> Iterator[Any]:
-    """Give a file that gets its name only at a good end, or standard output."""
-    if path == "-":
+    """Give a file that gets its name only at a good end; standard output, a device or a pipe as it is."""
+    if path in STANDARD:
         yield sys.stdout.buffer
         return
-    if os.path.isdir(path):
-        raise click.UsageError(f"{path} is a folder: name the file in it")
-    part = f"{path}.{secrets.token_hex(4)}.part"
+    if not path or os.path.isdir(path):
+        raise click.UsageError(f"{path} is a folder: name the file in it" if path else "--output names no file")
+    special = os.path.exists(path) and not os.path.isfile(path)
     try:
-        with open(part, "xb") as file:
+        with open(path, "wb") if special else _at_a_good_end(path) as file:
             yield file
-        os.replace(part, path)
     except MetastoreError:
         raise
     except OSError as error:  # of the file that was asked for, not of one that nobody knows
         raise OSError(error.errno, error.strerror, path) from None
+
+
+@contextmanager
+def _at_a_good_end(path: str) -> Iterator[Any]:
+    """Give a file that then gets its name, or that of the file to which a link of this name leads."""
+    place = os.path.realpath(path)
+    part = f"{place}.{secrets.token_hex(4)}.part"
+    try:
+        with open(part, "xb") as file:
+            yield file
+        os.replace(part, place)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)
@@ -259,7 +270,7 @@ def stores() -> None:
 @click.argument("store")
 def probe(store: str) -> None:
     """Try what a store can do, with objects that are taken away again; whether signed uploads are bound, with a wrong checksum."""
-    found = opened(write=True, owner=True).probe(store)
+    found = opened(write=True).probe(store)
     shown = ("store", "url", "probed_at", "reads", "writes", "create_only", "ranges", "parts", "signs",
              "binds_sha256", "binds_size", "binds_create", "tells_sha256", "reason")  # fmt: skip
     output.object_({name: getattr(found, name) for name in shown})

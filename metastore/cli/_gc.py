@@ -35,7 +35,7 @@ def _span(_context: click.Context, option: click.Parameter, text: str) -> timede
 
 ROOT = click.option("--root", "more", multiple=True, metavar="URL", help="One more catalogue that may refer to the stores; may be given again.")  # fmt: skip
 SNAPSHOT = click.option("--snapshot", "snapshots", multiple=True, metavar="URL", help="A catalogue that nobody writes any more, as a root.")  # fmt: skip
-STORE = click.option("--store", "stores", multiple=True, metavar="NAME", help="Sweep this store; may be given again. [all that can be written]")  # fmt: skip
+STORE = click.option("--store", "names", multiple=True, metavar="NAME", help="Sweep this store; may be given again. [all that can be written]")  # fmt: skip
 TAKE_OVER = click.option("--take-over", is_flag=True, help="Another run holds the catalogues, and is known to be dead.")
 PLAN = click.argument("file", metavar="PLAN", type=click.File(encoding="utf-8"))
 
@@ -68,14 +68,14 @@ def gc() -> None:
 @click.option("--grace", default="7d", callback=_span, metavar="TIME", help="What was put aside that long ago may be deleted: 7d unless given.")  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Name what stays, too.")
 def plan(
-    stores: tuple[str, ...], more: tuple[str, ...], snapshots: tuple[str, ...], min_age: timedelta, grace: timedelta, everything: bool
+    names: tuple[str, ...], more: tuple[str, ...], snapshots: tuple[str, ...], min_age: timedelta, grace: timedelta, everything: bool
 ) -> None:  # fmt: skip
     """Show what may be done about every object of the stores, and why; nothing is done.
 
     With --json it is the plan that the other commands take.
     """
     roots = _roots(more, snapshots, write=False)
-    made = garbage.plan(roots, stores or None, min_age=min_age, grace=grace, everything=everything)
+    made = garbage.plan(roots, names or None, min_age=min_age, grace=grace, everything=everything)
     if asked("json"):
         for line in made.to_plain():
             click.echo(json.dumps(line, ensure_ascii=False))
@@ -122,7 +122,7 @@ def _carried_out(file: Any, more: Iterable[str], snapshots: Iterable[str], take_
 def _read(file: Any) -> garbage.GarbagePlan:
     try:
         lines = [json.loads(line) for line in file if line.strip()]
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise ValidationError(f"expected a plan as metastore gc plan --json writes it: {broken}") from None
     return garbage.GarbagePlan.from_plain(lines)
 
@@ -155,7 +155,7 @@ def _bar(total: int) -> Iterator[Any]:
 @SNAPSHOT
 @TAKE_OVER
 def restore(
-    keys: tuple[str, ...], everything: bool, file: Any, stores: tuple[str, ...], more: tuple[str, ...], snapshots: tuple[str, ...], take_over: bool
+    keys: tuple[str, ...], everything: bool, file: Any, names: tuple[str, ...], more: tuple[str, ...], snapshots: tuple[str, ...], take_over: bool
 ) -> int:  # fmt: skip
     """Bring back what was put aside, so that it may be referred to again: KEYs, what a plan put there, or all.
 
@@ -166,7 +166,7 @@ def restore(
     made = None if file is None else _read(file)
     roots = _roots(more, snapshots, write=True)
     if made is None:
-        return _told(garbage.restore(roots, stores or None, keys=keys or None, take_over=take_over))
+        return _told(garbage.restore(roots, names or None, keys=keys or None, take_over=take_over))
     back = garbage.carry_out(made, roots, "restore", take_over=take_over).items
     return _told([*back, *garbage.restore(roots, tuple(made.stores), plan=made.id, take_over=take_over)])
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from metastore import Blob, Link, Version
 from metastore._data import Data, as_dict
-from metastore.cli._session import asked
+from metastore.cli._session import asked, printable
 
 __all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "printable", "rows"]
 
@@ -58,13 +58,13 @@ def lines(texts: Iterable[str], name: str = "line") -> None:
         if asked("json"):
             _json_line({name: text})
         else:
-            click.echo(text)
+            click.echo(printable(text) if on_terminal() else text)
 
 
 def note(text: str) -> None:
     """Tell a person something beside the result, on standard error; not with ``--quiet``."""
     if not asked("quiet"):
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
 
 def _json_line(value: Any) -> None:
@@ -110,8 +110,3 @@ def _blob(blob: Blob) -> dict[str, Any]:
     values = {"url": blob.url, "size": blob.size, "media_type": blob.media_type, "digests": dict(blob.digests)}
     more = list(blob.urls)[1:]
     return {name: value for name, value in (values | {"more_urls": more}).items() if value not in (None, {}, [])}
-
-
-def printable(text: str) -> str:
-    """Return a text that cannot move the cursor of a terminal or change its colours."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)

@@ -33,7 +33,7 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "url"
+    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "printable", "url"
 ]  # fmt: skip
 
 EXIT_CODES = {
@@ -172,8 +172,13 @@ def _forget_output() -> None:
 def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
     if asked("debug"):
         click.echo(traceback.format_exc(), err=True)
-    click.echo(f"metastore: {message}", err=True)
+    click.echo(f"metastore: {printable(message)}", err=True)
     ctx.exit(code)
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot move the cursor of a terminal or change its colours."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def asked(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from metastore.cli import _output as output
 from metastore.cli._fields import artifact_of
 from metastore.cli._session import Command, asked, opened
 from metastore.cli._write import REF
-from metastore.errors import SignatureError
+from metastore.errors import SignatureError, ValidationError
 
 __all__ = ["COMMANDS"]
 
@@ -50,10 +49,19 @@ def sign(
     if statement:
         click.echo(catalog.statement(artifact, fields or None), nl=False)
     elif signed is not None:
-        output.lines([str(catalog.add_signature(artifact, signed.read()).id)], "signature")
+        output.lines([str(catalog.add_signature(artifact, _text(signed)).id)], "signature")
     else:
         made = catalog.sign(artifact, _signer(path, variable, password), fields or None)
         output.lines([str(made.id)], "signature")
+
+
+def _text(file: Any) -> str:
+    try:
+        return str(file.read())
+    except UnicodeDecodeError:
+        raise ValidationError(
+            f"expected {file.name} as an envelope or a bundle, JSON in UTF-8; it is no text"
+        ) from None
 
 
 def _signer(path: str | None, variable: str | None, password: str | None) -> Any:
@@ -61,7 +69,7 @@ def _signer(path: str | None, variable: str | None, password: str | None) -> Any
     from metastore.stores import FromEnv
 
     opens = None if password is None else FromEnv(password)
-    return Signer.from_env(variable, opens) if variable is not None else Signer.from_file(Path(str(path)), opens)
+    return Signer.from_env(variable, opens) if variable is not None else Signer.from_file(str(path), opens)
 
 
 @click.command(cls=Command)

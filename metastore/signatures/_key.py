@@ -12,11 +12,12 @@ from metastore.errors import MissingExtraError, TrustFileError
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey  # pyright: ignore[reportPrivateImportUsage] - it has no __all__
 
-__all__ = ["Key", "library", "pae"]
+__all__ = ["KNOWN", "Key", "library", "pae", "too_short"]
 
 LONGEST = 65_536
 LEAST_RSA = 2048
 KINDS = ("ed25519", "ecdsa", "rsa")
+KNOWN = f"Ed25519, ECDSA (P-256, P-384, P-521) or RSA of {LEAST_RSA} bits or more"
 
 Standing = Literal["revoked", "early", "expired"]
 
@@ -132,10 +133,21 @@ def _loaded(where: str, text: str) -> SSlibKey:
         public: Any = load_pem_public_key(text.encode())
         made: SSlibKey = known.SSlibKey.from_crypto(public)
     except (ValueError, UnsupportedAlgorithm):
-        raise TrustFileError(f"{where}: expected a public key in PEM, of Ed25519, ECDSA or RSA") from None
-    if made.keytype not in KINDS or (made.keytype == "rsa" and public.key_size < LEAST_RSA):
-        raise TrustFileError(f"{where}: expected Ed25519, ECDSA or RSA of {LEAST_RSA} bits or more, got {made.keytype}")
+        raise TrustFileError(f"{where}: expected a public key in PEM, of {KNOWN}") from None
+    if made.keytype not in KINDS or too_short(public):
+        raise TrustFileError(f"{where}: expected {KNOWN}, got {made.keytype}{_bits(public)}")
     return made
+
+
+def too_short(key: Any) -> bool:
+    """Return whether a key of cryptography, public or private, is one of RSA with fewer bits than anybody here believes."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey) and key.key_size < LEAST_RSA
+
+
+def _bits(public: Any) -> str:
+    return f" of {public.key_size} bits" if hasattr(public, "key_size") else ""
 
 
 def _text_of(where: str, path: str | os.PathLike[str]) -> str:
@@ -154,7 +166,10 @@ def _time(where: str, name: str, value: Any) -> datetime | None:
         raise TrustFileError(
             f"{where}: expected {name} as a time with its zone, like 2030-01-31T12:00:00Z, got {value!r:.60}"
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise TrustFileError(f"{where}: expected {name} between the years 1 and 9999 of UTC, got {value}") from None
 
 
 def _said(moment: datetime) -> str:

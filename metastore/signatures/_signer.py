@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from metastore._json import encode
 from metastore.errors import ValidationError
 from metastore.signatures._envelope import PAYLOAD
-from metastore.signatures._key import LONGEST, library
+from metastore.signatures._key import KNOWN, LONGEST, library, too_short
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer as Signs  # pyright: ignore[reportPrivateImportUsage] - it has no __all__
@@ -48,13 +48,19 @@ class Signer:
     @classmethod
     def from_env(cls, name: str, password: Password | None = None) -> Signer:
         """Return the signer of the PEM in a variable of the environment. Raises as `from_file`."""
-        return cls._read(f"the variable {name}", lambda: os.environ.get(name, "").encode(), password)
+
+        def read() -> bytes:
+            if name not in os.environ:
+                raise OSError(0, "it is not set")
+            return os.environ[name].encode()
+
+        return cls._read(f"the variable {name}", read, password)
 
     @classmethod
     def _read(cls, where: str, read: Any, password: Password | None) -> Signer:
         made = _signs(read, password)
         if isinstance(made, str):  # raised here, where no frame of the traceback ever held the key
-            raise ValidationError(f"expected {where} to hold a private key of Ed25519, ECDSA or RSA in PEM: {made}")
+            raise ValidationError(f"expected {where} to hold a private key in PEM, of {KNOWN}: {made}")
         return cls(made)
 
     @property
@@ -98,7 +104,10 @@ def _signs(read: Any, password: Password | None) -> Signs | str:
 
     secret = None if password is None else password.reveal()
     try:
-        made: Signs = known.CryptoSigner(load_pem_private_key(read(), None if secret is None else secret.text.encode()))
+        private = load_pem_private_key(read(), None if secret is None else secret.text.encode())
+        if too_short(private):
+            return "it is one of RSA that is shorter"
+        made: Signs = known.CryptoSigner(private)
     except OSError as broken:
         return broken.strerror or "it cannot be read"
     except TypeError:

@@ -85,7 +85,8 @@ class Trust:
                 raise TrustFileError(f"the type {name}: no key is named {each!r:.60}: {nearest(each, self.keys)}")
         able = len(self.keys) if demand.keys is None else len(demand.keys)
         if demand.threshold > able:
-            raise TrustFileError(f"the type {name} demands {demand.threshold} keys, and there are {able}")
+            many = "1 key" if demand.threshold == 1 else f"{demand.threshold} keys"
+            raise TrustFileError(f"the type {name} demands {many}, and there are {able}")
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Trust:
@@ -126,7 +127,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             found = tomllib.load(file).get("trust")
     except OSError as broken:
         raise TrustFileError(f"it cannot be read: {broken.strerror or broken}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
         raise TrustFileError(f"it is no TOML: {broken}") from None
     if not isinstance(found, dict) or not found:  # a misspelt table must not mean that nothing is demanded
         raise TrustFileError("expected tables like [trust.keys.release] and [trust.types.images]")

@@ -133,10 +133,19 @@ def _covers(key: Key, carried: Carried, case: Case) -> list[str]:
     if statement.predicate and statement.predicate not in case.demand.predicates:
         why = f"it says something of the bytes, of the kind {statement.predicate:.200}, which does not count here"
         raise _Refused("attests", why, key=key.name)
+    vouched = set(covers)
     for name in (*case.demand.fields, *case.parts):
-        if name not in covers:
-            raise _Refused("uncovered", f"it does not cover {name}, as it must: sign it anew", key=key.name, about=name)
+        if name not in vouched:
+            why = f"it does not cover {name}, as it must: {_remedy(name, case)}"
+            raise _Refused("uncovered", why, key=key.name, about=name)
     return covers
+
+
+def _remedy(name: str, case: Case) -> str:
+    content = case.content
+    if any(name in known for known in (content.identity, content.values, content.blobs)):
+        return "sign it anew"
+    return f"but there is no {name} to sign; what is demanded of {content.identity['type']} may be misspelt"
 
 
 def _statement(key: Key, carried: Carried) -> Statement:

@@ -162,7 +162,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as broken:
         why = f"cannot be read: {broken.strerror or broken}"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
         why = f"is no TOML: {broken}"
     raise StoresFileError(f"the file of stores {path} {why}")
 

@@ -1,6 +1,9 @@
 """attach, put, get, verify, url, stores, probe."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +46,28 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, image
     for target, code, words in (("nowhere/out", 1, f"{put}/nowhere/out: No such file"), ("store", 2, "is a folder")):
         failed = metastore("get", images.old.id, "disk", "-o", put / target)
         assert (failed.code, words in failed.err, ".part" in failed.err) == (code, True, False)
+
+
+def test_a_pipe_is_written_to_and_stays_one(metastore, images, put):
+    os.mkfifo(put / "pipe")
+    with open(os.open(put / "pipe", os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:
+        assert metastore("get", images.old.id, "disk", "-o", put / "pipe").code == 0
+        assert pipe.read() == BODY
+    assert (put / "pipe").is_fifo()
+
+
+def test_standard_output_by_either_name_goes_on_where_it_was(metastore, images, put):
+    command = [sys.executable, "-m", "metastore", "get", str(images.old.id), "disk", "-o", "/dev/stdout"]
+    with (put / "out").open("w+b") as out:
+        for _ in range(2):
+            subprocess.run(command, stdout=out, check=True, cwd=put)
+        assert (put / "out").read_bytes() == 2 * BODY
+
+
+def test_a_link_stays_one_and_its_file_gets_the_bytes(metastore, images, put):
+    (put / "link").symlink_to("out")
+    assert metastore("get", images.old.id, "disk", "-o", put / "link").code == 0
+    assert (os.readlink(put / "link"), (put / "out").read_bytes()) == ("out", BODY)
 
 
 def test_without_stores_it_is_said_how_to_name_them(metastore, images, stored, monkeypatch):
@@ -147,6 +172,10 @@ def test_a_store_is_probed(metastore, images, stored):
     [seen] = metastore("probe", "one", "--json").json
     assert (seen["writes"], seen["create_only"], seen["signs"]) == (True, True, False)
     assert metastore("probe", "two").code == 4
+
+
+def test_only_the_owner_of_the_process_probes(metastore, images, stored):
+    assert metastore("probe", "one", "--as-user", "ann").code == 5
 
 
 def test_a_file_of_stores_with_a_mistake_is_a_mistake_of_usage(metastore, images, stored):

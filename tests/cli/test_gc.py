@@ -41,6 +41,26 @@ def test_a_plan_names_what_may_be_done_and_does_nothing(metastore, stored):
     assert (stored / "store" / "left").exists()
 
 
+def test_only_the_stores_that_are_named_are_swept(metastore, stored):
+    (stored / "other").mkdir()
+    with (stored / "stores.toml").open("a") as file:
+        file.write(f'[stores.two]\nurl = "file://{stored}/other"\n')
+    (stored / "other" / "else").write_bytes(b"left elsewhere")
+    swept = [metastore("gc", "plan", *NOW, "--store", name, "--json").json for name in ("one", "two")]
+    assert [[each["key"] for each in lines if "key" in each] for lines in swept] == [["left"], ["else"]]
+    assert metastore("gc", "restore", "--store", "two", "--all").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "it has no 'at'"), ("{}", "it has no 'at'"), ("[" * 100_000, "recursion"), ("x", "Expecting value"), ("[]", "")],
+)  # fmt: skip
+def test_what_is_no_plan_is_told_in_a_sentence(metastore, stored, text, words):
+    (stored / "plan.jsonl").write_text(text)
+    failed = metastore("gc", "quarantine", stored / "plan.jsonl")
+    assert (failed.code, words in failed.err, "Error(" in failed.err) == (1, True, False)
+
+
 def test_garbage_is_put_aside_brought_back_and_deleted(metastore, stored, planned):
     done = metastore("gc", "quarantine", planned())
     assert (done.code, done.rows, done.err) == (0, [["quarantine", "one", "left", "11", ""]], "1 done, 0 left\n")

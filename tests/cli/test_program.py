@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 
 from metastore import errors
@@ -62,6 +63,22 @@ def test_debug_adds_the_traceback(metastore, images):
     found = metastore("find", "imagse", "--debug")
     assert found.err.startswith("Traceback")
     assert found.err.splitlines()[-1].startswith("metastore: ")
+
+
+def test_no_option_of_a_command_takes_the_place_of_another():
+    """``gc plan --store NAME`` once was taken for ``--stores FILE``."""
+    groups, seen = [program], []
+    while groups:
+        for command in groups.pop().commands.values():
+            groups += [command] if isinstance(command, click.Group) else []
+            seen.append([option.name for option in command.params])
+    assert len(seen) > 40
+    assert [names for names in seen if len(set(names)) < len(names)] == []
+
+
+def test_no_error_moves_a_terminal(metastore, images):
+    found = metastore("types", "--stores", "\x1b[31mred")
+    assert (found.code, "the file of stores \\x1b[31mred cannot be read" in found.err) == (2, True)
 
 
 def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):

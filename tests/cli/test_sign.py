@@ -97,6 +97,12 @@ def test_a_mistake_in_the_file_of_trust_is_told(metastore, trusted):
     assert (failed.code, "the file of trust trust.toml: trust has no 'key'" in failed.err) == (2, True)
 
 
+def test_what_is_no_text_is_no_envelope(metastore, trusted):
+    (trusted / "signed.json").write_bytes(b"\xff\xfe\x00")
+    failed = metastore("sign", "images", "debian@12.0.0", "--signed", "signed.json")
+    assert (failed.code, "expected signed.json as an envelope or a bundle" in failed.err) == (1, True)
+
+
 def test_signatures_are_exported_and_imported(metastore, trusted):
     metastore("sign", "images", "debian@12.0.0", "--key", "release.pem")
     assert metastore("export", "all.jsonl").code == 0

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
 from metastore import Blob, Catalog, Principal, Protection, Protections, Record
 from metastore.errors import (
@@ -17,7 +18,7 @@ from metastore.errors import (
     UnverifiedError,
     ValidationError,
 )
-from metastore.signatures import Demand, Signature, Trust
+from metastore.signatures import Demand, Signature, Signer, Trust
 
 ANN = Principal(user="ann", project="p1", roles=["member", "reader"])
 BOB = Principal(user="bob", project="p2", roles=["member", "reader"])
@@ -219,6 +220,30 @@ def test_only_what_was_looked_at_is_signed(catalog, disk, signers):
     catalog.update(disk, note="changed meanwhile")
     with pytest.raises(StaleRevisionError):
         catalog.sign(disk, signers.release)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "error"),
+    [(Catalog.delete, NotFoundError), (lambda catalog, disk: catalog.update(disk, note="new"), StaleRevisionError)],
+)
+def test_what_goes_or_changes_while_it_is_signed_keeps_no_signature(catalog, disk, keys, meanwhile, error):
+    class Slow(Signer):
+        def envelope(self, statement):
+            meanwhile(catalog, disk)
+            return super().envelope(statement)
+
+    with pytest.raises(error):
+        catalog.sign(disk, Slow(CryptoSigner(keys.release.private)))
+    assert list(catalog.find(Signature)) == []
+
+
+def test_of_many_reasons_a_sentence_tells_the_first(catalog, disk, keys):
+    for number in range(9):
+        mark = {"keyid": f"{number}", "sig": "eA=="}
+        catalog.add_signature(disk, json.dumps(keys.other.envelope(catalog.statement(disk)) | {"signatures": [mark]}))
+    with pytest.raises(SignatureError, match=r"by the key 2, which is not trusted; and 6 more reasons") as caught:
+        catalog.open_blob(disk, "data")
+    assert len(caught.value.verdicts) == 9
 
 
 def test_the_same_signature_is_kept_once(catalog, disk, signers):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     PublicFormat,
 )
@@ -77,6 +78,10 @@ def test_a_type_that_is_not_named_demands_nothing(write):
         ("[trust.keys.a]\npublic = PEM\nnot_before = '2027'", "the key a: expected not_before as a time with its zone"),
         ("[trust.keys.a]\npublic = PEM\nnot_before = 2027-01-01T00:00:00Z\nnot_after = 2027-01-01T00:00:00Z", "the key a: it expires on 2027-01-01T00:00:00Z, and counts only from"),
         ("[trust.keys.a]\npublic = PEM\n[trust.keys.b]\npublic = PEM", "the key b is the key a"),
+        ("[trust.keys.a]\npublic = PEM\nnot_after = 0001-01-01T00:00:00+23:00", "the key a: expected not_after between the years 1 and 9999 of UTC"),
+        ("[trust.keys.a]\npublic = PEM\nnot_after = 9999-12-31T23:59:59-10:00", "the key a: expected not_after between the years 1 and 9999 of UTC"),
+        ("x = " + "[" * 100_000, "it is no TOML"),
+        ("[trust.types.disks]", "disks demands 1 key, and there are 0"),
         (f"{RELEASE}[trust.types.Disks]", "expected the name of a type"),
         (f"{RELEASE}[trust.types.disks]\nthreshold = 2", "disks demands 2 keys, and there are 1"),
         (f"{RELEASE}[trust.types.disks]\nthreshold = 0", "the type disks: expected threshold as a whole number, 1 or more"),
@@ -106,6 +111,11 @@ def test_weak_and_strange_keys_are_not_trusted(keys):
     for public in (public_of(weak), public_of(strange), keys.release.pem, "", "x"):
         with pytest.raises(TrustFileError, match="the key a: expected"):
             Key("a", public)
+
+
+def test_a_key_that_is_too_short_is_told_by_its_length():
+    with pytest.raises(TrustFileError, match="RSA of 2048 bits or more, got rsa of 1024 bits"):
+        Key("a", public_of(rsa.generate_private_key(65537, 1024)))
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "a\nb", None])
@@ -167,7 +177,7 @@ def test_what_is_no_private_key_is_told(tmp_path, text, monkeypatch):
     monkeypatch.setenv("KEY", text)
     (tmp_path / "key.pem").write_text(text)
     for act in (lambda: Signer.from_env("KEY"), lambda: Signer.from_file(tmp_path / "key.pem")):
-        with pytest.raises(ValidationError, match=r"to hold a private key .* in PEM: it is none"):
+        with pytest.raises(ValidationError, match=r"to hold a private key in PEM, .*: it is none"):
             act()
 
 
@@ -177,6 +187,18 @@ def test_a_public_key_signs_nothing(keys, tmp_path):
         Signer.from_file(tmp_path / "key.pem")
     with pytest.raises(ValidationError, match="No such file"):
         Signer.from_file(tmp_path / "nowhere.pem")
+
+
+def test_a_key_that_nobody_would_believe_signs_nothing(tmp_path):
+    weak = rsa.generate_private_key(65537, 1024).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(weak)
+    with pytest.raises(ValidationError, match="RSA of 2048 bits or more: it is one of RSA that is shorter"):
+        Signer.from_file(tmp_path / "key.pem")
+
+
+def test_a_variable_that_is_not_set_is_told():
+    with pytest.raises(ValidationError, match=r"the variable NOWHERE to hold a private key .*: it is not set"):
+        Signer.from_env("NOWHERE")
 
 
 def test_a_password_for_a_key_that_is_not_encrypted_is_told(keys, tmp_path):

@@ -338,3 +338,10 @@ def test_a_signed_digest_is_a_sha256(keys, hands, word, value):
     inside = hands.message(keys.ecdsa)
     inside["messageSignature"]["messageDigest"][word] = value
     assert result(hands.bundle(inside), keys.ecdsa.key(), ONE_BLOB) == "malformed"
+
+
+def test_what_is_demanded_and_not_there_is_told_as_perhaps_misspelt(keys):
+    text = json.dumps(keys.release.envelope(statement_of(CONTENT, ["os"])))
+    for name, remedy in (("cores", "sign it anew"), ("croes", "there is no croes to sign")):
+        [verdict] = verdicts(text, keys.release.key(), demand=Demand(fields=[name]))
+        assert (verdict.result, verdict.about, remedy in verdict.reason) == ("uncovered", name, True)

@@ -55,6 +55,7 @@ WRONG = [
     ("[stores]\na = 3", "expected tables"),
     ("stores = 3", "expected tables"),
     ("[stores.a", "no TOML"),
+    ("x = " + "[" * 100_000, "no TOML"),
 ]
 
 
