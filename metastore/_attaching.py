@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
-from copy import copy
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._artifact import Record
@@ -15,16 +13,15 @@ from metastore._fetching import Fetching
 from metastore._location import Location, check_url
 from metastore._reading import check_revision
 from metastore._steps import Put, stepped
-from metastore._transaction import atomic
+from metastore._transaction import Transaction, atomic
 from metastore.errors import NotFoundError, ValidationError
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from metastore._schema import FieldSpec
     from metastore._types import Shelf
     from metastore.backend import Row
     from metastore.stores import Stat
+    from metastore.stores._stores import Covered
 
 __all__ = ["NOTHING", "Attaching", "Attachment"]
 
@@ -44,6 +41,18 @@ class Attachment(NamedTuple):
     media_type: str | None = None
     priority: int = 0
     metadata: Mapping[str, Any] | None = None
+
+
+class _Wish(NamedTuple):
+    """An attachment whose artifact, field and url were looked up: once, as there may be thousands."""
+
+    said: Attachment
+    ident: bytes
+    stored: Any
+    spec: FieldSpec
+    covered: Covered | None
+    place: Location
+    action: str
 
 
 class Attaching(Fetching):
@@ -98,75 +107,64 @@ class Attaching(Fetching):
         ...     [(disk.name, disk.revision) for disk in made]
         [('root', 2), ('home', 2)]
         """
-        asked = [_checked(each) for each in attachments]
-        rows = self._rows_of(each.artifact for each in asked)
-        steps = self._steps_of(asked, rows, {})  # what the caller may not do is refused before a store is asked
-        if covered := [each.url for each in asked if self._configured.covering(each.url) is not None]:
+        said = [_checked(each) for each in attachments]
+        rows = self._rows_of(each.artifact for each in said)
+        stored = {ident: self._reader(shelf)(row) for ident, (shelf, row) in rows.items()}
+        asked = [self._wished(each, rows, stored) for each in said]
+        steps = _steps_of(asked, {})
+        for ident, each in steps.items():  # what the caller may not do is refused before a store is asked
+            self._judge(*rows[ident], each)
+        if covered := [each.covered for each in asked if each.covered is not None]:
             from metastore.stores._many import stats_of
 
-            steps = self._steps_of(asked, rows, stats_of(self._configured, covered, listed=listed))
-        made = self._taken({each.artifact.id: each.artifact for each in asked}, steps)
-        return [made[each.artifact.id] for each in asked]
+            steps = _steps_of(asked, stats_of(self._configured, covered, listed=listed))
+        made = self._taken({each.ident: each.said.artifact for each in asked}, steps)
+        return [made[each.ident] for each in asked]
 
-    def _rows_of(self, artifacts: Iterable[Record]) -> dict[UUID, tuple[Shelf, Row]]:
-        """Return what is stored of artifacts, by one statement for each type."""
-        groups: dict[Shelf, list[Record]] = {}
+    def _rows_of(self, artifacts: Iterable[Record]) -> dict[bytes, tuple[Shelf, Row]]:
+        """Return what is stored of artifacts by their ids, by one statement for each type."""
+        groups: dict[Shelf, list[tuple[bytes, Record]]] = {}
         for each in artifacts:
-            groups.setdefault(self._shelf_of(each), []).append(each)
-        found: dict[UUID, tuple[Shelf, Row]] = {}
+            groups.setdefault(self._shelf_of(each), []).append((each.id.bytes, each))
+        found: dict[bytes, tuple[Shelf, Row]] = {}
         for shelf, group in groups.items():
-            ids = [*dict.fromkeys(each.id.bytes for each in group)]
+            ids = [*dict.fromkeys(ident for ident, _ in group)]
             rows = {row[0]: row for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids))}
-            for each in group:
-                if each.id.bytes not in rows:
+            for ident, each in group:
+                if ident not in rows:
                     raise self._missing(shelf, each.id)
-                check_revision(shelf, rows[each.id.bytes], each)
-                found[each.id] = shelf, rows[each.id.bytes]
+                check_revision(shelf, rows[ident], each)
+                found[ident] = shelf, rows[ident]
         return found
 
-    def _steps_of(
-        self, asked: Iterable[Attachment], rows: Mapping[UUID, tuple[Shelf, Row]], told: Mapping[str, Stat]
-    ) -> dict[UUID, tuple[Put, ...]]:
-        """Return the steps by which each artifact gets its attachments, tried on what is stored of it."""
-        own: dict[UUID, list[Attachment]] = {}
-        for each in asked:
-            own.setdefault(each.artifact.id, []).append(each)
-        return {ident: self._steps(*rows[ident], theirs, told) for ident, theirs in own.items()}
+    def _wished(self, said: Attachment, rows: Mapping[bytes, tuple[Shelf, Row]], stored: Mapping[bytes, Any]) -> _Wish:
+        ident = said.artifact.id.bytes
+        shelf, own = rows[ident][0], stored[ident]
+        spec = self._blob_field(shelf, own, said.field, said.key)
+        covered = self._configured.covered(check_url(said.url))
+        store = None if covered is None else covered.store.name
+        place = Location(said.url, said.priority, store, metadata=dict(said.metadata or {}))
+        return _Wish(said, ident, own, spec, covered, place, self._placing(shelf, own, said.field, said.url, store))
 
-    def _steps(self, shelf: Shelf, row: Row, asked: Iterable[Attachment], told: Mapping[str, Stat]) -> tuple[Put, ...]:
-        """Return a step for each action that the attachments of one artifact are."""
-        stored = self._reader(shelf)(row)
-        made, changes = copy(stored), dict[str, dict[str, Any]]()
-        for each in asked:
-            spec = self._blob_field(shelf, stored, each.field, each.key)
-            action, blob = self._placed(shelf, made, spec, each, told.get(each.url))
-            change = replaced(made, spec, each.key, blob)
-            made.__dict__.update(change)
-            changes.setdefault(action, {}).update(change)
-        steps = tuple(Put(action, fields) for action, fields in changes.items())
+    def _judge(self, shelf: Shelf, row: Row, steps: Iterable[Put]) -> None:
+        """Raise what taking the steps would raise."""
         for step in steps:
             row = stepped(shelf, row, step, self._access, lambda: 0)
-        return steps
-
-    def _placed(
-        self, shelf: Shelf, artifact: Any, spec: FieldSpec, said: Attachment, told: Stat | None
-    ) -> tuple[str, Blob]:
-        """Return the action that one attachment is, and the blob that it makes, with what a store tells of it."""
-        check_url(said.url)
-        store = self._configured.covering(said.url)
-        place = Location(said.url, said.priority, store, metadata=dict(said.metadata or {}))
-        blob = joined(
-            blob_at(artifact, spec, said.key), place, size=said.size, digests=said.digests, media_type=said.media_type
-        )
-        if told is not None:
-            blob = joined(blob, place, size=told.size, digests=told.digests, media_type=told.media_type)
-        return self._placing(shelf, artifact, said.field, said.url, store), blob
 
     @atomic
-    def _taken(self, artifacts: Mapping[UUID, Record], steps: Mapping[UUID, tuple[Put, ...]]) -> dict[UUID, Record]:
+    def _taken(self, artifacts: Mapping[bytes, Record], steps: Mapping[bytes, tuple[Put, ...]]) -> dict[bytes, Record]:
         """Take the steps of every artifact, in one transaction; of one alone its hooks stand outside of it."""
-        with self.transaction() if len(steps) > 1 else nullcontext():
+        if len(steps) < 2:
             return {ident: self._change(artifacts[ident], each) for ident, each in steps.items()}
+        with self.transaction() as commit:
+            rows = self._rows_of(artifacts.values())
+            return {ident: self._took(artifacts[ident], *rows[ident], each, commit) for ident, each in steps.items()}
+
+    def _took(self, artifact: Record, shelf: Shelf, row: Row, steps: tuple[Put, ...], commit: Transaction) -> Record:
+        """Take the steps of one artifact of many, whose row was read in the transaction."""
+        if shelf.hooks:
+            return self._change(artifact, steps)  # type: ignore[no-any-return]
+        return self._reader(shelf)(self._changed(shelf, row, steps, commit))  # type: ignore[no-any-return]
 
     def _placing(self, shelf: Shelf, artifact: Record, field: str, url: str, store: str | None) -> str:
         """Return the action that referring to a url is."""
@@ -230,3 +228,42 @@ def _checked(said: Attachment) -> Attachment:
     if not isinstance(said, Attachment):
         raise ValidationError(f"expected an Attachment of artifact, field and url, got {type(said).__name__}")
     return said
+
+
+def _steps_of(asked: Iterable[_Wish], told: Mapping[str, Stat]) -> dict[bytes, tuple[Put, ...]]:
+    """Return the steps by which each artifact gets its attachments, with what stores tell of them, by ids."""
+    own: dict[bytes, list[_Wish]] = {}
+    for each in asked:
+        own.setdefault(each.ident, []).append(each)
+    return {ident: _steps(theirs, told) for ident, theirs in own.items()}
+
+
+def _steps(asked: Sequence[_Wish], told: Mapping[str, Stat]) -> tuple[Put, ...]:
+    """Return a step for each action that the attachments of one artifact are."""
+    made, changes = asked[0].stored, dict[str, dict[str, Any]]()
+    for each in asked:
+        key = each.said.key
+        change = replaced(made, each.spec, key, _placed(blob_at(made, each.spec, key), each, told.get(each.said.url)))
+        made = _with(made, change)
+        changes.setdefault(each.action, {}).update(change)
+    return tuple(Put(action, fields) for action, fields in changes.items())
+
+
+def _placed(blob: Blob | None, wish: _Wish, told: Stat | None) -> Blob:
+    """Return the blob with the place of an attachment, and with what that says and a store tells of it."""
+    said = wish.said
+    for each in [one for one in (said, told) if one is not None and _tells(one)] or [said]:
+        blob = joined(blob, wish.place, size=each.size, digests=each.digests, media_type=each.media_type)
+    return blob  # type: ignore[return-value]  # there is at least one to join
+
+
+def _with(artifact: Any, change: Mapping[str, Any]) -> Any:
+    """Return an artifact as it is after a change of fields, for what is made of it next."""
+    made = object.__new__(type(artifact))
+    made.__dict__.update(artifact.__dict__, **change)
+    return made
+
+
+def _tells(known: Attachment | Stat) -> bool:
+    """Whether anything is known of the content there."""
+    return known.size is not None or bool(known.digests) or known.media_type is not None

@@ -17,9 +17,9 @@ __all__ = ["blob_field", "blob_of", "blobs_of", "image_format", "joined", "most_
 
 def blob_field(spec: TypeSpec, field: str, key: str | None) -> FieldSpec:
     """Return the spec of a blob's field. Raises UnknownFieldError, ValidationError where ``key`` does not fit its kind."""
-    known = [each.name for each in spec.fields if each.kind in ("blob", "folder")]
     found = spec.by_name.get(field) if isinstance(field, str) else None
-    if found is None or found.name not in known:
+    if found is None or found.kind not in ("blob", "folder"):
+        known = [each.name for each in spec.fields if each.kind in ("blob", "folder")]
         raise UnknownFieldError(f"{spec.name} has no blob {field!r:.60}: {nearest(str(field), known)}")
     if found.kind == "folder" and (not isinstance(key, str) or not key):
         raise ValidationError(f"{field} of {spec.name} is a folder: say which of its blobs by key=…")
@@ -94,15 +94,16 @@ def joined(
 
     Raises WrongBytesError where what is known of it says otherwise: the same blob has the same bytes everywhere.
     """
-    old = Blob() if blob is None else blob
-    new = Blob(size=size, digests=digests, media_type=media_type)
+    if blob is None:
+        return Blob(size=size, digests=digests, media_type=media_type, locations=[place])
+    old, new = blob, Blob(size=size, digests=digests, media_type=media_type)
     if old.size is not None and new.size is not None and old.size != new.size:
         raise _other("size", old.size, new.size, place)
     known, told = old.digests, new.digests
     for name in sorted(known.keys() & told.keys(), key=lambda each: (each not in PROOFS, each)):
         if known[name] != told[name]:
             raise _other(name, known[name], told[name], place)
-    return old.evolve(
+    return Blob(
         size=old.size if new.size is None else new.size,
         digests={**told, **known},
         media_type=old.media_type or new.media_type,

@@ -17,7 +17,13 @@ D = TypeVar("D", bound="Data")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 """A default that cannot change."""
 
-NO_DEFAULT: Any = object()
+
+class _NoDefault:
+    def __repr__(self) -> str:
+        return "NO_DEFAULT"
+
+
+NO_DEFAULT: Any = _NoDefault()
 """The default of a field that has none."""
 
 

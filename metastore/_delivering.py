@@ -100,7 +100,7 @@ class Delivering(Attaching):
         at = send(
             drive, name, at, told, hasher, size=expected.size, media_type=media_type, resume=resume, progress=progress
         )
-        with self._kept_or_gone(stored, drive, name, at):
+        with self._kept_or_gone(drive, name, at):
             made = self._arrived(stored, spec, key, expected, hasher, name, at, priority)
             more = NOTHING if inspector is None else _seen_size(shelf, stored, inspector.virtual_size)
             return self._refer(artifact, shelf, spec, key, made, "upload", more)
@@ -163,14 +163,16 @@ class Delivering(Attaching):
         return Blob(size=hasher.size, digests=told, media_type=kind, locations=[place])
 
     @contextlib.contextmanager
-    def _kept_or_gone(self, artifact: Record, drive: Drive, store: str, at: str) -> Iterator[None]:
-        """Take away what was sent where it is not referred to after all; what a hook after the commit broke off is kept."""
+    def _kept_or_gone(self, drive: Drive, store: str, at: str) -> Iterator[None]:
+        """Take away what was sent where nothing refers to it after all; what a hook after the commit broke off is kept.
+
+        Asked and removed under the write lock, so that nobody comes to refer to it in between.
+        """
         try:
             yield
         except BaseException:
-            with contextlib.suppress(MetastoreError):
-                url = References(self._configured.url(store, at))
-                if not self._engine().count(type(artifact), url):
+            with contextlib.suppress(MetastoreError), self._engine().transaction():
+                if not self._engine().count(Record, References(self._configured.url(store, at))):
                     drive.remove(at)
             raise
 
@@ -246,7 +248,7 @@ class Delivering(Attaching):
         at, size = f"{self._prefix(shelf, stored, field)}/{make_id()}", blob.size
         if not copied_there(self._configured, blob, marks, drive, at):
             at, size = self._sent_on(blob, marks, drive, name, at, progress)
-        with self._kept_or_gone(stored, drive, name, at):
+        with self._kept_or_gone(drive, name, at):
             made = joined(blob, Location(self._configured.url(name, at), priority, name), size=size)
             return self._refer(artifact, shelf, spec, key, made, "copy_blob")
 

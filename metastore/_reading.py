@@ -81,7 +81,10 @@ class Reading:
         """
         if id is None:
             return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
-        shelf = self._types.known(type)
+        try:
+            shelf = self._types.known(type)
+        except TypeError:  # it has no hash, so it is no class, and below they say so
+            shelf = None
         if shelf is None or not isinstance(id, UUID):
             return self._by_id(type, id)  # type: ignore[no-any-return]
         rows, access = self._backend.fetch(shelf.spec, (id.bytes,)), self._access

@@ -176,7 +176,10 @@ class Types:
         Raises SchemaConflictError where declared and stored type cannot live together, UnknownTypeError
         where a read-only catalogue does not hold the type.
         """
-        found = self._shelves.get(cls) or getattr(self._own, "shelves", {}).get(cls)
+        try:
+            found = self._shelves.get(cls) or getattr(self._own, "shelves", {}).get(cls)
+        except TypeError:  # it has no hash, so it is no class
+            found = None
         return found if found is not None else self._open(cls)
 
     def _open(self, cls: Any) -> Shelf:
@@ -226,12 +229,12 @@ class Types:
 
     def cls(self, name: str) -> Any:
         """Return the class of a type name: the declared one, else a dynamic one. Raises UnknownTypeError."""
-        found = self._declared.get(name)
+        found = self._declared.get(name) if isinstance(name, str) else None
         if found is not None:
             return found
-        if not self._known(name):
+        if isinstance(name, str) and not self._known(name):
             self.refresh()
-        if not self._known(name):
+        if not isinstance(name, str) or not self._known(name):
             raise UnknownTypeError(f"the catalogue holds no type {name!r}: {nearest(str(name), self.names())}")
         with self._lock:
             made = self._declared[name] = make_type(self._known(name)[-1].spec, self.cls)

@@ -96,10 +96,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-@lru_cache(maxsize=4096)
 def _matched(pattern: str, text: str) -> str | None:
     match = _compiled(pattern).fullmatch(text)
     return match and match[0]
+
+
+_read = lru_cache(maxsize=4096)(_matched)
+"""The same, remembered: for texts whose length was looked at."""
 
 
 def _groups(pattern: str, text: str, scheme: str) -> tuple[str | Any, ...]:
@@ -153,7 +156,7 @@ class _Semver(_Scheme):
     width = 3
 
     def read(self, text: str) -> str | None:
-        return _matched(_SEMVER, text)
+        return _read(_SEMVER, text)
 
     def key(self, text: str) -> str:
         """Return the key; a release ends in "~", above the "#" (number) and "$" (word) of a pre-release.
@@ -240,7 +243,7 @@ class _Debian(_Scheme):
     least = "~"
 
     def read(self, text: str) -> str | None:
-        return _matched(_DEBIAN, text)
+        return _read(_DEBIAN, text)
 
     def key(self, text: str) -> str:
         epoch, upstream, revision = _groups(_DEBIAN, text, self.name)
@@ -278,7 +281,7 @@ class _Calver(_Scheme):
     zero_is_unstable = False
 
     def read(self, text: str) -> str | None:
-        return _matched(_CALVER, text)
+        return _read(_CALVER, text)
 
     def key(self, text: str) -> str:
         numbers, modifier, count = _groups(_CALVER, text, self.name)
@@ -307,7 +310,7 @@ class _Opaque(_Scheme):
     default = "0"
 
     def read(self, text: str) -> str | None:
-        return _matched(f"[^{_OPAQUE_REFUSED}]+", text)
+        return _read(f"[^{_OPAQUE_REFUSED}]+", text)
 
     def key(self, text: str) -> str:
         return _compiled('[^"-|]').sub(_opaque_escape, text)

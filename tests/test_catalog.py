@@ -647,6 +647,25 @@ def test_get_finds_by_id_by_name_and_by_version(catalog):
     )
 
 
+@pytest.mark.parametrize("wrong", [[], {}, 5, None, "kept_images"])
+def test_what_is_no_class_is_refused_by_the_error_for_it(catalog, wrong):
+    for ask in (
+        lambda: catalog.get(wrong, uuid4()),
+        lambda: catalog.get(wrong, name="a"),
+        lambda: catalog.count(wrong),
+    ):
+        with pytest.raises(QueryError, match="expected an artifact class"):
+            ask()
+    with pytest.raises(DeclarationError, match="expected an artifact class"):
+        catalog.load(wrong, [])
+
+
+@pytest.mark.parametrize("wrong", [[], {}, 5, None, "never"])
+def test_what_names_no_type_is_refused_by_the_error_for_it(catalog, wrong):
+    with pytest.raises(UnknownTypeError, match="holds no type"):
+        catalog.artifact_type(wrong)
+
+
 def test_get_asks_for_the_owner_where_several_hold_the_name(catalog):
     ann, bob, nobody = (catalog.add(Image(name="a", owner=owner)) for owner in ("ann", "bob", None))
     with pytest.raises(QueryError, match="owner"):

@@ -29,7 +29,7 @@ HEAVY = (
 
 WANTED = {"put": 10, "get": 7, "update": 8, "find": 15, "row": 4}
 TODAY = {"put": 62, "get": 7, "update": 67, "find": 39, "row": 4}
-STATEMENTS = {"put": 9, "get": 1, "update": 7, "find": 1, "count": 1, "delete": 11}
+STATEMENTS = {"put": 9, "get": 1, "update": 7, "find": 1, "count": 1, "delete": 10}
 
 
 class Part(Artifact, type_name="parts"):

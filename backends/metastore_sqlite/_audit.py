@@ -114,7 +114,7 @@ def _search(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> Iterato
     if not fields:
         return
     expected = _expected_words(conn, table, fields)
-    conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {table.text}, instance)")
+    conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {table.text.name}, instance)")
     try:
         found = set(conn.execute("SELECT doc, col, term FROM temp.metastore_words"))
     finally:

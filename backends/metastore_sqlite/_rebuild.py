@@ -60,9 +60,9 @@ def mark_again(conn: Any, specs: Iterable[TypeSpec]) -> None:
 
 
 def _search_again(conn: Any, table: TypeTable) -> None:
-    conn.execute(f"DROP TABLE IF EXISTS {table.text}")
+    conn.execute(f"DROP TABLE IF EXISTS {table.text.name}")
     create_search(Database(conn), table.spec)
-    table.search_again(conn)
+    table.text.fill(conn)
 
 
 def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int, number: int) -> None:

@@ -340,7 +340,8 @@ class SqliteStore:
         try:
             if after[-2] != before[-2] and table.held(conn, after):
                 raise duplicate(spec, after)
-            before, after = table.completed(conn, spec, before), table.completed(conn, spec, after)
+            if table.spec is not spec:
+                before, after = table.completed(conn, spec, before), table.completed(conn, spec, after)
             return table.replace(conn, tx, before, after, change)
         except driver.Error as refused:
             raise translated(refused, self.path) from refused

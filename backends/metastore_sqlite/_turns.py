@@ -27,8 +27,11 @@ NEXT, NOW = 0, 1
 QUANTUM = 0.01
 """A writer may write again without queueing for this long, in seconds: handing over costs more than many a commit."""
 
-AWAY = 5
-"""A writer that was seen away so often in its share, a tenth of a millisecond apart, has lost the rest of it."""
+AWAY, CLOSE = 5, 0.0001
+"""A writer that was seen away so often in its share, so many seconds apart, has lost the rest of it."""
+
+QUEUE = 0.001
+"""Seconds between looks at the queue."""
 
 _SETLK, _GETLK = getattr(fcntl, "F_OFD_SETLK", None), getattr(fcntl, "F_OFD_GETLK", None)
 _LOCK, _DEADLINE = struct.Struct("hhqqi0q"), struct.Struct("=d")
@@ -59,10 +62,11 @@ def _held(fd: int, byte: int) -> bool:
     return bool(_LOCK.unpack(asked)[0] != fcntl.F_UNLCK)
 
 
-def _promised(fd: int) -> bool:
-    """Whether the share of the writer at hand lasts. The clock is the machine's (monotonic), so a file from before it started says nothing."""
+def _promised(fd: int) -> float:
+    """Return what is left of the share of the writer at hand, in seconds. The clock is the machine's (monotonic), so a file from before it started says nothing."""
     told = os.pread(fd, _DEADLINE.size, 0)
-    return len(told) == _DEADLINE.size and 0 < _DEADLINE.unpack(told)[0] - time.monotonic() <= QUANTUM
+    left: float = _DEADLINE.unpack(told)[0] - time.monotonic() if len(told) == _DEADLINE.size else 0.0
+    return left if 0 < left <= QUANTUM else 0.0
 
 
 class Turns:
@@ -91,22 +95,32 @@ class Turns:
 
     def _queue(self, fd: int, began: float) -> None:
         try:
-            self._wait(fd, NEXT, 0.001, began)
-            self._wait(fd, NOW, 0.0001, began)
+            self._wait_next(fd, began)
+            self._wait_now(fd, began)
         finally:
             _try(fd, NEXT, fcntl.F_UNLCK)
         self.longest = max(self.longest, time.monotonic() - began)
 
-    def _wait(self, fd: int, byte: int, pause: float, began: float) -> None:
-        away = 0
-        while (byte == NOW and away < AWAY and _promised(fd)) or not _try(fd, byte, fcntl.F_WRLCK):
-            if byte == NOW:
-                away = 0 if _held(fd, NOW) else away + 1
-            if time.monotonic() - began > self._timeout:
-                raise BusyError(
-                    f"other writers kept {self.path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
-                )
-            time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, so that they do not knock in step
+    def _wait_next(self, fd: int, began: float) -> None:
+        while not _try(fd, NEXT, fcntl.F_WRLCK):
+            self._sleep(QUEUE, began)  # one pause for all: who looked more often would come before who waits longer
+
+    def _wait_now(self, fd: int, began: float) -> None:
+        """Leave the writer at hand its share unless it stays away; while it is seen at work it is looked at less and less, as looking takes its time."""
+        away, pause = 0, CLOSE
+        while ((left := _promised(fd)) and away < AWAY) or not _try(fd, NOW, fcntl.F_WRLCK):
+            if _held(fd, NOW):
+                away, pause = 0, 2 * pause
+            else:
+                away += 1
+            self._sleep(CLOSE if away else min(pause, max(left, CLOSE)), began)
+
+    def _sleep(self, pause: float, began: float) -> None:
+        if time.monotonic() - began > self._timeout:
+            raise BusyError(
+                f"other writers kept {self.path} busy for {self._timeout:g} s; try again, or open with a longer timeout"
+            )
+        time.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads the waiters, so that they do not knock in step
 
     def give(self) -> None:
         """Let the next one write."""

@@ -23,7 +23,7 @@ from metastore.backend import (
     repeated,
 )
 from metastore.errors import DuplicateError
-from metastore_sqlite import _words as words
+from metastore_sqlite._full_text import FullText
 from metastore_sqlite._layout import beside, look_ups, quoted
 
 __all__ = ["TypeTable", "add_changes"]
@@ -118,7 +118,7 @@ class TypeTable:
         named = f"SELECT {self.columns} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
         self.named_version = f"{named} AND version__key = ? AND version = ? ORDER BY id DESC LIMIT ?"
-        self.delete_row = f"DELETE FROM {self.table} WHERE id = ? AND revision = ?"
+        self._delete = f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
@@ -130,19 +130,7 @@ class TypeTable:
         self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
-        self._worded = tuple((each, spec.position[each.name]) for each in words.columns(spec))
-        self._words_at = frozenset(at for _, at in self._worded)
-        self._name_search()
-
-    def _name_search(self) -> None:
-        name = self.spec.name
-        text = quoted(f"{name}:text")
-        fields = ", ".join(quoted(f"_{each.name}") for each, _ in self._worded)
-        marks = ", ".join("?" * len(self._worded))
-        self.text = text
-        self._add_text = f"INSERT INTO {text} (rowid, {fields}) VALUES (?, {marks})"
-        self._drop_text = f"INSERT INTO {text} ({text}, rowid, {fields}) VALUES ('delete', ?, {marks})"
-        self._number_of = f"SELECT row__n FROM {self.table} WHERE id = ?"
+        self.text = FullText(spec)
 
     def free(self, conn: Any, rows: Sequence[Row]) -> int:
         """Return the number of the last row. Raises IdTakenError, DuplicateError (also for what comes twice) where rows cannot be added.
@@ -182,12 +170,8 @@ class TypeTable:
             if found:
                 found.sort()  # neighbours in the look-up are written one after the other
                 _add(many, add, found)
-        if self._worded:
-            many(self._add_text, [(number, *self._texts(row)) for number, row in enumerate(rows, last + 1)])
+        self.text.add(conn, enumerate(rows, last + 1))
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
-
-    def _texts(self, row: Row) -> list[str]:
-        return [words.text(field, row[at]) for field, at in self._worded]
 
     def replace(self, conn: Any, tx: int, before: Row, after: Row, change: Change) -> bool:
         """Write what changed, if the stored revision still is that of ``before``."""
@@ -224,17 +208,15 @@ class TypeTable:
         for each in self.derived:
             if each.at in changed:
                 self._move(conn, each, before, after)
-        if not self._words_at.isdisjoint(changed):
-            number = conn.execute(self._number_of, (before[0],)).fetchone()[0]
-            out, put = words.moved([(field, before[at], after[at]) for field, at in self._worded])
-            conn.execute(self._drop_text, (number, *out))
-            conn.execute(self._add_text, (number, *put))
+        self.text.replace(conn, changed, before, after)
 
     def _move(self, conn: Any, each: _Derived, before: Row, after: Row) -> None:
         old = {tuple(entry) for entry in each.derive(each.field, before[each.at], before[0])}
         new = {tuple(entry) for entry in each.derive(each.field, after[each.at], after[0])}
-        conn.executemany(each.drop, old - new)
-        _add(conn.executemany, each.add, list(new - old))
+        if gone := old - new:
+            conn.executemany(each.drop, gone)
+        if more := new - old:
+            _add(conn.executemany, each.add, list(more))
 
     def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
@@ -245,20 +227,15 @@ class TypeTable:
 
     def take(self, conn: Any, before: Row) -> bool:
         """Take a row and what is derived from it away; its id is deleted."""
-        number = conn.execute(self._number_of, (before[0],)).fetchone() if self._worded else None
-        if conn.execute(self.delete_row, (before[0], before[self._revision])).rowcount != 1:
+        number = conn.execute(self._delete, (before[0], before[self._revision])).fetchone()
+        if number is None:
             return False
         for each in self.derived:
-            conn.executemany(each.drop, list(each.derive(each.field, before[each.at], before[0])))
-        if number is not None:
-            conn.execute(self._drop_text, (number[0], *self._texts(before)))
+            if gone := each.entries((before,)):
+                conn.executemany(each.drop, gone)
+        self.text.drop(conn, number[0], before)
         conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
         return True
-
-    def search_again(self, conn: Any) -> None:
-        """Fill an empty full-text table from the rows."""
-        rows = conn.execute(f"SELECT {self.columns}, row__n FROM {self.table}").fetchall()
-        conn.executemany(self._add_text, [(row[-1], *self._texts(row)) for row in rows])
 
     def held(self, conn: Any, row: Row) -> bool:
         """Return whether another holds the row's unique key; the write lock keeps the answer true."""

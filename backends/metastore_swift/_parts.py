@@ -72,7 +72,7 @@ class Slice(io.RawIOBase):
 class Parts:
     """The segments of one upload. Nobody sees an object before `publish`; `discard` removes what was sent.
 
-    One thread adds, `AT_ONCE` others send: more gain nothing against one server, and each holds a block of memory.
+    One thread adds and hashes, `AT_ONCE` others send: more gain nothing against one server, and each holds a block of memory.
     """
 
     def __init__(
@@ -85,37 +85,39 @@ class Parts:
         self._prefix = f"{name}/{own}" if len(name.encode()) < LONGEST_NAME else own
         self._workers = min(objects.account.settings.concurrency, AT_ONCE)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="swift")
-        self._under_way: deque[Future[Row]] = deque()
+        self._under_way: deque[Callable[[], Row]] = deque()
         self._rows: list[Row] = []
         self._sent = 0
         self._making, self._made = threading.Lock(), False
 
-    def add(self, data: bytes | bytearray | memoryview, md5: str = "", sent: Callable[[], None] = lambda: None) -> None:
-        """Send a part from memory, which must not change until ``sent`` is called; wait while too many are under way.
+    def add(self, data: bytes | bytearray | memoryview, done: Callable[[], object] = lambda: None) -> None:
+        """Send a part from memory, which must not change until ``done`` is called; wait while too many are under way."""
+        name, sending = self._started(lambda name: self._put(name, data, len(data)))
+        md5 = md5_of(data)  # while it is on its way: the server would wait for what is hashed first
 
-        ``md5`` saves the sending threads the work where it is known.
-        """
-        self._started(lambda name: self._from_memory(name, data, md5 or md5_of(data), sent))
+        def arrived() -> Row:
+            if sending.result() != md5:
+                self._put(name, data, len(data), md5)
+            done()
+            return _row(self._within, name, md5, len(data))
+
+        self._under_way.append(arrived)
 
     def add_slice(self, path: str, start: int, size: int) -> None:
         """Send a part of a file on the disk."""
-        self._started(lambda name: self._from_disk(name, path, start, size))
+        _, sending = self._started(lambda name: self._from_disk(name, path, start, size))
+        self._under_way.append(sending.result)
 
     def add_copy(self, source: tuple[str, str], md5: str, size: int) -> None:
         """Let the cluster copy an object of ``size`` bytes to be a part."""
-        self._started(lambda name: self._from_object(name, source, md5, size))
+        _, copying = self._started(lambda name: self._from_object(name, source, md5, size))
+        self._under_way.append(copying.result)
 
-    def _started(self, send: Callable[[str], Row]) -> None:
+    def _started(self, send: Callable[[str], T]) -> tuple[str, Future[T]]:
         while len(self._under_way) >= self._workers:
-            self._rows.append(self._under_way.popleft().result())
-        name = f"{self._prefix}/{self._sent:08d}"
-        self._sent += 1
-        self._under_way.append(self._pool.submit(send, name))
-
-    def _from_memory(self, name: str, data: bytes | bytearray | memoryview, md5: str, sent: Callable[[], None]) -> Row:
-        self._put(name, data, len(data), md5)
-        sent()
-        return _row(self._within, name, md5, len(data))
+            self._rows.append(self._under_way.popleft()())
+        name = self._next_name()
+        return name, self._pool.submit(send, name)
 
     def _from_disk(self, name: str, path: str, start: int, size: int) -> Row:
         opened: list[Slice] = []
@@ -190,8 +192,8 @@ class Parts:
             raise error from None
 
     def _arrived(self) -> list[Row]:
-        self._rows += [future.result() for future in self._under_way]
-        self._under_way.clear()
+        while self._under_way:
+            self._rows.append(self._under_way.popleft()())
         self._pool.shutdown()
         return self._rows
 
@@ -231,9 +233,8 @@ class Parts:
 
     def discard(self) -> None:
         """Remove what was sent; what cannot be removed now is left to be swept."""
-        for future in self._under_way:
-            future.cancel()
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
+        self._under_way.clear()
         names = [f"{self._prefix}/{number:08d}" for number in range(self._sent)]
         with suppress(OSError):
             self._objects.delete_many(self._within, names)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import queue
 import sys
 import warnings
 from collections.abc import Mapping
@@ -47,11 +45,8 @@ class SwiftWriter(io.BufferedIOBase):
         self.fs, self.path, self.autocommit = fs, path, autocommit
         self.mode, self.blocksize, self.loc = "xb" if create else "wb", block_size, 0
         self._name, self._headers = to_write(path), headers
-        # a view, because a slice of a bytearray is only assigned to by way of a copy
-        self._block, self._held = memoryview(bytearray(block_size)), 0
-        self._spare: queue.SimpleQueue[memoryview] = queue.SimpleQueue()
-        # hashed as it comes, while other blocks are being sent
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._block, self._held = bytearray(), 0
+        self._spare: list[bytearray] = []
         self._parts: Parts | None = None
         self._settled = False
 
@@ -76,12 +71,16 @@ class SwiftWriter(io.BufferedIOBase):
         return self.loc
 
     def write(self, data: Any) -> int:
-        """Take all of ``data``; wait while too much of it is under way."""
+        """Take all of ``data``; wait while too much of it is under way. What fails discards the file: who goes on would leave a hole."""
         if self.closed:
             raise ValueError("The file is closed.")
         view = memoryview(data).cast("B")
-        for at in range(0, len(view), self.blocksize):
-            self._take(view[at : at + self.blocksize])
+        try:
+            for at in range(0, len(view), self.blocksize):
+                self._take(view[at : at + self.blocksize])
+        except BaseException:
+            self.discard()
+            raise
         self.loc += len(view)
         return len(view)
 
@@ -89,8 +88,10 @@ class SwiftWriter(io.BufferedIOBase):
         if self._held == self.blocksize:
             self._send()
         part = view[: self.blocksize - self._held]
-        self._block[self._held : self._held + len(part)] = part
-        self._md5.update(part)
+        if self._held == len(self._block):
+            self._block += part
+        else:  # a view, because a slice of a bytearray is only assigned to by way of a copy
+            memoryview(self._block)[self._held : self._held + len(part)] = part
         self._held += len(part)
         if len(part) < len(view):
             self._take(view[len(part) :])
@@ -99,12 +100,8 @@ class SwiftWriter(io.BufferedIOBase):
         """Send the block, and go on with another: one that was sent already, for new memory costs a quarter of the time."""
         parts = self._parts = self._parts or Parts(self._objects, *self._name, self._headers)
         block, spare = self._block, self._spare
-        parts.add(block[: self._held], self._md5.hexdigest(), lambda: spare.put(block))
-        try:
-            self._block = spare.get_nowait()
-        except queue.Empty:
-            self._block = memoryview(bytearray(self.blocksize))
-        self._held, self._md5 = 0, hashlib.md5(usedforsecurity=False)
+        parts.add(memoryview(block)[: self._held], lambda: spare.append(block))
+        self._block, self._held = spare.pop() if spare else bytearray(), 0
 
     def close(self) -> None:
         """Send the rest and, unless in a transaction, make the object."""
@@ -127,15 +124,15 @@ class SwiftWriter(io.BufferedIOBase):
         self._settled, parts = True, self._parts
         create = self.mode == "xb"
         if parts is None:
-            put_bytes(self._objects, *self._name, self._block[: self._held], self._headers, create=create)
+            put_bytes(self._objects, *self._name, self._block, self._headers, create=create)
         else:
             parts.publish(create=create)
-        self._block, self._parts = memoryview(b""), None
+        self._block, self._parts = bytearray(), None
 
     def discard(self) -> None:
         """Store nothing, and remove what was sent."""
         settled, self._settled, parts = self._settled, True, self._parts
-        self._block, self._parts = memoryview(b""), None
+        self._block, self._parts = bytearray(), None
         if parts is not None and not settled:
             parts.discard()
         super().close()

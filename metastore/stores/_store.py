@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from metastore._data import Data
@@ -72,7 +73,7 @@ class Store(Data):
             str(description),
         )
 
-    @property
+    @cached_property
     def place(self) -> Place:
         """Its url in parts."""
         return place_of(self.url)

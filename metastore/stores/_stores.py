@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from metastore.errors import StoresFileError, StoreUnableError, UncoveredError, UnsafeUrlError, nearest
 from metastore.stores._drive import OWN, Drive
@@ -13,7 +13,15 @@ from metastore.stores._local import LocalDrive
 from metastore.stores._store import Store, stores_in
 from metastore.stores._url import WEB, Place, place_of, quoted, shown, under
 
-__all__ = ["Stores"]
+__all__ = ["Covered", "Stores"]
+
+
+class Covered(NamedTuple):
+    """A url that was read, and the store that covers it."""
+
+    url: str
+    place: Place
+    store: Store
 
 
 class Stores(Mapping[str, Store]):
@@ -32,7 +40,7 @@ class Stores(Mapping[str, Store]):
             if each.name in self._stores:
                 raise StoresFileError(f"two stores are named {each.name}")
             self._stores[each.name] = each
-        self._places = [(each, each.place) for each in self._stores.values()]
+        self._places = {name: each.place for name, each in self._stores.items()}
         self._lock = threading.Lock()
         self._open: dict[tuple[str, int], Drive] = {}
 
@@ -64,18 +72,25 @@ class Stores(Mapping[str, Store]):
 
     def covering(self, url: str) -> str | None:
         """Return the name of the store that covers a url, the one with the longest path; nothing is looked up."""
+        found = self.covered(url)
+        return None if found is None else found.store.name
+
+    def covered(self, url: str) -> Covered | None:
+        """Return what `reached` takes, for those who ask more than once of a url; ``None`` where no store covers it."""
         try:
             place = place_of(url)
         except UnsafeUrlError:
             return None
-        found = self._covering(place)
-        return None if found is None else found.name
+        store = self._covering(place)
+        return None if store is None else Covered(url, place, store)
 
     def _covering(self, place: Place) -> Store | None:
         if place.protocol in WEB and not place.root:
             return None
-        inside = [(len(at.segments), bool(at.root), each) for each, at in self._places if under(place, at) is not None]
-        return max(inside, key=lambda found: found[:2])[2] if inside else None
+        inside = [
+            (len(at.segments), bool(at.root), name) for name, at in self._places.items() if under(place, at) is not None
+        ]
+        return self._stores[max(inside, key=lambda found: found[:2])[2]] if inside else None
 
     def reach(self, url: str) -> tuple[Drive, str, Store]:
         """Return the open drive, the key in it, and the store of a url.
@@ -86,9 +101,14 @@ class Stores(Mapping[str, Store]):
         store = self._covering(place)
         if store is None:
             raise UncoveredError(f"no configured store covers {shown(url)}, so it is not opened{self._advice()}")
+        return self.reached(Covered(url, place, store))
+
+    def reached(self, covered: Covered) -> tuple[Drive, str, Store]:
+        """Return what `reach` returns, and raise what it raises, for a url that a store covers."""
+        url, place, store = covered
         if url.partition("?")[0].endswith("/"):
             raise UnsafeUrlError(f"{shown(url)} names a folder, not bytes", store=store.name)
-        inside = under(place, store.place) or ()
+        inside = under(place, self._places[store.name]) or ()
         if any(each.startswith(OWN) for each in inside):
             raise UnsafeUrlError(
                 f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name

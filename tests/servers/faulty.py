@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 class Fault:
     """What happens to one request.
 
-    ``status`` answers instead of the server, ``silent`` never answers. Otherwise the server does its work, and its answer is
-    spoiled: ``lost`` whole, ``cut`` after so many bytes of the body, ``flip`` in the byte at an offset, ``longer`` by bytes
+    ``status`` answers instead of the server, ``silent`` never answers, ``garble`` flips the byte at an offset of what is sent. Otherwise
+    the server does its work, and its answer is spoiled: ``lost`` whole, ``cut`` after so many bytes of the body, ``flip`` in the byte at an offset, ``longer`` by bytes
     that its length does not count.
     """
 
@@ -30,6 +30,7 @@ class Fault:
     flip: int | None = None
     longer: bytes = b""
     silent: bool = False
+    garble: int | None = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,7 +46,8 @@ class _Handler(BaseHTTPRequestHandler):
             proxy.ended.wait()
             self.close_connection = True
         else:
-            self._passed_on(sent, fault or Fault())
+            fault = fault or Fault()
+            self._passed_on(_flipped(sent, fault.garble), fault)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _any  # noqa: N815 - the names that http.server asks for
 
@@ -61,8 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.lost:
             self.close_connection = True
             return
-        if fault.flip is not None:
-            body = body[: fault.flip] + bytes([body[fault.flip] ^ 1]) + body[fault.flip + 1 :]
+        body = _flipped(body, fault.flip)
         headers = {name: value for name, value in answer.getheaders() if name.lower() not in ("connection", "date")}
         self._answer(answer.status, headers, body, fault.cut, fault.longer)
 
@@ -81,6 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format, *args):
         pass
+
+
+def _flipped(body, at):
+    return body if at is None else body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
 
 
 class _Server(ThreadingHTTPServer):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from metastore import Blob, Location
+from metastore import Artifact, Blob, Catalog, Field, Location, before, field
 from metastore.errors import (
     FrozenFieldError,
     MissingBytesError,
@@ -26,7 +26,7 @@ from metastore.errors import (
     ValidationError,
     WrongBytesError,
 )
-from metastore.stores import Signs
+from metastore.stores import Signs, Stores
 from metastore.stores._drive import Drive
 from metastore.stores._local import LocalDrive
 
@@ -63,6 +63,24 @@ def test_what_is_uploaded_is_referred_to_and_read_back(catalog, disk, data):
     assert (made.data.locations[0].store, made.revision) == ("one", 2)
     with catalog.open_blob(made, "data") as file:
         assert file.read() == data
+
+
+@pytest.mark.parametrize("referred", [False, True])
+def test_an_upload_that_is_vetoed_leaves_what_others_came_to_refer_to_and_nothing_else(made, add, referred):
+    class Vetoed(Artifact, type_name="vetoed_disks"):
+        data: Field[Blob | None] = field(default=None)
+
+        @before("upload")
+        @staticmethod
+        def never(call):
+            if referred:
+                catalog.attach(add(catalog, "of another type"), "data", call.after.data.url)
+            raise ValueError("never")
+
+    with Catalog.open("memory:", types=[Vetoed], stores=Stores([made("file")])) as catalog:
+        with pytest.raises(ValueError, match="never"):
+            catalog.upload(catalog.add(Vetoed(name="a")), "data", b"x")
+        assert lying(catalog) == referred
 
 
 @pytest.mark.parametrize("kind", ["path", "file", "chunks", "view"])

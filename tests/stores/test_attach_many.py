@@ -101,6 +101,20 @@ def test_an_older_revision_is_refused_before_a_store_is_asked(local, add):
         local.attach_many(asked)
 
 
+def test_an_older_revision_beside_the_one_that_is_stored_is_refused(local, add):
+    older = add(local)
+    asked = [Attachment(each, "files", "https://a.example/b", "a") for each in (older, local.update(older, note="new"))]
+    with pytest.raises(StaleRevisionError):
+        local.attach_many(asked)
+
+
+def test_what_is_known_of_a_blob_is_kept_where_nothing_more_is_told(local, add):
+    first, second = "https://a.example/b", "https://b.example/b"
+    disk = local.attach(add(local), "data", first, size=3, digests={"md5": "ab" * 16})
+    made = local.attach(disk, "data", second).data
+    assert (made.urls, made.size, made.digests) == ((first, second), 3, {"md5": "ab" * 16})
+
+
 def test_what_a_caller_may_not_refer_to_is_refused_before_a_store_is_asked(local, add):
     bob = local.as_(Principal(user="bob", project="p2", roles=["member"]))
     mine = add(bob, "mine")

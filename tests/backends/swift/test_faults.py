@@ -234,6 +234,16 @@ def test_a_segment_that_cannot_be_stored_leaves_nothing(far, fs, proxy, containe
     assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 
+def test_a_write_that_failed_is_not_gone_on_with(far, fs, proxy, container):
+    proxy.spoil(Fault(413), verb="PUT", path="_segments/", times=1, after=1)
+    with far.open(f"{container}/big", "wb", block_size=1000) as file:
+        with pytest.raises(OSError, match="413"):
+            file.write(DATA)
+        with pytest.raises(ValueError, match="closed"):
+            file.write(DATA)
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
+
+
 def test_a_manifest_that_is_refused_leaves_nothing(far, fs, proxy, container):
     proxy.spoil(Fault(413), verb="PUT", path="multipart-manifest")
     with pytest.raises(OSError, match="413"), far.open(f"{container}/big", "wb", block_size=2000) as file:
@@ -264,10 +274,17 @@ def test_a_large_object_made_by_a_try_whose_answer_was_lost_was_made(far, fs, pr
 
 
 def test_a_segment_that_is_spoiled_on_its_way_is_sent_again(far, fs, proxy, container):
-    proxy.spoil(Fault(422), verb="PUT", path="_segments/", after=1)
+    proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", after=1)
     with far.open(f"{container}/big", "wb", block_size=2000) as file:
         file.write(DATA)
     assert fs.cat(f"{container}/big") == DATA
+
+
+def test_a_segment_that_is_spoiled_again_and_again_leaves_nothing(far, fs, proxy, container):
+    proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", times=99, after=1)
+    with pytest.raises(OSError, match="422"), far.open(f"{container}/big", "wb", block_size=2000) as file:
+        file.write(DATA)
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 
 def test_an_error_tells_swifts_own_number_of_the_request(far, path):
