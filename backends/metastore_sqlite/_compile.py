@@ -183,7 +183,7 @@ class Conditions:
         if not self._known.marked:
             listed = "SELECT id FROM _references WHERE mark = ? AND field = ?"
             return f"{alias}.id IN ({listed})", [text_mark(value), leaf.path.field]
-        return self._worded(spec, alias, match((mark(value),), (spec.by_name[leaf.path.field],)))
+        return self._having(spec, alias, match((mark(value),), (spec.by_name[leaf.path.field],)))
 
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
@@ -298,16 +298,19 @@ class Conditions:
         fields = searched(spec, leaf.fields)
         if not leaf.words or not fields:
             return _FALSE
-        return self._worded(spec, alias, match(leaf.words, fields if leaf.fields else ()))
-
-    def _worded(self, spec: TypeSpec, alias: str, asked: str) -> Fragment:
-        table = quoted(f"{spec.name}:text")
+        table, asked = quoted(f"{spec.name}:text"), match(leaf.words, fields if leaf.fields else ())
         return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [asked]
+
+    def _having(self, spec: TypeSpec, alias: str, asked: str) -> Fragment:
+        """A test for a mark, which few have. By id, as the indexes end in it: by number, a filter beside it was a scan of all that fit the filter."""
+        table = quoted(f"{spec.name}:text")
+        few = f"SELECT m.id FROM {table} CROSS JOIN {quoted(spec.name)} AS m ON m.row__n = {table}.rowid"
+        return f"{alias}.id IN ({few} WHERE {table} MATCH ?)", [asked]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
         if not self._known.marked:
             return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [text_mark(leaf.value)]
-        return self._worded(spec, alias, match((mark(leaf.value),))) if holds_blobs(spec) else _FALSE
+        return self._having(spec, alias, match((mark(leaf.value),))) if holds_blobs(spec) else _FALSE
 
 
 def bound_value(value: Any) -> Any:
