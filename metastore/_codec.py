@@ -139,7 +139,7 @@ class Codec:
                         row[at] = low
                         continue
                 elif exact is UUID:
-                    row[at] = value.bytes
+                    row[at] = value.int.to_bytes(16, "big")  # what .bytes is, without a call of Python
                     continue
                 elif exact is Version:
                     if value.scheme == low:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any
 
 from sqlite_utils import Database
@@ -35,7 +34,6 @@ from metastore.errors import (
     DamagedError,
     NotACatalogError,
     QueryError,
-    ReadOnlyError,
 )
 from metastore.query import Measure, Path, Query
 from metastore_sqlite import _history as history
@@ -47,6 +45,7 @@ from metastore_sqlite._audit import audit
 from metastore_sqlite._compile import Known
 from metastore_sqlite._connection import Connections, Local, driver, translated
 from metastore_sqlite._rebuild import derive_again, mark_again, refill
+from metastore_sqlite._scope import Scope
 from metastore_sqlite._shapes import Shapes
 from metastore_sqlite._writer import TypeTable
 
@@ -73,84 +72,6 @@ def _path(url: str) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         raise CatalogUrlError(f"{path} is no plain file; give the path of one")
     return path
-
-
-class _Scope:
-    """One level of a transaction of one thread: the outermost has the turn and the lock, inner ones are savepoints.
-
-    A signal may raise between any two steps (Ctrl-C): whatever was begun is then undone, and leaving twice is fine.
-    """
-
-    __slots__ = ("_busy", "_level", "_local", "_stamped", "_store")
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        self._level, self._busy = -1, False
-
-    def __enter__(self) -> None:
-        if self._store.read_only:
-            raise ReadOnlyError(f"{self._store.path} is open read-only")
-        self._local = local = self._store._connections.local()
-        self._level, self._stamped = local.depth, local.transaction
-        try:
-            if self._level == 0:
-                local.turns.take()
-                self._busy = local.busy.acquire()
-                local.specs.clear()
-            local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
-            local.depth = self._level + 1
-        except BaseException as refused:
-            self._undo()
-            raise self._translated(refused) from refused
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._level < 0:
-            return
-        try:
-            if kind is None:
-                self._local.conn.execute(f"RELEASE s{self._level}" if self._level else "COMMIT")
-        except BaseException as refused:
-            self._undo()
-            raise self._translated(refused) from refused
-        if kind is None:
-            if self._level == 0 and self._local.specs:
-                self._store._settle(self._local)
-            self._leave()
-        else:
-            self._undo()
-
-    def _undo(self) -> None:
-        conn = self._local.conn
-        try:
-            if conn.in_transaction and self._level:
-                conn.execute(f"ROLLBACK TO s{self._level}")
-                conn.execute(f"RELEASE s{self._level}")
-            elif conn.in_transaction:
-                conn.execute("ROLLBACK")
-            self._local.transaction = self._stamped
-            if self._local.specs and not self._level:
-                self._store._latest.clear()  # in here it may have been learned what other programs stored
-            self._local.specs = dict.fromkeys(self._local.specs if self._level else ())
-        except driver.OperationalError as refused:
-            if "no such savepoint" not in str(refused):  # the signal came after its release
-                raise
-        finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        level, self._level = self._level, -1
-        self._local.depth = level
-        if level == 0:
-            self._local.transaction = self._local.latest = None
-            if self._busy:
-                self._busy = False
-                self._local.busy.release()
-            self._local.turns.give()
-
-    def _translated(self, refused: BaseException) -> BaseException:
-        return translated(refused, self._store.path) if isinstance(refused, driver.Error) else refused
 
 
 class SqliteStore:
@@ -190,7 +111,7 @@ class SqliteStore:
         if self.read_only:
             raise NotACatalogError(f"{self.path} is empty, no catalogue; open it for writing once to make it one")
         conn.execute("PRAGMA journal_mode = WAL")
-        with _Scope(self):
+        with Scope(self):
             if layout.revision_of(conn, self.path) < layout.REVISION:
                 layout.prepare(conn)
                 mark_again(conn, self._every_type())
@@ -235,7 +156,7 @@ class SqliteStore:
 
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and widen what keeps its rows."""
-        with _Scope(self):
+        with Scope(self):
             local = self._local()
             db, known = Database(local.conn), self.specs(spec.name)
             try:
@@ -252,7 +173,7 @@ class SqliteStore:
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
-        with _Scope(self):
+        with Scope(self):
             local = self._local()
             try:
                 fresh = list(rows)
@@ -287,7 +208,7 @@ class SqliteStore:
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which writes are one; it takes the turn and the write lock on entering."""
-        return _Scope(self)
+        return Scope(self)
 
     def _local(self) -> Local:
         local = self._connections.local()
@@ -364,7 +285,7 @@ class SqliteStore:
         """Take over transactions of another catalogue, and what it holds of some artifacts."""
         local = self._local()
         local.latest = None
-        with _Scope(self):
+        with Scope(self):
             try:
                 hold(local.conn, known, [(self._table(spec), those) for spec, those in rows], self._stored_table)
                 history.record(local.conn, told)
