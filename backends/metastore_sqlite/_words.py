@@ -1,7 +1,7 @@
 """What stands in a type's full text: the words of its searched fields, and the marks of its blobs.
 
-A mark stands for a url or a digest, so that who refers to it is found. Marks are random, and a look-up table of its own had each of them on a
-page of its own: two thirds of the pages that a bulk write touched (measured). Full text is written a commit at a time and merged later.
+A mark stands for a url or a digest, so that who refers to it is found. Marks are random: in a look-up table of their own each lay on another page, which
+was an eighth of the time of a bulk write into 100,000 artifacts (measured). Full text is written a commit at a time and merged later.
 """
 
 from __future__ import annotations
