@@ -19,7 +19,7 @@ class FullText:
         self._columns = tuple((each, spec.position[each.name]) for each in columns(spec))
         self._at = frozenset(at for _, at in self._columns)
         self.name = quoted(f"{spec.name}:text")
-        self._rows = f"SELECT row__n, {', '.join(quoted(each.name) for each in spec.columns)} FROM {quoted(spec.name)}"
+        self._rows = f"SELECT {', '.join(quoted(each.name) for each in spec.columns)}, row__n FROM {quoted(spec.name)}"
         fields, marks = (
             ", ".join(quoted(f"_{each.name}") for each, _ in self._columns),
             ", ".join("?" * len(self._columns)),
@@ -60,7 +60,8 @@ class FullText:
 
     def fill(self, conn: Any) -> None:
         """Fill an empty table from the rows, as they come."""
-        conn.executemany(self._add, ((number, *self._texts(row)) for number, *row in conn.execute(self._rows)))
+        rows = conn.execute(self._rows)
+        conn.executemany(self._add, ((row[-1], *self._texts(row)) for row in rows))
 
     def _texts(self, row: Row) -> list[str]:
         return [text(field, row[at]) for field, at in self._columns]
