@@ -80,7 +80,9 @@ class Transaction:
             return self._outer.time()
         if self._time is None:
             actor, message = self._commit
-            self._time = self._catalog._backend.stamp(Commit(make_id().int.to_bytes(16, "big"), time.time_ns() // 1000, actor, message))
+            self._time = self._catalog._backend.stamp(
+                Commit(make_id().int.to_bytes(16, "big"), time.time_ns() // 1000, actor, message)
+            )
         return self._time
 
 

@@ -370,7 +370,9 @@ def _folder_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
 
 
 def _link_writer(spec: FieldSpec) -> Callable[[Any, str], Any]:
-    return lambda value, where: value.id.int.to_bytes(16, "big") if type(value) is Link else to_column(spec, value, where)
+    return lambda value, where: (
+        value.id.int.to_bytes(16, "big") if type(value) is Link else to_column(spec, value, where)
+    )
 
 
 _TEXT, _BLOB = {str}, {Blob}
