@@ -19,10 +19,11 @@ from benchmarks.workload import LIMIT, WEIGHTS, BlobData, Item, words
 Row = dict[str, Any]
 encode = json.JSONEncoder(separators=(",", ":")).encode
 
+CACHE_KIB = 64 * 1024
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA cache_size=-65536",
+    f"PRAGMA cache_size=-{CACHE_KIB}",
     "PRAGMA busy_timeout=60000",
     "PRAGMA foreign_keys=ON",
 )
@@ -57,11 +58,12 @@ class Contender(Protocol):
     def close(self) -> None: ...
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, cache_kib: int = CACHE_KIB) -> sqlite3.Connection:
     """Open `path` with the settings of every baseline; transactions are begun by hand."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     for pragma in PRAGMAS:
         connection.execute(pragma).close()
+    connection.execute(f"PRAGMA cache_size=-{cache_kib}").close()
     return connection
 
 
@@ -168,6 +170,7 @@ class Handwritten:
     """The reads of both baselines; each brings its own statements and its own way to decode a row."""
 
     name: ClassVar[str]
+    cache_kib: ClassVar[int] = CACHE_KIB
     schema: ClassVar[Sequence[str]]
     select_one: ClassVar[str]
     select_version: ClassVar[str]
@@ -180,7 +183,7 @@ class Handwritten:
     select_best: ClassVar[str]
 
     def __init__(self, directory: Path) -> None:
-        self.connection = connect(directory / f"{self.name}.db")
+        self.connection = connect(directory / f"{self.name}.db", self.cache_kib)
         if not self.connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
             for statement in self.schema:
                 self.connection.execute(statement)

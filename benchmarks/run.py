@@ -12,7 +12,7 @@ from benchmarks import environment, report
 from benchmarks.harness import OPERATIONS, Bench, Factory, compare
 from benchmarks.workload import SEED, Workload
 
-CONTENDERS = {"plain": "plain:Plain", "equal": "equal:Equal", "metastore": "engine:Engine"}
+CONTENDERS = {"plain": "plain:Plain", "lean": "plain:Lean", "equal": "equal:Equal", "metastore": "engine:Engine"}
 TMPFS = Path("/dev/shm")
 
 

@@ -58,11 +58,11 @@ class Codec:
         known = cls.__fields_by_name__
         self._writers = {each.name: _writer(each, spec) for each in spec.fields if each.name not in SET_BY_CATALOG}
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
-        self._names = tuple(each.name for each in spec.fields)
+        self.names = tuple(each.name for each in spec.fields)
         self._made = tuple(spec.position[name] for name in _MADE_BY_DECODE)
         self._readers = tuple(_readers(cls, spec, resolve))
         self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
-        self._lost = tuple(name for name in self._names if name not in known)
+        self._lost = tuple(name for name in self.names if name not in known)
         self._at = spec.position
         self._derived = tuple(_derived(spec))
         self.content = tuple(_content(spec))
@@ -203,7 +203,7 @@ class Codec:
                 values[at] = read(value)
         made = _new(self.cls)
         named = made.__dict__
-        named.update(zip(self._names, values))  # noqa: B905 - a row goes on with what is derived
+        named.update(zip(self.names, values))  # noqa: B905 - a row goes on with what is derived
         for name in self._lost:
             del named[name]
         return made

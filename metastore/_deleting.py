@@ -124,8 +124,6 @@ class Deleting(Writing):
     def _erase(self, shelf: Shelf, before: Row, commit: Transaction) -> None:
         commit.time()
         revision = before[shelf.revision] + 1
-        change = Change(
-            "delete", before[0], revision, shelf.number, before[-1], before[-1], before=whole(shelf, before)
-        )
+        change = Change("delete", before[0], revision, shelf.number, before[-1], before[-1], whole(shelf, before))
         if not self._backend.delete(shelf.spec, before, change):
             raise overtaken(shelf, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -72,13 +72,15 @@ class Edge(NamedTuple):
 _in_order = itemgetter(3, 0, 1, 2)
 
 
-def by_depth(start: Sequence[bytes], links: Iterable[Sequence[Any]], *, backwards: bool) -> list[Edge]:
+def by_depth(start: Sequence[bytes], links: Collection[Sequence[Any]], *, backwards: bool) -> list[Edge]:
     """Return links (source, field, target) found within reach, each at its least depth, in the order of `Backend.closure`.
 
     >>> found = by_depth([b"a"], [(b"b", "parent", b"c"), (b"a", "parent", b"b")], backwards=False)
     >>> [tuple(edge) for edge in found]
     [(b'a', 'parent', b'b', 1), (b'b', 'parent', b'c', 2)]
     """
+    if not links:
+        return []
     ways: dict[bytes, list[Any]] = {}
     for link in links:
         ways.setdefault(link[2] if backwards else link[0], []).append(link)

@@ -6,7 +6,7 @@ The row is the truth. Everything here can be thrown away and made again from row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -27,8 +27,11 @@ __all__ = [
     "search_words",
     "targets",
     "text_mark",
+    "text_marks",
     "urls_of",
 ]
+
+_NONE: Mapping[str, Any] = {}
 
 
 def items(value: str | None) -> list[Any]:
@@ -101,10 +104,10 @@ def references(spec: FieldSpec, value: str | None) -> set[str]:
     data = decode(value)
     found: set[str] = set()
     for blob in (data,) if spec.kind == "blob" else data.values():
-        if "digests" in blob:
-            found.update([f"{name}:{digest}" for name, digest in blob["digests"].items()])
-        if "locations" in blob:
-            found.update([location["url"] for location in blob["locations"]])
+        for name, digest in blob.get("digests", _NONE).items():
+            found.add(f"{name}:{digest}")
+        for location in blob.get("locations", ()):
+            found.add(location["url"])
     return found
 
 
@@ -122,10 +125,15 @@ def urls_of(spec: TypeSpec, row: Sequence[Any]) -> Iterator[str]:
             yield from (found for found in references(each, row[at]) if "://" in found)
 
 
+def text_marks(texts: Iterable[str]) -> list[bytes]:
+    """Return how look-ups keep urls and digests: BLAKE2b of 16 bytes each, a quarter of the text; the row says the text."""
+    mark = _blake2b()
+    return [mark(each.encode(), digest_size=16).digest() for each in texts]
+
+
 def text_mark(text: str) -> bytes:
-    """Return how look-ups keep a url or a digest: BLAKE2b of 16 bytes, a quarter of the text; the row says the text."""
-    mark: bytes = _blake2b()(text.encode(), digest_size=16).digest()
-    return mark
+    """Return how look-ups keep one url or digest."""
+    return text_marks((text,))[0]
 
 
 def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes, str, bytes]]:
@@ -135,8 +143,8 @@ def link_entries(spec: FieldSpec, value: Any, ident: bytes) -> list[tuple[bytes,
 
 def reference_entries(spec: FieldSpec, value: str | None, ident: bytes) -> list[tuple[bytes, bytes, str]]:
     """Return (mark, id, field) of the urls and digests in a blob or folder column."""
-    mark, name = _blake2b(), spec.name
-    return [(mark(found.encode(), digest_size=16).digest(), ident, name) for found in references(spec, value)]
+    name = spec.name
+    return [(mark, ident, name) for mark in text_marks(references(spec, value))]
 
 
 def known_bytes(spec: FieldSpec, value: str | None) -> int:

@@ -405,5 +405,4 @@ def overtaken(shelf: Shelf, before: Row) -> StaleRevisionError:
 
 def whole(shelf: Shelf, row: Row) -> str:
     """Return the fields of a row as the history keeps them."""
-    names = [each.name for each in shelf.spec.fields]
-    return encode(dict(zip(names, row, strict=False)))
+    return encode(dict(zip(shelf.codec.names, row, strict=False)))

@@ -36,6 +36,7 @@ from metastore._lookups import (
     search_words,
     targets,
     text_mark,
+    text_marks,
 )
 from metastore._schema import Column, FieldSpec, TypeSpec, spec_from_json, spec_to_json
 from metastore._text import fold, words
@@ -80,6 +81,7 @@ __all__ = [
     "spec_to_json",
     "targets",
     "text_mark",
+    "text_marks",
     "words",
 ]
 

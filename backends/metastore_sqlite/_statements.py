@@ -298,7 +298,8 @@ def closure(*, one: bool, bounded: bool, backwards: bool, field: bool) -> str:
 def neighbours(*, one: bool, backwards: bool, field: bool) -> str:
     """Return the statement of a closure of one hop; bound are the ids (see `_ids`), the field."""
     here, only = "target" if backwards else "source", " AND field = ?" if field else ""
-    return f"SELECT source, field, target FROM _links WHERE {here} IN ({_ids(one=one)}){only}"
+    ids = "= ?" if one else f"IN ({_ids(one=False)})"
+    return f"SELECT source, field, target FROM _links WHERE {here} {ids}{only}"
 
 
 def _ids(beside: str = "", *, one: bool) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import xor
 
 from metastore._text import WORD_LENGTH
-from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_mark
+from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_marks
 
 __all__ = ["columns", "holds_blobs", "mark", "moved", "searched", "terms", "text"]
 
@@ -39,13 +39,17 @@ def _blobs(field: FieldSpec) -> bool:
 
 def mark(reference: str) -> str:
     """Return the mark of a url, or of a digest as ``algorithm:hex``."""
-    return _BEFORE + text_mark(reference).hex()
+    return _marks((reference,))[0]
+
+
+def _marks(of: Iterable[str]) -> list[str]:
+    return [_BEFORE + each.hex() for each in text_marks(of)]
 
 
 def terms(field: FieldSpec, value: str | None) -> list[str]:
     """Return the words, or the marks, of a row's column."""
     if _blobs(field):
-        return list(map(mark, references(field, value)))
+        return _marks(references(field, value))
     return search_words(field, value)
 
 
@@ -83,9 +87,7 @@ def _marks_moved(told: Sequence[_Told]) -> Iterable[tuple[str, str]]:
         return [("", "")] * len(told)
     had, has = [references(field, old) for field, old, _ in told], [references(field, new) for field, _, new in told]
     other = set[str]().union(*map(xor, had, has))
-    return [
-        (" ".join(map(mark, old & other)), " ".join(map(mark, new & other))) for old, new in zip(had, has, strict=True)
-    ]
+    return [(" ".join(_marks(old & other)), " ".join(_marks(new & other))) for old, new in zip(had, has, strict=True)]
 
 
 def _same(told: Sequence[_Told]) -> bool:
