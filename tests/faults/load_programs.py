@@ -42,7 +42,7 @@ class Writer:
         self.catalog, self.ids, self.who = catalog, ids, who
         self.chance = random.Random(who)
         self.known = {}
-        self.marked = {"add": [], "transaction": []}
+        self.marked = {"add": {}, "transaction": {}}
         self.unknown = {"add": [], "transaction": []}
         self.history = {name: [] for name in ROWS}
         self.errors, self.finished, self.number = Counter(), [], 0
@@ -70,7 +70,7 @@ class Writer:
             self.errors[f"{what}: {type(error).__name__}"] += 1
             self.unknown[what].append(token)
             return False
-        self.marked[what].append(token)
+        self.marked[what][token] = time.monotonic()
         return True
 
     def add(self):

@@ -77,13 +77,21 @@ class Outcome:
     def _check_tokens(self, found, address):
         for what in ("add", "transaction"):
             sure, perhaps = self.tokens("marked", what), self.tokens("unknown", what)
-            assert not sure - found, (
-                f"acknowledged and gone from {address}: {len(sure - found)} of {len(sure)}, {sorted(sure - found)[:5]}"
+            gone = sure - found
+            assert not gone, (
+                f"acknowledged and gone from {address}: {len(gone)} of {len(sure)} ({what}), {self._when(gone, what)}"
             )
             found -= sure | perhaps if what == "add" else set()
         unasked = found - self.tokens("marked", "transaction") - self.tokens("unknown", "transaction")
         assert not unasked, f"never asked for, or surely undone: {sorted(unasked)[:5]}"
         return len(found)
+
+    def _when(self, gone, what):
+        """Say from when to when, in seconds since the begin, was acknowledged what is gone, and how much of that time is there."""
+        times = {token: at - self._began for each in self.told for token, at in each["marked"][what].items()}
+        first, last = min(times[each] for each in gone), max(times[each] for each in gone)
+        kept = sum(first <= at <= last for token, at in times.items() if token not in gone)
+        return f"acknowledged {first:.2f} to {last:.2f} s after the begin, when {kept} were that are there"
 
     def is_linearizable(self, rows):
         """Check every row's history, and that its end is what the nodes hold."""

@@ -33,7 +33,7 @@ def loaded(clustered, processes, start, request):
     """A function that lets something happen to a cluster while writers work, and then checks every node."""
 
     def run(fault):
-        with clustered.place() as place:
+        with clustered.place() as place, clustered.telling():
             load = Load(processes, start, [place(*nodes) for nodes in clustered.turned()])
             try:
                 load.every_writer_does(BEFORE)

@@ -1,5 +1,6 @@
 """Clusters of three nodes for the fault tests, each node in a network of its own where that is permitted."""
 
+import sys
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -8,6 +9,9 @@ from metastore_sql.trial import Home, Network, ServerMissingError, galera, patro
 from metastore_sql.trial._home import until
 from metastore_sql.trial._mariadb import connected
 from servers._single import new_name
+
+LINES = 150
+"""So many of a node's log are printed where a test fails."""
 
 
 class Clustered:
@@ -56,6 +60,19 @@ class Clustered:
             for each in self.nodes:
                 if each is not leader:
                     until(lambda: self._follows(each, end), "the last node", each.processes[1].log)  # noqa: B023
+
+    @contextmanager
+    def telling(self):
+        """Print what the nodes logged meanwhile, where something fails."""
+        began = {each: each.processes[-1].log.stat().st_size for each in self.nodes}
+        try:
+            yield
+        except BaseException:
+            for each in self.nodes:
+                logged = each.processes[-1].log.read_bytes()[began[each] :].decode(errors="replace").splitlines()
+                said = [line for line in logged if "no action" not in line]
+                sys.stderr.write("\n".join([f"--- {each}", *said[:LINES], f"({len(said)} lines)", ""]))
+            raise
 
     def _follows(self, node, end):
         """Whether a node follows the leader and holds all up to there; one that still comes back refuses to say."""
