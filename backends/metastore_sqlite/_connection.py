@@ -42,6 +42,9 @@ CACHE_KIB = 16 * 1024
 """SQLite's page cache, for each thread. At the commit of a write for which it moved pages (two of five, of 100,000 artifacts) SQLite goes
 through all that it holds: with 64 MB a create took a fifth more of the processor. A page that it lacks comes from the system's
 cache: a get of any of 100,000 takes a twelfth more than with 64 MB (all measured)."""
+SPILL_KIB = 64 * 1024
+"""What a transaction may have changed before SQLite writes of it to make room: a bulk write changes pages at random, and some many times."""
+
 CHECKPOINT_PAGES = 1000
 """4 MB of log, from then on written over: where a commit makes the log longer, the file system has to keep its own
 log as well, and an update took 560 µs against 360 (measured). The log is short anew whenever the last program closes."""
@@ -188,6 +191,7 @@ class Connections:
 
     def _set_up(self, conn: Any) -> None:
         conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        conn.execute(f"PRAGMA cache_spill = -{SPILL_KIB}")
         conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("PRAGMA temp_store = MEMORY")
         conn.execute("PRAGMA trusted_schema = OFF")
