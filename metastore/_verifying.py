@@ -188,13 +188,14 @@ class Verifying(Delivering):
 
     @atomic
     def _kept(self, read: Sequence[_Read]) -> list[Verification]:
-        """Keep what came of the places of blobs."""
+        """Keep what came of the places of blobs of one artifact, unless that went meanwhile: then it is only told."""
         from metastore._verifications import Verification
 
-        engine = self._engine()
+        engine, made = self._engine(), [_verification(each, found) for each in read for found in each.found]
         engine._types.shelf(Verification)  # stored before the transaction needs it
         with engine.transaction():
-            return [engine.upsert(_verification(each, found)) for each in read for found in each.found]
+            there = engine.get_many(Record, [read[0].job.artifact.id])
+            return [engine.upsert(each) for each in made] if there else made
 
     def verifications(self, artifact: Record) -> list[Verification]:
         """Return what came of the last verification of each place of an artifact's blobs, by field and url.

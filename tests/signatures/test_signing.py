@@ -172,6 +172,16 @@ def test_an_envelope_that_was_changed_where_it_is_kept_is_refused(catalog, signe
         assert (results(catalog, signed), refused(catalog, signed, "not what the key release signed")) == (["tampered"], True)  # fmt: skip
 
 
+def test_a_signature_that_was_loaded_without_its_artifact_is_told_until_that_comes(catalog, signed):
+    [kept] = catalog.find(Signature)
+    with Catalog.open("memory:") as other:
+        other.load(Signature, [catalog.dump(kept)])
+        [told] = other.check()
+        assert f"metastore_signatures {kept.id}: the artifact {signed.id}, of which it is, is not here" in told
+        other.load(type(signed), [catalog.dump(signed)])
+        assert other.check() == []
+
+
 @pytest.mark.parametrize("kind", ["application/json", "application/vnd.oci.image.manifest.v1+json", "", "APPLICATION/vnd.in-toto+json"])  # fmt: skip
 def test_what_was_signed_as_something_else_is_no_statement(catalog, disk, keys, hands, kind):
     envelope = keys.release.envelope(catalog.statement(disk), kind=kind)

@@ -461,6 +461,15 @@ def test_bytes_that_are_more_than_the_field_allows_are_told_and_stop_nothing(loc
     assert [each.size for each in local.get(type(disk), disk.id).files.values()] == [900, None]
 
 
+def test_of_an_artifact_that_goes_meanwhile_nothing_is_kept(local, add):
+    disks = [local.upload(add(local, f"d{at}"), "data", SMALL) for at in range(2)]
+    run = local.verify_many(type(disks[0]), workers=1)
+    next(run)
+    local.delete(disks[1])
+    assert [each.result for each in run] == ["ok"]
+    assert local.check() == []
+
+
 def test_who_stops_verifying_many_stops_the_reads(local, add, monkeypatch):
     disks = [local.upload(add(local, f"d{at}"), "data", SMALL * at) for at in (1, 2)]
     _, large, _ = local.stores.reach(disks[1].data.url)
