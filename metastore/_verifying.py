@@ -211,7 +211,7 @@ class Verifying(Delivering):
     def probe(self, store: str) -> Probe:
         """Try once what a store can do, with objects of its own that are taken away again; return and keep what was seen.
 
-        Whether signed uploads are bound is tried with a deliberately wrong checksum. Raises UncoveredError for an unknown name,
+        Where one could not be taken away, the ``reason``, or the error, names it. Whether signed uploads are bound is tried with a deliberately wrong checksum. Raises UncoveredError for an unknown name,
         StoreError where the store cannot be reached at all; for a principal ForbiddenError.
         """
         from metastore._verifications import Probe

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import itertools
+import os
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -17,8 +19,10 @@ from metastore.errors import (
     NotFoundError,
     QuotaError,
     StaleRevisionError,
+    StoreDeniedError,
     StoreError,
     StoreUnableError,
+    StoreUnreachableError,
     TooLargeError,
     UncoveredError,
     UnknownFieldError,
@@ -599,6 +603,49 @@ def test_a_probe_says_what_a_store_can_do_and_leaves_nothing(catalog):
     assert (found.reads, found.writes, found.create_only, found.ranges) == (True, True, True, True)
     assert found.signs is isinstance(catalog.stores.drive("one"), Signs)
     assert lying(catalog) == 0
+
+
+def test_a_probe_leaves_no_folder_either(local):
+    local.probe("one")
+    assert os.listdir(local.stores["one"].url.removeprefix("file://")) == []
+
+
+def test_a_probe_that_fails_half_way_leaves_nothing(catalog, monkeypatch):
+    def broken(*_):
+        raise StoreUnreachableError("gone", store="one")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(catalog.stores.drive("one")), "read", broken)
+        with pytest.raises(StoreUnreachableError, match=r"^gone$"):
+            catalog.probe("one")
+    assert lying(catalog) == 0
+
+
+def test_a_probe_names_what_it_could_not_take_away(local, monkeypatch):
+    def denied(*_):
+        raise StoreDeniedError("not yours", store="one")
+
+    drive = type(local.stores.drive("one"))
+    monkeypatch.setattr(drive, "remove", denied)
+    [key] = re.findall(
+        r"it signs no urls; and what it wrote could not be taken away, (\S+): not yours", local.probe("one").reason
+    )
+    assert dict(local.stores.drive("one").keys()).keys() == {key}
+    monkeypatch.setattr(drive, "read", denied)
+    with pytest.raises(
+        StoreDeniedError, match="not yours; and what it wrote could not be taken away, metastore-probe-"
+    ):
+        local.probe("one")
+
+
+def test_a_probe_that_could_write_nothing_tells_of_nothing_left(local, monkeypatch):
+    def denied(*_, **__):
+        raise StoreDeniedError("not yours", store="one")
+
+    for what in ("create", "remove", "stat"):
+        monkeypatch.setattr(type(local.stores.drive("one")), what, denied)
+    with pytest.raises(StoreDeniedError, match=r"^not yours$"):
+        local.probe("one")
 
 
 def test_a_store_is_probed_once_unless_its_url_changes(catalog, disk, monkeypatch):
