@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from metastore._results import MirrorResult
     from metastore._schema import FieldSpec
     from metastore._types import Shelf
-    from metastore.backend import Row
     from metastore.query import Predicate
     from metastore.stores._carrying import Carried, Carrier
 
@@ -106,13 +105,13 @@ class _Brought(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """An artifact as it is stored now: what was got of it, its row, what its caller sees, and what is remembered of its blobs."""
+    """An artifact as it is stored now: what was got of it, what its caller sees, what is remembered of its blobs, and what refuses unsigned ones."""
 
     now: Any
     shelf: Shelf
-    row: Row
     stored: Any
     verified: dict[tuple[str, str | None], list[Any]]
+    check_signed: Callable[[str, str | None], None]
 
 
 _Ended = tuple[_Job, "Carried | MetastoreError | None"]
@@ -215,7 +214,8 @@ class Mirroring(Verifying):
         shelf = self._shelf_of(now)
         row = self._at_revision(shelf, now)
         stored = self._reader(shelf)(row)
-        seen, draft = _Seen(now, shelf, row, stored, self._remembered_by_blob(stored)), Draft(stored)
+        check_signed = self._signed_check(shelf, row, [(each.field.name, each.key) for each in some])
+        seen, draft = _Seen(now, shelf, stored, self._remembered_by_blob(stored), check_signed), Draft(stored)
         jobs = [self._job_for(seen, draft, each, order) for each in some]
         if draft.fields:
             self._preview(now, (Put("copy_blob", draft.fields),))
@@ -238,7 +238,7 @@ class Mirroring(Verifying):
         self._blob_field(seen.shelf, seen.stored, job.field.name, job.key)
         if blob.proof is None:
             raise UnverifiedError("it is unverified, so a copy would prove nothing: verify it first")
-        self._check_signed(seen.shelf, seen.row, job.field.name, job.key)
+        seen.check_signed(job.field.name, job.key)
         return self._free_key(self._content_key(seen.stored, *blob.proof), order)
 
     def _content_key(self, artifact: Any, algorithm: str, digest: str) -> str:
