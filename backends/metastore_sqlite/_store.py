@@ -169,9 +169,7 @@ class SqliteStore:
                 count, latest, revision = local.conn.execute(_GENERATION).fetchone()
         except driver.Error as refused:
             raise self._translated(refused) from refused
-        if (
-            revision > layout.REVISION
-        ):  # asked in each transaction: what a later one keeps this program could not keep right
+        if revision > layout.REVISION:  # asked in each transaction: what that keeps could not be kept right here
             layout.check_known(revision, self.path)
         if local.depth:
             local.latest = latest or 0

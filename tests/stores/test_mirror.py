@@ -252,6 +252,21 @@ def test_a_run_that_the_target_ends_refers_to_what_was_brought(two, folder, monk
     assert len(referred) >= len(brought) == 20
 
 
+def test_a_target_that_fails_now_and_then_ends_no_run(two, folder, monkeypatch):
+    folder(40)
+    drive, turns = two.stores.drive("two"), itertools.count()
+    create = type(drive).create
+
+    def failing(self, key, *args, **said):
+        if next(turns) % 8:
+            raise StoreUnreachableError("gone", store="two")
+        return create(self, key, *args, **said)
+
+    monkeypatch.setattr(type(drive), "create", failing)
+    found = words(mirrored(two, workers=1))
+    assert (len(found), found.count("unreachable") > 30) == (40, True)
+
+
 class Picky(Artifact, type_name="picky_disks"):
     files: Field[dict[str, Blob]] = field(factory=dict)
 
