@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_field, joined, replaced, some_blob
-from metastore._blobs import blob_of as blob_at
 from metastore._fetching import Fetching
 from metastore._location import Location, check_url
 from metastore._reading import check_revision
 from metastore._steps import Put, stepped
+from metastore._together import Draft
 from metastore._transaction import Transaction, atomic
 from metastore.errors import NotFoundError, ValidationError
 
@@ -196,7 +196,6 @@ class Attaching(Fetching):
         kept = None if url is None else blob.evolve(locations=[each for each in blob.locations if each.url != url])
         return self._refer(artifact, shelf, spec, key, kept, "delete_blob")
 
-    @atomic
     def _refer(
         self,
         artifact: A,
@@ -208,8 +207,12 @@ class Attaching(Fetching):
         more: Mapping[str, Any] = NOTHING,
     ) -> A:
         """Write a blob into an artifact, by an action of its own. Nothing is written where nothing changes."""
-        change = {**replaced(self._stored(shelf, artifact), spec, key, blob), **more}
-        return self._change(artifact, (Put(action, change),))  # type: ignore[no-any-return]
+        return self._put_as(artifact, action, {**replaced(self._stored(shelf, artifact), spec, key, blob), **more})
+
+    @atomic
+    def _put_as(self, artifact: A, action: str, fields: Mapping[str, Any]) -> A:
+        """Write fields of an artifact by an action of its own."""
+        return self._change(artifact, (Put(action, fields),))  # type: ignore[no-any-return]
 
     def _writable(self, artifact: Any, field: str, key: str | None) -> tuple[Shelf, FieldSpec, Any]:
         """Return shelf, field and what is stored, for a caller who may change that field."""
@@ -239,14 +242,16 @@ def _steps_of(asked: Iterable[_Wish], told: Mapping[str, Stat]) -> dict[bytes, t
 
 
 def _steps(asked: Sequence[_Wish], told: Mapping[str, Stat]) -> tuple[Put, ...]:
-    """Return a step for each action that the attachments of one artifact are."""
-    made, changes = asked[0].stored, dict[str, dict[str, Any]]()
-    for each in asked:
-        key = each.said.key
-        change = replaced(made, each.spec, key, _placed(blob_at(made, each.spec, key), each, told.get(each.said.url)))
-        made = _with(made, change)
-        changes.setdefault(each.action, {}).update(change)
-    return tuple(Put(action, fields) for action, fields in changes.items())
+    """Return a step for each action that the attachments of one artifact are, each upon what the one before makes."""
+    made, steps = asked[0].stored, list[Put]()
+    for action in dict.fromkeys(each.action for each in asked):
+        draft = Draft(made)
+        for each in [one for one in asked if one.action == action]:
+            field, key = each.spec, each.said.key
+            draft.put(field, key, _placed(draft.blob(field, key), each, told.get(each.said.url)))
+        steps.append(Put(action, draft.fields))
+        made = _with(made, draft.fields)
+    return tuple(steps)
 
 
 def _placed(blob: Blob | None, wish: _Wish, told: Stat | None) -> Blob:

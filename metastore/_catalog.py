@@ -14,6 +14,7 @@ from metastore._artifact import Record
 from metastore._codec import content_digest
 from metastore._find import Asked, Find
 from metastore._governing import Governing
+from metastore._integrity import strays
 from metastore._keeping import Keeping
 from metastore._mirroring import Mirroring
 from metastore._plugins import open_backend
@@ -201,10 +202,13 @@ class Catalog(Governing, Keeping, Mirroring):
         }
 
     def check(self) -> list[str]:
-        """Audit every index and look-up against the rows; return a sentence per fault, none when all is well."""
+        """Audit every index and look-up against the rows; return a sentence per fault, none when all is well.
+
+        Signatures and memberships of artifacts that are not there are told, too: they were imported without them.
+        """
         self._check_ours("check")
         self._types.refresh()
-        return [*self._backend.check(), *self._check_rows()]
+        return [*self._backend.check(), *self._check_rows(), *strays(self._backend, self._types)]
 
     def _check_rows(self) -> Iterator[str]:
         for name in sorted({each.spec.name for each in self._backend.specs()}):

@@ -12,14 +12,14 @@ from metastore.errors import StoreError, StoreUnableError, UnknownFieldError, Un
 from metastore.query import Compare, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from metastore.stores import Signed, Stores
     from metastore.stores._reading import Bytes
 
     Progress = Callable[[int], object]
 
-__all__ = ["Fetching", "seconds_of"]
+__all__ = ["Fetching", "marks_of", "seconds_of"]
 
 VERIFICATIONS = "metastore_verifications"
 """The type of the engine's own in which results of verification are kept."""
@@ -132,17 +132,27 @@ class Fetching(Signing):
 
     def _marks(self, artifact: Record, field: str, key: str | None) -> dict[str, str]:
         """Return what stores told of the places of a blob when it was last found right."""
-        if not self._types.has(VERIFICATIONS):
-            return {}
-        found = self._remembered(artifact, field, key)
-        return {each.url: each.mark for each in found if each.result == "ok" and each.mark is not None}
+        return marks_of(self._remembered_by_blob(artifact).get((field, key), ()))
 
-    def _remembered(self, artifact: Record, field: str | None = None, key: str | None = None) -> list[Any]:
+    def _remembered_by_blob(self, artifact: Record) -> dict[tuple[str, str | None], list[Any]]:
+        """Return what came of the last verifications by field and name in a folder: all at once, as there may be thousands."""
+        found: dict[tuple[str, str | None], list[Any]] = {}
+        for each in self._remembered(artifact):
+            found.setdefault((each.blob, each.part), []).append(each)
+        return found
+
+    def _remembered(self, artifact: Record) -> list[Any]:
+        if not self._types.has(VERIFICATIONS):
+            return []
         from metastore._verifications import Verification
 
         asked: list[Any] = [Compare(Path("artifact"), "eq", artifact.id)]
-        found = list(self._engine().find(Verification, *asked, order_by=[Verification.blob, Verification.url]))
-        return [each for each in found if field is None or (each.blob, each.part) == (field, key)]
+        return list(self._engine().find(Verification, *asked, order_by=[Verification.blob, Verification.url]))
+
+
+def marks_of(verifications: Iterable[Any]) -> dict[str, str]:
+    """Return what a store told of each place that was found right, by its url."""
+    return {each.url: each.mark for each in verifications if each.result == "ok" and each.mark is not None}
 
 
 def _check_range(start: Any, stop: Any) -> None:

@@ -1,22 +1,29 @@
 """What happens to links when an artifact goes: its owner's other artifacts restrict, let go, or go with it.
 
-Links that other owners hold never restrict, as nobody can block a stranger's deletion; they become dangling.
+Links that other owners hold never restrict, as nobody can block a stranger's deletion; they become dangling. What the engine keeps of an
+artifact goes with it, so where that is of none, it came without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from metastore._find import Asked
 from metastore._json import decode, encode
+from metastore._types import OUR_LINK
 from metastore.errors import LinkedError
+from metastore.query import Query
 
 if TYPE_CHECKING:
     from metastore._types import Shelf, Types
     from metastore.backend import Backend, Row
 
-__all__ = ["Holder", "held", "holders", "refuse", "without"]
+__all__ = ["Holder", "held", "holders", "refuse", "strays", "without"]
+
+BATCH = 500
 
 
 class Holder:
@@ -73,3 +80,21 @@ def without(holder: Holder, row: Row, ident: bytes) -> dict[str, Any]:
         return {holder.field: None}
     gone = str(UUID(bytes=ident))
     return {holder.field: encode([each for each in decode(row[at]) if each != gone])}
+
+
+def strays(backend: Backend, types: Types) -> Iterator[str]:
+    """Yield a sentence for each thing that the engine keeps of an artifact which is not there."""
+    for shelf in [types.shelf(types.cls(name)) for name in types.own()]:
+        at = shelf.spec.position.get(OUR_LINK)
+        rows = iter(()) if at is None else Asked(shelf, shelf.binder, Query(shelf.spec.name)).stream(None, None)
+        while batch := {row[0]: row[at] for row in islice(rows, BATCH)}:
+            known = backend.identify([*batch.values()])
+            for ident, target in batch.items():
+                state = known[target].state if target in known else "foreign"
+                if state != "live":
+                    yield _stray(shelf, ident, target, state)
+
+
+def _stray(shelf: Shelf, ident: bytes, target: bytes, state: str) -> str:
+    why = "was deleted: delete this, too" if state == "deleted" else "is not here: import that, or delete this"
+    return f"{shelf.spec.name} {UUID(bytes=ident)}: the artifact {UUID(bytes=target)}, of which it is, {why}"

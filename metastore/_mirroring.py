@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, count
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, count, takewhile
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -13,19 +14,18 @@ from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_of, blobs_of, joined, some_blob
 from metastore._data import Data
+from metastore._fetching import marks_of
 from metastore._location import Location
+from metastore._proving import Sum
 from metastore._results import mirror_result_of
-from metastore._transaction import patiently
-from metastore._verifying import Sum, Verifying
+from metastore._steps import Put
+from metastore._together import Draft, attempt, in_bunches, together
+from metastore._verifying import Verifying
 from metastore.errors import (
-    BackendError,
     ConflictError,
     MetastoreError,
     NotFoundError,
     QuarantinedError,
-    StaleRevisionError,
-    StoreDeniedError,
-    StoreUnreachableError,
     UnverifiedError,
     ValidationError,
 )
@@ -34,18 +34,16 @@ from metastore.query import Order, Path
 if TYPE_CHECKING:
     from metastore._results import MirrorResult
     from metastore._schema import FieldSpec
+    from metastore._types import Shelf
     from metastore.query import Predicate
     from metastore.stores._carrying import Carried, Carrier
 
 __all__ = ["Mirrored", "Mirroring"]
 
 A = TypeVar("A", bound=Record)
-T = TypeVar("T")
 Progress = Callable[[int], object]
 HELD = 86_400
 """Seconds for which what a run finds or brings is kept from being swept, and half of which it takes until it says so again."""
-IN_A_ROW = 8
-"""Failures of the target itself, one after the other, after which a run ends."""
 
 
 class Mirrored(Data):
@@ -74,10 +72,49 @@ class _Job(NamedTuple):
     marks: dict[str, str] = {}  # noqa: RUF012 - never changed
     refusal: MetastoreError | None = None
 
+    @property
+    def due(self) -> bool:
+        """Whether there is something to be done, or to be told: not of what has gone meanwhile, or lies there."""
+        return bool(self.at) if self.refusal is None else not isinstance(self.refusal, NotFoundError)
+
+    def refused(self, error: MetastoreError) -> _Job:
+        """Return it with the reason why it may not be brought."""
+        return self._replace(refusal=error)
+
     def failed(self, error: MetastoreError) -> Mirrored:
         """Return what came of it."""
         word, reason = mirror_result_of(error), str(error)[:1000]
         return Mirrored(self.artifact, self.field.name, self.key, word, self.blob.size, None, reason)
+
+
+class _Brought(NamedTuple):
+    """A blob that lies in the store now, and is to be referred to there."""
+
+    job: _Job
+    carried: Carried
+
+    @property
+    def field(self) -> FieldSpec:
+        """The field of the blob."""
+        return self.job.field
+
+    def told(self, artifact: Any, url: str) -> Mirrored:
+        """Return what came of it, once the artifact refers to it."""
+        word: MirrorResult = "copied" if self.carried.copied else "there"
+        return Mirrored(artifact, self.field.name, self.job.key, word, self.carried.size, url)
+
+
+class _Seen(NamedTuple):
+    """An artifact as it is stored now: what was got of it, what its caller sees, what is remembered of its blobs, and what refuses unsigned ones."""
+
+    now: Any
+    shelf: Shelf
+    stored: Any
+    verified: dict[tuple[str, str | None], list[Any]]
+    check_signed: Callable[[str, str | None], None]
+
+
+_Ended = tuple[_Job, "Carried | MetastoreError | None"]
 
 
 class _Order(NamedTuple):
@@ -105,7 +142,8 @@ class Mirroring(Verifying):
     ) -> Iterator[Mirrored]:
         """Bring the blobs of every artifact that fits, and that do not lie in the store yet, to it; yield what came of each.
 
-        They begin in the order of their artifacts' ids, ``workers`` at once, and are told as they end. ``result`` is copied, there (its bytes lay there
+        They begin in the order of their artifacts' ids, ``workers`` at once. Those of one artifact are referred to together, as one revision, and told then: up to
+        500 of them (of more than 5,000, a tenth), or what was brought within ten seconds. ``result`` is copied, there (its bytes lay there
         already, and are referred to now), skipped (not within the ``budget``), unverified (no strong digest), refused (by policy, life cycle or a hook), full, or as
         `verify` has it; one that fails stops no other. With ``source`` only blobs that lie in that store, and only from there.
 
@@ -128,16 +166,19 @@ class Mirroring(Verifying):
         stop, told = Stop(), Sum(progress)
         pace = None if rate is None else Rate(rate)
         carrier = Carrier(self._configured, order.target, Budget(budget), pace, stop)
-        done = abreast(lambda job: _carried(carrier, job, told.one()), self._jobs_of(found, order), workers, stop.wish)
-        return self._mirrored(done, order)
+        bunches = self._bunches_of(takewhile(lambda _: carrier.ended is None, found), order)
+        done = abreast(lambda job: _carried(carrier, job, told.one()), bunches, workers, stop.wish)
+        return self._mirrored(done, carrier, order)
 
-    def _jobs_of(self, found: Iterable[Record], order: _Order) -> Iterator[_Job]:
+    def _bunches_of(self, found: Iterable[Record], order: _Order) -> Iterator[list[_Job]]:
         due = 0.0
         for each in found:
-            for field, key, blob in blobs_of(each, self._types.shelf(type(each)).spec):
-                if self._lacks(blob, order) and (job := self._job(each, field, key, order)) is not None:
+            blobs = blobs_of(each, self._types.shelf(type(each)).spec)
+            lacking = [_Job(each, field, key, blob) for field, key, blob in blobs if self._lacks(blob, order)]
+            for bunch in in_bunches(lacking):
+                if jobs := self._jobs_of(bunch, order):
                     due = self._leased(order, due)
-                    yield job
+                    yield jobs
 
     def _leased(self, order: _Order, due: float) -> float:
         """Keep what lies there from being swept before it is referred to; return when to do so again."""
@@ -152,35 +193,53 @@ class Mirroring(Verifying):
     def _folder(self) -> str:
         return f"{self.id}/by-digest"
 
+    def _place(self, key: str, order: _Order) -> Location:
+        return Location(self._configured.url(order.target, key), order.priority, order.target)
+
     def _lacks(self, blob: Blob, order: _Order) -> bool:
         lying = {self._configured.covering(url) for url in blob.urls}
         return order.target not in lying and (order.source is None or order.source in lying)
 
-    def _job(self, artifact: Record, field: FieldSpec, key: str | None, order: _Order) -> _Job | None:
-        """Return what is to be done for a blob as it is stored now, ``None`` where it needs nothing any more."""
-        try:
-            return self._on_fresh(artifact, lambda now: self._judged(now, field, key, order))
-        except NotFoundError:
-            return None
-        except BackendError:
-            raise
-        except MetastoreError as refused:
-            return _Job(artifact, field, key, blob_of(artifact, field, key) or Blob(), refusal=refused)
+    def _jobs_of(self, bunch: Sequence[_Job], order: _Order) -> list[_Job]:
+        """Return what is to be done for blobs of one artifact as they are stored now, without those that need nothing any more."""
+        jobs = together(
+            bunch,
+            lambda some: self._on_fresh(some[0].artifact, lambda now: self._judged(now, some, order)),
+            _Job.refused,
+        )
+        return [each for each in jobs if each.due]
 
-    def _judged(self, now: Any, field: FieldSpec, key: str | None, order: _Order) -> _Job | None:
-        """Raise whatever referring to the new place would raise, before a byte is read."""
-        shelf, spec, stored = self._writable(now, field.name, key)
-        blob = some_blob(stored, spec, key)
-        if not self._lacks(blob, order):
-            return None
+    def _judged(self, now: Any, some: Sequence[_Job], order: _Order) -> list[_Job]:
+        """Return the jobs as they are to be done; raise what referring to all their places would raise, before a byte is read."""
+        shelf = self._shelf_of(now)
+        row = self._at_revision(shelf, now)
+        stored = self._reader(shelf)(row)
+        check_signed = self._signed_check(shelf, row, [(each.field.name, each.key) for each in some])
+        seen, draft = _Seen(now, shelf, stored, self._remembered_by_blob(stored), check_signed), Draft(stored)
+        jobs = [self._job_for(seen, draft, each, order) for each in some]
+        if draft.fields:
+            self._preview(now, (Put("copy_blob", draft.fields),))
+        return jobs
+
+    def _job_for(self, seen: _Seen, draft: Draft, job: _Job, order: _Order) -> _Job:
+        """Return the job with its key and what is known of its places, or why it may not be done; put its new place into the draft."""
+        blob = blob_of(seen.stored, job.field, job.key)
+        if blob is None or not self._lacks(blob, order):
+            return job
+        at = attempt(lambda: self._key_for(seen, job, blob, order))
+        if isinstance(at, MetastoreError):
+            return job._replace(artifact=seen.now, blob=blob, refusal=at)
+        draft.put(job.field, job.key, joined(blob, self._place(at, order)))
+        near = [each for each in blob.locations if order.source in (None, self._configured.covering(each.url))]
+        marks = marks_of(seen.verified.get((job.field.name, job.key), ()))
+        return job._replace(artifact=seen.now, blob=blob.evolve(locations=near), at=at, marks=marks)
+
+    def _key_for(self, seen: _Seen, job: _Job, blob: Blob, order: _Order) -> str:
+        self._blob_field(seen.shelf, seen.stored, job.field.name, job.key)
         if blob.proof is None:
             raise UnverifiedError("it is unverified, so a copy would prove nothing: verify it first")
-        self._check_signed(shelf, self._at_revision(shelf, now), field.name, key)
-        at = self._free_key(self._content_key(stored, *blob.proof), order)
-        place = Location(self._configured.url(order.target, at), order.priority, order.target)
-        self._check_may(now, shelf, spec, key, joined(blob, place), "copy_blob")
-        near = [each for each in blob.locations if order.source in (None, self._configured.covering(each.url))]
-        return _Job(now, spec, key, blob.evolve(locations=near), at, self._marks(stored, field.name, key))
+        seen.check_signed(job.field.name, job.key)
+        return self._free_key(self._content_key(seen.stored, *blob.proof), order)
 
     def _content_key(self, artifact: Any, algorithm: str, digest: str) -> str:
         """Return where content lies: once per owner, since whoever only knows a digest must not come by the bytes of others."""
@@ -202,62 +261,55 @@ class Mirroring(Verifying):
             return True
         return False
 
-    def _on_fresh(self, artifact: Record, act: Callable[[Any], T]) -> T:
-        """Return what ``act`` returns for the artifact as it is stored; asked again, for a while, when others write it meanwhile."""
-        pauses = patiently(self._patience)
-        while True:
-            try:
-                return act(self.get(type(artifact), artifact.id))
-            except StaleRevisionError:
-                if next(pauses, None) is None:
-                    raise
-
     # what was carried is referred to
 
-    def _mirrored(self, done: Iterator[tuple[_Job, Carried | MetastoreError]], order: _Order) -> Iterator[Mirrored]:
-        in_a_row = 0
-        for job, carried in done:
-            if isinstance(carried, MetastoreError):
-                in_a_row = in_a_row + 1 if _is_of_target(carried, order) else 0
-                yield job.failed(carried)
-                if in_a_row >= IN_A_ROW:
-                    raise carried
-            else:
-                in_a_row = 0
-                yield self._settled_copy(job, carried, order)
+    def _mirrored(self, done: Iterator[list[_Ended]], carrier: Carrier, order: _Order) -> Iterator[Mirrored]:
+        for ended in done:
+            failed = [job.failed(found) for job, found in ended if isinstance(found, MetastoreError)]
+            brought = [_Brought(job, found) for job, found in ended if found and not isinstance(found, MetastoreError)]
+            yield from chain(failed, self._referred(brought, order))
+        if carrier.ended is not None:
+            raise carrier.ended
 
-    def _settled_copy(self, job: _Job, carried: Carried, order: _Order) -> Mirrored:
-        place = Location(self._configured.url(order.target, carried.key), order.priority, order.target)
-        try:
-            artifact = self._on_fresh(job.artifact, lambda now: self._located(now, job, place, carried.size, order))
-        except BackendError:
-            raise
-        except MetastoreError as refused:
-            return job.failed(refused)
-        word: MirrorResult = "copied" if carried.copied else "there"
-        return Mirrored(artifact, job.field.name, job.key, word, carried.size, place.url)
+    def _referred(self, brought: Sequence[_Brought], order: _Order) -> list[Mirrored]:
+        """Refer to blobs of one artifact where they lie now, and return what came of each."""
+        return together(
+            brought,
+            lambda some: self._on_fresh(some[0].job.artifact, lambda now: self._located(now, some, order)),
+            lambda each, error: each.job.failed(error),
+        )
 
-    def _located(self, now: Any, job: _Job, place: Location, size: int | None, order: _Order) -> Any:
-        shelf, spec, stored = self._writable(now, job.field.name, job.key)
-        blob = some_blob(stored, spec, job.key)
+    def _located(self, now: Any, some: Sequence[_Brought], order: _Order) -> list[Mirrored]:
+        shelf = self._shelf_of(now)
+        stored = self._stored(shelf, now)
+        draft = Draft(stored)
+        refusals = [attempt(partial(self._locate, shelf, stored, draft, each, order)) for each in some]
+        made = self._put_as(now, "copy_blob", draft.fields) if draft.fields else now
+        return [
+            each.told(made, self._place(each.carried.key, order).url) if why is None else each.job.failed(why)
+            for each, why in zip(some, refusals, strict=True)
+        ]
+
+    def _locate(self, shelf: Shelf, stored: Any, draft: Draft, brought: _Brought, order: _Order) -> None:
+        """Put the place of one into the draft, where it still is the blob that was brought, and lies there nowhere else."""
+        job = brought.job
+        field = self._blob_field(shelf, stored, job.field.name, job.key)
+        blob = some_blob(stored, field, job.key)
         if blob.proof != job.blob.proof:
-            raise ConflictError(f"{spec.name} of {stored.id} was given other bytes meanwhile: mirror it again")
-        made = joined(blob, place, size=size) if self._lacks(blob, order._replace(source=None)) else blob
-        return self._refer(now, shelf, spec, job.key, made, "copy_blob")
+            raise ConflictError(f"{field.name} of {stored.id} was given other bytes meanwhile: mirror it again")
+        if self._lacks(blob, order._replace(source=None)):
+            place = self._place(brought.carried.key, order)
+            draft.put(field, job.key, joined(blob, place, size=brought.carried.size))
 
 
-def _carried(carrier: Carrier, job: _Job, progress: Progress | None) -> Carried | MetastoreError:
-    """Bring one blob; no catalogue is asked here, so that several threads can."""
+def _carried(carrier: Carrier, job: _Job, progress: Progress | None) -> Carried | MetastoreError | None:
+    """Bring one blob; no catalogue is asked here, so that several threads can. What broke off since the run ended is nothing to be told."""
     if job.refusal is not None:
         return job.refusal
     try:
         return carrier.carried(job.blob, job.at, job.marks, progress)
     except MetastoreError as error:
-        return error.with_traceback(None)
-
-
-def _is_of_target(error: MetastoreError, order: _Order) -> bool:
-    return isinstance(error, StoreUnreachableError | StoreDeniedError) and error.store == order.target
+        return error.with_traceback(None) if carrier.ended in (None, error) else None
 
 
 def _check_bounds(budget: Any, rate: Any) -> None:

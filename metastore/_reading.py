@@ -15,7 +15,7 @@ from metastore._find import Asked, Find, ask
 from metastore._ids import read_id
 from metastore._link import id_of
 from metastore._seen import seen_closure
-from metastore._types import Shelf, Types, is_ours
+from metastore._types import OUR_LINK, Shelf, Types, is_ours
 from metastore._values import text
 from metastore._version import Version
 from metastore.backend import Backend, Row
@@ -34,8 +34,6 @@ A = TypeVar("A", bound=Record)
 _ANY_OWNER: Any = object()
 OPERATIONAL = ("metastore_garbage", "metastore_leases", "metastore_probes", "metastore_verifications")
 """Types of the engine's own that no dump carries: they tell of this catalogue's stores, for a while."""
-OUR_LINKS = ("artifact",)
-"""Names of fields by which types of the engine's own link to users' artifacts."""
 
 
 class Edge(Data):
@@ -311,7 +309,7 @@ class Reading:
 
     def _users(self, edges: list[Step]) -> list[Step]:
         """Leave out links that the engine keeps for itself; only those of one name can be, so others are not asked for."""
-        named = [edge.source for edge in edges if edge.field in OUR_LINKS]
+        named = [edge.source for edge in edges if edge.field == OUR_LINK]
         known = self._backend.identify(named) if named else {}
         ours = {ident for ident, each in known.items() if is_ours(each.type)}
         return [edge for edge in edges if edge.source not in ours] if ours else edges

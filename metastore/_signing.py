@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from metastore._artifact import Artifact, Record
 from metastore._data import evolve
 from metastore._deleting import Deleting
 from metastore._link import Link
+from metastore._together import attempt
 from metastore._transaction import atomic
 from metastore._values import text
 from metastore.errors import (
@@ -153,6 +155,25 @@ class Signing(Deleting):
 
             self._require_signed(shelf, row, demand, part_of(field, key))
 
+    def _signed_check(
+        self, shelf: Shelf, row: Row, blobs: Iterable[tuple[str, str | None]]
+    ) -> Callable[[str, str | None], None]:
+        """Return `_check_signed` for many blobs of one row: judged together, and each by itself where signatures cover some of them only."""
+        from metastore.signatures._statement import part_of
+
+        demand = self._demanded(shelf)
+        if demand is None:
+            return partial(self._check_signed, shelf, row)
+        refusal = attempt(lambda: self._require_signed(shelf, row, demand, *(part_of(*each) for each in blobs)))
+
+        def check(field: str, key: str | None) -> None:
+            if refusal is not None and (demand.every_blob or isinstance(refusal, UnsignedError)):
+                raise refusal
+            if refusal is not None:
+                self._check_signed(shelf, row, field, key)
+
+        return check
+
     def _demanded(self, shelf: Shelf) -> Demand | None:
         trust = self._engine()._trust
         return None if trust is None else trust.demand(shelf.spec.name)
@@ -169,8 +190,8 @@ class Signing(Deleting):
             raise self._missing(shelf, artifact.id)
         return shelf, rows[0]
 
-    def _require_signed(self, shelf: Shelf, row: Row, demand: Demand, part: str | None = None) -> None:
-        verdicts = self._verdicts(shelf, row, demand, part)
+    def _require_signed(self, shelf: Shelf, row: Row, demand: Demand, *parts: str) -> None:
+        verdicts = self._verdicts(shelf, row, demand, *parts)
         held = {each.key for each in verdicts if each.good}
         if len(held) >= demand.threshold:
             return
@@ -184,14 +205,14 @@ class Signing(Deleting):
             f"{what} must be signed by {wanted}, and is by {len(held)}: {_why_not(verdicts):.1000}", verdicts=verdicts
         )
 
-    def _verdicts(self, shelf: Shelf, row: Row, demand: Demand, part: str | None = None) -> list[Verdict]:
+    def _verdicts(self, shelf: Shelf, row: Row, demand: Demand, *parts: str) -> list[Verdict]:
         from metastore.signatures import Trust
         from metastore.signatures._statement import content_of
         from metastore.signatures._verdict import Case, judged
 
         content = content_of(shelf.spec, row)
-        parts = tuple(content.blobs) if demand.every_blob else () if part is None else (part,)
-        case = Case(content, self._engine()._trust or Trust(), demand, datetime.now(UTC), parts)
+        covered = tuple(content.blobs) if demand.every_blob else parts
+        case = Case(content, self._engine()._trust or Trust(), demand, datetime.now(UTC), covered)
         return [_told(each, self._access) for each in judged(self._kept_signatures(UUID(bytes=row[0])), case)]
 
     def _kept_signatures(self, artifact: Record | UUID) -> list[Any]:

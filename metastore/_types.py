@@ -22,8 +22,10 @@ from metastore.backend import Backend, Row, StoredSpec
 from metastore.errors import DeclarationError, SchemaConflictError, UnknownTypeError, ValidationError, nearest
 from metastore.query import Measure, Path, Predicate, Query
 
-__all__ = ["Shelf", "Types", "is_ours"]
+__all__ = ["OUR_LINK", "Shelf", "Types", "is_ours"]
 
+OUR_LINK = "artifact"
+"""The field by which types of the engine's own link to users' artifacts."""
 _NOTHING: dict[str, Any] = {}
 
 

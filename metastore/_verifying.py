@@ -2,67 +2,59 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._abreast import abreast, check_workers
 from metastore._artifact import Record
 from metastore._blob import PROOFS, Blob, combined
-from metastore._blobs import blob_field, blobs_of, image_format, replaced, some_blob
+from metastore._blobs import blob_field, blobs_of, some_blob
 from metastore._delivering import Delivering
-from metastore._fetching import VERIFICATIONS
 from metastore._link import Link
-from metastore._results import result_of
-from metastore._steps import Put
-from metastore._transaction import atomic
+from metastore._proving import Found, Job, Sum, proved
+from metastore._together import Draft, attempt, in_bunches, together
+from metastore._transaction import atomic, patiently
 from metastore.errors import (
     ConflictError,
-    MetastoreError,
-    NotFoundError,
-    StoreError,
+    StaleRevisionError,
     UnverifiedError,
     ValidationError,
     WrongBytesError,
 )
 
 if TYPE_CHECKING:
-    from metastore._results import Result
     from metastore._schema import FieldSpec
     from metastore._verifications import Probe, Verification
     from metastore.query import Predicate
-    from metastore.stores import Stores
     from metastore.stores._pace import Stop
 
-__all__ = ["Sum", "Verifying"]
+__all__ = ["Verifying"]
 
 PROBES = "metastore_probes"
 """The type of the engine's own in which it is kept what stores can do."""
 
 A = TypeVar("A", bound=Record)
+T = TypeVar("T")
 Progress = Callable[[int], object]
 
 
-class _Found(NamedTuple):
-    """What came of reading one place."""
+class _Read(NamedTuple):
+    """What came of reading every place of a blob; ``reason`` says why what was found did not come into the catalogue."""
 
-    url: str
-    store: str | None
-    result: Result
-    size: int | None
-    digests: dict[str, str]
-    mark: str | None
-    reason: str | None
+    job: Job
+    found: list[Found]
+    reason: str | None = None
 
+    @property
+    def field(self) -> FieldSpec:
+        """The field of the blob."""
+        return self.job.field
 
-class _Job(NamedTuple):
-    """One blob to be verified."""
-
-    artifact: Any
-    field: FieldSpec
-    key: str | None
-    blob: Blob
+    @property
+    def lacked(self) -> Found | None:
+        """What fills in the blob, if it has no strong digest and was found."""
+        return next((each for each in self.found if each.result == "ok" and self.job.blob.proof is None), None)
 
 
 class Verifying(Delivering):
@@ -77,8 +69,7 @@ class Verifying(Delivering):
         strong digest gets the SHA-256, and the size, of the bytes found, where all that was known of it holds, as a new revision
         of the artifact; one whose state keeps it as it is stays unverified, and the ``reason`` says so. ``progress`` gets the count of bytes.
         """
-        jobs = self._jobs(artifact, field, key)
-        return [each for job in jobs for each in self._settled_job(job, _verified(self._configured, job, progress))]
+        return list(self._proved(in_bunches(self._jobs(artifact, field, key)), 1, progress))
 
     def verify_many(
         self,
@@ -90,21 +81,27 @@ class Verifying(Delivering):
     ) -> Iterator[Verification]:
         """Verify the blobs of every artifact that fits, several at once; yield what came of each place, as soon as it is kept.
 
+        What is found of one artifact is kept together: of up to 500 blobs (of more than 5,000, a tenth), or of those read within ten seconds.
         With ``since``, blobs whose every place was found right after that time are passed over: so a run that was stopped goes on where it
         was when it is started again with the same ``since``. ``progress`` gets the bytes read so far, of all. Raises ForbiddenError
         for a principal who may not verify one that fits.
         """
+        check_workers(workers)
+        return self._proved(self._due_bunches(type, predicates, since), workers, progress)
+
+    def _proved(
+        self, bunches: Iterable[Sequence[Job]], workers: int, progress: Progress | None
+    ) -> Iterator[Verification]:
         from metastore.stores._pace import Stop
 
-        check_workers(workers)
         told, stop = Sum(progress), Stop()
 
-        def work(job: _Job) -> list[_Found]:
+        def work(job: Job) -> list[Found]:
             stop.check()
-            return _verified(self._configured, job, _heeding(stop, told.one()))
+            return proved(self._configured, job, _heeding(stop, told.one()))
 
-        for job, found in abreast(work, self._due_jobs(type, predicates, since), workers, stop.wish):
-            yield from self._settled_job(job, found)
+        for ended in abreast(work, bunches, workers, stop.wish):
+            yield from self._kept(self._filled_in([_Read(*each) for each in ended]))
 
     def identity(self, artifact: Record, field: str | None = None) -> str:
         """Return the identity of an artifact's blobs together (of a folder's, by ``field``), as ``sha256:…``.
@@ -129,29 +126,26 @@ class Verifying(Delivering):
                 what="identity", expected=expected, found=found,
             )  # fmt: skip
 
-    def _stored_blobs(self, artifact: Record, field: str | None) -> list[_Job]:
+    def _stored_blobs(self, artifact: Record, field: str | None) -> list[Job]:
         stored = self.get(type(artifact), artifact.id)
         shelf = self._types.shelf(type(stored))
-        return [_Job(stored, *each) for each in blobs_of(stored, shelf.spec) if field in (None, each[0].name)]
+        return [Job(stored, *each) for each in blobs_of(stored, shelf.spec) if field in (None, each[0].name)]
 
-    def _due_jobs(
+    def _due_bunches(
         self, type: type[Record], predicates: tuple[Predicate, ...], since: datetime | None
-    ) -> Iterator[_Job]:
+    ) -> Iterator[Sequence[Job]]:
         if since is not None and since.utcoffset() is None:
             raise ValidationError(f"expected since as a datetime with a time zone, got {since!r:.60}")
         for artifact in self.find(type, *predicates, unlisted=True):
-            for job in self._jobs(artifact, None, None):
-                if since is None or not self._right_since(job, since):
-                    yield job
+            jobs = self._jobs(artifact, None, None)
+            yield from in_bunches(jobs if since is None else self._not_right_since(artifact, jobs, since))
 
-    def _right_since(self, job: _Job, since: datetime) -> bool:
-        known = {each.url: each for each in self._remembered(job.artifact, job.field.name, job.key)}
-        urls = [place.url for place in job.blob.locations]
-        return bool(urls) and all(
-            url in known and known[url].result == "ok" and known[url].checked_at >= since for url in urls
-        )
+    def _not_right_since(self, artifact: Record, jobs: list[Job], since: datetime) -> list[Job]:
+        """Leave out those whose every place was found right after a time."""
+        known = self._remembered_by_blob(artifact)
+        return [job for job in jobs if not _right_since(job.blob, known.get((job.field.name, job.key), ()), since)]
 
-    def _jobs(self, artifact: Record, field: str | None, key: str | None) -> list[_Job]:
+    def _jobs(self, artifact: Record, field: str | None, key: str | None) -> list[Job]:
         shelf = self._types.shelf(type(artifact))
         rows = self._visible(shelf, self._backend.fetch(shelf.spec, [artifact.id.bytes]))
         if not rows:
@@ -160,45 +154,48 @@ class Verifying(Delivering):
             self._access.check(shelf, "verify", shelf.codec.decode(rows[0]).__dict__)
         stored = self._reader(shelf)(rows[0])
         if field is None:
-            return [_Job(stored, *each) for each in blobs_of(stored, shelf.spec)]
+            return [Job(stored, *each) for each in blobs_of(stored, shelf.spec)]
         spec = blob_field(shelf.spec, field, key)
-        return [_Job(stored, spec, key, some_blob(stored, spec, key))]
+        return [Job(stored, spec, key, some_blob(stored, spec, key))]
 
-    def _settled_job(self, job: _Job, found: list[_Found]) -> list[Verification]:
-        """Fill in what the blob lacks, and keep what came of its places."""
-        right = [each for each in found if each.result == "ok"]
-        reason = self._filled_in(job, right[0]) if right and job.blob.proof is None else None
-        return [self._kept(job, each, reason) for each in found]
+    def _on_fresh(self, artifact: Record, act: Callable[[Any], T]) -> T:
+        """Return what ``act`` returns for the artifact as it is stored; asked again, for a while, when others write it meanwhile."""
+        pauses = patiently(self._patience)
+        while True:
+            try:
+                return act(self.get(type(artifact), artifact.id))
+            except StaleRevisionError:
+                if next(pauses, None) is None:
+                    raise
 
-    def _filled_in(self, job: _Job, found: _Found) -> str | None:
-        """Write digest and size of the bytes found, where they lack; return why not."""
-        try:
-            self._fill_in(job, found)
-        except (ConflictError, NotFoundError) as refused:
-            return str(refused)[:1000]
-        return None
+    def _filled_in(self, read: Sequence[_Read]) -> list[_Read]:
+        """Write digests and sizes of the bytes found, where blobs of one artifact lack them; return all with the reasons why not."""
+        lacking = [each for each in read if each.lacked is not None]
+        reasons = together(
+            lacking,
+            lambda some: self._on_fresh(some[0].job.artifact, lambda now: self._fill_in(now, some)),
+            lambda _, refused: str(refused)[:1000],
+        )
+        why = dict(zip(map(id, lacking), reasons, strict=True))
+        return [each._replace(reason=why.get(id(each))) for each in read]
+
+    def _fill_in(self, now: Any, some: Sequence[_Read]) -> list[str | None]:
+        draft = Draft(now)
+        refusals = [attempt(lambda each=each: _fill_in(now, draft, each)) for each in some]  # type: ignore[misc]
+        if draft.fields:
+            self._put_as(now, "verify", draft.fields)
+        return [None if why is None else str(why)[:1000] for why in refusals]
 
     @atomic
-    def _fill_in(self, job: _Job, found: _Found) -> None:
-        stored = self.get(type(job.artifact), job.artifact.id)
-        blob = some_blob(stored, job.field, job.key)
-        if blob.to_plain() != job.blob.to_plain():
-            raise ConflictError("the blob was changed while it was read: verify it again")
-        filled = blob.evolve(size=found.size, digests={**blob.digests, "sha256": found.digests["sha256"]})
-        self._change(stored, (Put("verify", replaced(stored, job.field, job.key, filled)),))
-
-    @atomic
-    def _kept(self, job: _Job, found: _Found, reason: str | None) -> Verification:
+    def _kept(self, read: Sequence[_Read]) -> list[Verification]:
+        """Keep what came of the places of blobs of one artifact, unless that went meanwhile: then it is only told."""
         from metastore._verifications import Verification
 
-        proof = next((f"{name}:{found.digests[name]}" for name in PROOFS if name in found.digests), None)
-        made: Any = Verification(
-            artifact=Link(job.artifact.id), blob=job.field.name, part=job.key, url=found.url,
-            result=found.result, checked_at=datetime.now(UTC), size=found.size, proof=proof, mark=found.mark,
-            reason=found.reason or reason,
-        )  # fmt: skip
-        kept: Verification = self._engine().upsert(made)
-        return kept
+        engine, made = self._engine(), [_verification(each, found) for each in read for found in each.found]
+        engine._types.shelf(Verification)  # stored before the transaction needs it
+        with engine.transaction():
+            there = engine.get_many(Record, [read[0].job.artifact.id])
+            return [engine.upsert(each) for each in made] if there else made
 
     def verifications(self, artifact: Record) -> list[Verification]:
         """Return what came of the last verification of each place of an artifact's blobs, by field and url.
@@ -206,8 +203,6 @@ class Verifying(Delivering):
         A principal gets those of fields that it may read. Raises NotFoundError.
         """
         stored = self.get(type(artifact), artifact.id)
-        if not self._types.has(VERIFICATIONS):
-            return []
         access = self._access
         return [each for each in self._remembered(stored) if access is None or access.reads(each.blob)]
 
@@ -216,7 +211,7 @@ class Verifying(Delivering):
     def probe(self, store: str) -> Probe:
         """Try once what a store can do, with objects of its own that are taken away again; return and keep what was seen.
 
-        Whether signed uploads are bound is tried with a deliberately wrong checksum. Raises UncoveredError for an unknown name,
+        Where one could not be taken away, the ``reason``, or the error, names it. Whether signed uploads are bound is tried with a deliberately wrong checksum. Raises UncoveredError for an unknown name,
         StoreError where the store cannot be reached at all; for a principal ForbiddenError.
         """
         from metastore._verifications import Probe
@@ -243,25 +238,33 @@ class Verifying(Delivering):
         return self._engine().probe(store)
 
 
-class Sum:
-    """The bytes of several threads' reads, told as one number that only grows."""
+def _right_since(blob: Blob, verifications: Iterable[Verification], since: datetime) -> bool:
+    right = {each.url for each in verifications if each.result == "ok" and each.checked_at >= since}
+    return bool(blob.urls) and right.issuperset(blob.urls)
 
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress, self._total, self._lock = progress, 0, threading.Lock()
 
-    def one(self) -> Progress | None:
-        """Return what one read tells how far it is."""
-        if self._progress is None:
-            return None
-        progress, before = self._progress, 0
+def _fill_in(now: Any, draft: Draft, read: _Read) -> None:
+    """Put what was found of a blob into the draft, where it still is the blob that was read."""
+    job, found = read.job, read.lacked
+    blob = some_blob(now, job.field, job.key)
+    if blob.to_plain() != job.blob.to_plain():
+        raise ConflictError("the blob was changed while it was read: verify it again")
+    if found is not None:
+        digests = {**blob.digests, "sha256": found.digests["sha256"]}
+        draft.put(job.field, job.key, blob.evolve(size=found.size, digests=digests))
 
-        def tell(count: int) -> None:
-            nonlocal before
-            with self._lock:
-                self._total, before = self._total + count - before, count
-                progress(self._total)
 
-        return tell
+def _verification(read: _Read, found: Found) -> Any:
+    """Return what is kept of one place."""
+    from metastore._verifications import Verification
+
+    proof = next((f"{name}:{found.digests[name]}" for name in PROOFS if name in found.digests), None)
+    made: Any = Verification(
+        artifact=Link(read.job.artifact.id), blob=read.field.name, part=read.job.key, url=found.url,
+        result=found.result, checked_at=datetime.now(UTC), size=found.size, proof=proof, mark=found.mark,
+        reason=found.reason or read.reason,
+    )  # fmt: skip
+    return made
 
 
 def _heeding(stop: Stop, progress: Progress | None) -> Progress:
@@ -273,47 +276,3 @@ def _heeding(stop: Stop, progress: Progress | None) -> Progress:
             progress(count)
 
     return tell
-
-
-def _verified(stores: Stores, job: _Job, progress: Progress | None) -> list[_Found]:
-    """Read every place of a blob; no catalogue is asked here, so that several threads can."""
-    found: list[_Found] = []
-    before = 0
-    for place in job.blob.locations:
-        told = None if progress is None else _after(progress, before)
-        found.append(_read(stores, job, place.url, told))
-        before += found[-1].size or 0
-    return found
-
-
-def _after(progress: Progress, before: int) -> Progress:
-    return lambda count: progress(before + count)
-
-
-def _read(stores: Stores, job: _Job, url: str, progress: Progress | None) -> _Found:
-    from metastore.stores._formats import Inspector, inspected
-    from metastore.stores._proof import Hasher, lively, whole
-
-    blob, said = job.blob, image_format(job.artifact, job.field)
-    hasher, store, mark = Hasher(_algorithms(blob)), None, None
-    try:
-        drive, key, configured = stores.reach(url)
-        store, mark = configured.name, drive.stat(key).mark
-        chunks = lively(drive.read(key), store, configured.timeout, progress)
-        if said is not None:
-            chunks = inspected(chunks, Inspector(said))
-        for _ in whole(chunks, blob, hasher, store, key):
-            pass
-    except StoreError as refused:
-        result = result_of(refused)
-        size = hasher.size if result == "wrong" else None
-        return _Found(url, store, result, size, {}, mark, str(refused)[:1000])
-    except MetastoreError as refused:
-        return _Found(url, store, "unable", None, {}, mark, str(refused)[:1000])
-    return _Found(url, store, "ok", hasher.size, hasher.digests(), mark, None)
-
-
-def _algorithms(blob: Blob) -> set[str]:
-    """Return what to compute: all that is known of the blob, so that all of it is checked, and the SHA-256 that it may lack."""
-    known = set(blob.digests)
-    return known if blob.proof is not None else {*known, "sha256"}

@@ -1,4 +1,4 @@
-"""Work on many things at once: begun in order, told as it ends, and ended when nobody asks any more."""
+"""Work on many things at once: begun in order, told bunch by bunch, and ended when nobody asks any more."""
 
 import itertools
 import threading
@@ -13,27 +13,59 @@ def nothing():
     """End nothing."""
 
 
+def singly(jobs):
+    """Bunches of one each."""
+    return ([job] for job in jobs)
+
+
 def test_every_job_comes_with_what_was_made_of_it():
-    found = dict(abreast(lambda job: job * job, range(100), 4, nothing))
-    assert found == {job: job * job for job in range(100)}
+    found = [each for [each] in abreast(lambda job: job * job, singly(range(100)), 4, nothing)]
+    assert sorted(found) == [(job, job * job) for job in range(100)]
+
+
+def test_what_is_of_one_bunch_comes_together():
+    bunches = [range(3), range(3, 4), range(4, 50)]
+    found = list(abreast(lambda job: -job, bunches, 4, nothing))
+    assert sorted(sorted(job for job, _ in each) for each in found) == [list(each) for each in bunches]
+
+
+def test_what_is_done_of_a_bunch_does_not_wait_for_ever_for_the_rest(monkeypatch):
+    monkeypatch.setattr("metastore._abreast.LATEST", 0)
+    gate = threading.Event()
+    run = abreast(lambda job: job or gate.wait(30), [range(6)], 2, gate.set)
+    early = [job for job, _ in next(run)]
+    assert 1 in early
+    assert 0 not in early
+    gate.set()
+    assert sorted([*early, *(job for each in run for job, _ in each)]) == [*range(6)]
+
+
+def test_a_bunch_that_waits_for_one_is_handed_out_without_another_being_done(monkeypatch):
+    monkeypatch.setattr("metastore._abreast.LATEST", 0.01)
+    gate = threading.Event()
+    run = abreast(lambda job: gate.wait(30) if job else True, [range(2)], 2, gate.set)
+    assert next(run) == [(0, True)]
+    gate.set()
+    assert list(run) == [[(1, True)]]
 
 
 def test_one_worker_keeps_the_order():
     begun = []
-    assert [job for job, _ in abreast(begun.append, range(9), 1, nothing)] == begun == list(range(9))
+    found = [job for each in abreast(begun.append, [range(5), range(5, 9)], 1, nothing) for job, _ in each]
+    assert found == begun == list(range(9))
 
 
 def test_what_is_slow_does_not_keep_back_what_is_done():
     gate = threading.Event()
-    run = abreast(lambda job: gate.wait(30) if job == 0 else True, range(5), 2, gate.set)
-    assert [next(run)[0] for _ in range(3)] == [1, 2, 3]
+    run = abreast(lambda job: gate.wait(30) if job == 0 else True, singly(range(5)), 2, gate.set)
+    assert [next(run)[0][0] for _ in range(3)] == [1, 2, 3]
     gate.set()
-    assert {job for job, _ in run} == {0, 4}
+    assert {job for [(job, _)] in run} == {0, 4}
 
 
 def test_no_more_jobs_are_taken_than_keep_all_busy():
     taken = itertools.count()
-    run = abreast(lambda job: job, taken, 3, nothing)
+    run = abreast(lambda job: job, singly(taken), 3, nothing)
     next(run)
     run.close()
     assert next(taken) <= 7
@@ -46,8 +78,8 @@ def test_who_stops_asking_ends_the_work_under_way():
         begun.append(job)
         return ended.wait(30) if job else True
 
-    run = abreast(work, range(100), 2, ended.set)
-    assert next(run) == (0, True)
+    run = abreast(work, singly(range(100)), 2, ended.set)
+    assert next(run) == [(0, True)]
     run.close()
     assert ended.is_set()
     assert len(begun) <= 5
@@ -62,7 +94,7 @@ def test_an_error_of_the_work_is_raised_and_ends_the_rest():
         return ended.wait(30)
 
     with pytest.raises(LookupError, match="one"):
-        list(abreast(work, range(9), 2, ended.set))
+        list(abreast(work, [range(9)], 2, ended.set))
     assert ended.is_set()
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from metastore import Catalog, Record, matches, references
-from metastore.errors import IdTakenError, SchemaConflictError
+from metastore.errors import DamagedError, IdTakenError, NewerRevisionError, SchemaConflictError
 from metastore_sqlite import _layout as layout
 
 ASSETS = Path(__file__).with_name("assets")
@@ -122,6 +122,66 @@ def test_a_reader_goes_on_when_another_program_migrates_the_file(path, ask):
         assert ask(reader)
         Catalog.open(str(path)).close()
         assert ask(reader)
+
+
+LATER = layout.REVISION + 1
+READS = {
+    "get": lambda catalog: catalog.get(made.Thing, RICH),
+    "find": lambda catalog: catalog.find(made.Thing, made.Thing.count < 0).all(),
+    "count": lambda catalog: catalog.count(Record),
+    "group": lambda catalog: catalog.find(made.Thing).facets(made.Thing.arch),
+    "links": lambda catalog: catalog.closure(RICH),
+    "stats": lambda catalog: catalog.stats(),
+    "check": lambda catalog: catalog.check(),
+}
+WRITES = {
+    "add": lambda catalog: catalog.add(made.Tool(name="new", version="2", size=1)),
+    "update": lambda catalog: catalog.update_many(made.Thing, made.Thing.name == "base", title="new words"),
+    "delete": lambda catalog: catalog.delete(made.Tool(name="one", size=1)),
+    "nothing": lambda catalog: catalog.run(lambda: None),
+}
+
+
+def brought_on(path, *changes):
+    """Do to a file what a migration to a later revision may do, from another program."""
+    with closing(sqlite3.connect(path)) as other:
+        for each in changes:
+            other.execute(each)
+        other.execute(f"PRAGMA user_version = {LATER}")
+        other.commit()
+
+
+MOVED = [
+    f"ALTER TABLE {name} RENAME TO {name}_2" for name in ("_identity", "_links", "_specs", "_transactions", "things")
+]
+
+
+@pytest.mark.parametrize("act", [*READS.values(), *WRITES.values()], ids=[*READS, *WRITES])
+def test_a_file_that_another_program_brings_to_a_later_revision_asks_for_a_newer_metastore(catalog, path, act):
+    READS["get"](catalog)
+    brought_on(path, *MOVED)
+    with pytest.raises(
+        NewerRevisionError, match=f"is of schema revision {LATER}, .* knows up to {layout.REVISION}: use"
+    ):
+        act(catalog)
+
+
+@pytest.mark.parametrize("act", WRITES.values(), ids=WRITES)
+def test_a_file_of_a_later_revision_is_not_written_even_where_that_would_succeed(catalog, path, act):
+    brought_on(path)
+    with closing(sqlite3.connect(path)) as other:
+        before = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("_transactions", "_changes")]
+        with pytest.raises(NewerRevisionError):
+            act(catalog)
+        after = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("_transactions", "_changes")]
+    assert before == after
+
+
+def test_a_file_that_is_damaged_is_told_to_be_as_before(catalog, path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE _identity RENAME TO _identities")
+    with pytest.raises(DamagedError, match="lacks a table of the catalogue's own"):
+        catalog.stats()
 
 
 def test_to_open_it_for_writing_makes_it_a_file_of_today_s(path, catalog):

@@ -24,6 +24,7 @@ __all__ = [
     "MARKED",
     "REVISION",
     "beside",
+    "check_known",
     "check_whole",
     "create_search",
     "create_type",
@@ -114,14 +115,19 @@ def revision_of(conn: Any, path: str) -> int:
         conn.execute("PRAGMA user_version").fetchone()[0],
     )
     if application == APPLICATION_ID:
-        if revision > REVISION:
-            raise NewerRevisionError(
-                f"{path} has schema revision {revision}, this metastore knows up to {REVISION}: use a newer metastore"
-            )
+        check_known(revision, path)
         return int(revision)
     if application or conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise NotACatalogError(f"{path} is a SQLite database of something else, no catalogue; give another path")
     return 0
+
+
+def check_known(revision: int, path: str) -> None:
+    """Raise NewerRevisionError for a revision that this program does not know."""
+    if revision > REVISION:
+        raise NewerRevisionError(
+            f"{path} is of schema revision {revision}, and this metastore knows up to {REVISION}: use a newer metastore"
+        )
 
 
 def check_whole(conn: Any, path: str) -> None:

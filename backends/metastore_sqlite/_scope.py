@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from metastore.errors import ReadOnlyError
-from metastore_sqlite._connection import driver, translated
+from metastore_sqlite._connection import driver
 
 if TYPE_CHECKING:
     from metastore_sqlite._store import SqliteStore
@@ -89,4 +89,4 @@ class Scope:
             self._local.turns.give()
 
     def _translated(self, refused: BaseException) -> BaseException:
-        return translated(refused, self._store.path) if isinstance(refused, driver.Error) else refused
+        return self._store._translated(refused) if isinstance(refused, driver.Error) else refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -29,11 +30,16 @@ from metastore.backend import (
     spec_to_json,
 )
 from metastore.errors import (
+    BackendError,
     CatalogUrlError,
+    ClosedError,
     ConflictError,
     DamagedError,
+    MetastoreError,
+    NewerRevisionError,
     NotACatalogError,
     QueryError,
+    SchemaConflictError,
 )
 from metastore.query import Measure, Path, Query
 from metastore_sqlite import _history as history
@@ -52,7 +58,9 @@ from metastore_sqlite._writer import TypeTable
 __all__ = ["SqliteStore", "open_backend"]
 
 _TOO_DEEP = "the query nests too deeply to be answered; ask in parts"
-_GENERATION = "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1)"
+_GENERATION = """
+SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1), (SELECT user_version FROM pragma_user_version)
+"""
 
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
@@ -121,6 +129,17 @@ class SqliteStore:
         revision = layout.revision_of(self._connections.local().conn, self.path)
         self._known = Known(self._spec, marked=revision >= layout.MARKED)
 
+    def _translated(self, refused: BaseException) -> MetastoreError:
+        """Return the error that says what one of the driver means: that, where another program brought the file to a later revision."""
+        found = translated(refused, self.path)
+        if type(found) in (BackendError, DamagedError, SchemaConflictError):
+            with contextlib.suppress(driver.Error, ClosedError, NotACatalogError):
+                try:
+                    layout.revision_of(self._connections.local().conn, self.path)
+                except NewerRevisionError as newer:
+                    return newer
+        return found
+
     # types
 
     def specs(self, type_name: str | None = None) -> list[StoredSpec]:
@@ -147,9 +166,11 @@ class SqliteStore:
         local = self._connections.local()
         try:
             with local.busy:
-                count, latest = local.conn.execute(_GENERATION).fetchone()
+                count, latest, revision = local.conn.execute(_GENERATION).fetchone()
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
+        if revision > layout.REVISION:  # asked in each transaction: what that keeps could not be kept right here
+            layout.check_known(revision, self.path)
         if local.depth:
             local.latest = latest or 0
         return int(count)
@@ -168,7 +189,7 @@ class SqliteStore:
                     derive_again(local.conn, known[-1].spec, spec)
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
-                raise translated(refused, self.path) from refused
+                raise self._translated(refused) from refused
             local.specs[spec.name] = spec
 
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
@@ -182,7 +203,7 @@ class SqliteStore:
                 self._store_spec(local, spec, number, breaking=True)
                 tally.recount(local.conn, spec)
             except driver.Error as refused:
-                raise translated(refused, self.path) from refused
+                raise self._translated(refused) from refused
             local.specs[spec.name] = spec
 
     def _store_spec(self, local: Local, spec: TypeSpec, number: int, *, breaking: bool) -> None:
@@ -230,7 +251,7 @@ class SqliteStore:
         except driver.IntegrityError:
             raise ConflictError(f"transaction {commit.id.hex()} was recorded before; it is not done twice") from None
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
         local.latest = None
         return moment
 
@@ -254,7 +275,7 @@ class SqliteStore:
             # refused before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)
             table.insert(conn, rows, table.free(conn, rows), tx, changes)
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
         """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
@@ -266,7 +287,7 @@ class SqliteStore:
                 before, after = table.completed(conn, spec, before), table.completed(conn, spec, after)
             return table.replace(conn, tx, before, after, change)
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
@@ -274,7 +295,7 @@ class SqliteStore:
         try:
             return table.delete(conn, tx, table.completed(conn, spec, before), change)
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def adopt(
         self,
@@ -290,7 +311,7 @@ class SqliteStore:
                 hold(local.conn, known, [(self._table(spec), those) for spec, those in rows], self._stored_table)
                 history.record(local.conn, told)
             except driver.Error as refused:
-                raise translated(refused, self.path) from refused
+                raise self._translated(refused) from refused
 
     def _stored_table(self, name: str) -> TypeTable | None:
         spec = self._spec(name)
@@ -304,7 +325,7 @@ class SqliteStore:
             with local.busy:
                 found: list[Any] = local.conn.execute(sql, bound).fetchall()
         except (driver.Error, OverflowError) as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
         return found
 
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
@@ -315,7 +336,7 @@ class SqliteStore:
             with local.busy:
                 return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
         """Return the live rows of a name (and of a canonical version), the highest version first."""
@@ -412,7 +433,7 @@ class SqliteStore:
         try:
             tally.begin(local.conn, self._every_type())
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def usage(self, owner: str | None, *, everybody: bool = False) -> dict[str, Usage]:
         """Return what an owner, or everybody, holds by type name."""
@@ -421,7 +442,7 @@ class SqliteStore:
             with local.busy:
                 return tally.usage(local.conn, self._every_type, owner, everybody=everybody)
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def _every_type(self) -> list[TypeSpec]:
         return list({each.spec.name: each.spec for each in self.specs()}.values())
@@ -437,7 +458,7 @@ class SqliteStore:
             yield from audit(conn, self.specs(), marked=self._known.marked)
             conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:
-            raise translated(refused, self.path) from refused
+            raise self._translated(refused) from refused
 
     def stats(self) -> dict[str, Any]:
         """Return figures: artifacts per type, changes, transactions, bytes, the longest wait for the write lock in seconds."""

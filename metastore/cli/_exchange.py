@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import click
 
-from metastore import Catalog, TypeSpec, make_type, spec_from_json, spec_to_json
+from metastore import Catalog, Record, TypeSpec, make_type, spec_from_json, spec_to_json
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, caller, opened
@@ -23,6 +23,8 @@ __all__ = ["COMMANDS"]
 
 FORMAT = 1
 TOGETHER = 500
+OURS = "metastore_"
+"""How the names of types begin that the engine keeps for itself."""
 _Numbered = tuple[int, dict[str, Any]]
 
 
@@ -62,9 +64,31 @@ def import_(file: IO[bytes]) -> None:
     Ids, times, owners and revisions come as they are. A line that does not fit is told with its number.
     """
     catalog = opened(write=True)
+    subjects: list[str] = []
     with catalog.transaction(message="import"):
-        number = sum(_load(catalog, name, records) for name, records in _runs(catalog, file))
+        number = sum(_load(catalog, name, _noted(name, records, subjects)) for name, records in _runs(catalog, file))
     output.note(_counted(number, "artifact"))
+    if strays := _strays(catalog, subjects):
+        output.note(
+            f"{strays} that the engine keeps (signatures, memberships) came without the artifacts that they are of: import those, too; metastore check names them"
+        )
+
+
+def _noted(name: str, records: Iterator[_Numbered], subjects: list[str]) -> Iterator[_Numbered]:
+    """Yield the records, and note which artifacts those are of that the engine keeps for itself."""
+    for number, record in records:
+        if name.startswith(OURS) and "artifact" in record:
+            subjects.append(record["artifact"])
+        yield number, record
+
+
+def _strays(catalog: Catalog, subjects: list[str]) -> int:
+    """Return how many there are whose artifacts are not there."""
+    count = 0
+    for begin in range(0, len(subjects), TOGETHER):
+        some = subjects[begin : begin + TOGETHER]
+        count += len(some) - len(catalog.get_many(Record, some))
+    return count
 
 
 def _runs(catalog: Catalog, file: Iterable[bytes]) -> Iterator[tuple[str, Iterator[_Numbered]]]:

@@ -143,6 +143,17 @@ class Program(Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run it, and end in SystemExit; an interrupt counts as one wherever it strikes, also before a command begins and when it gives back what it held."""
+        try:
+            sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
+        except click.ClickException as wrong:
+            wrong.show()
+            sys.exit(wrong.exit_code)
+        except click.Abort:
+            click.echo("metastore: interrupted", err=True)
+            sys.exit(130)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             code = super().invoke(ctx)

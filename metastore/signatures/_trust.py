@@ -93,10 +93,10 @@ class Trust:
         """Return what stands in a TOML file under ``trust``; the stores may stand in the same file. Raises TrustFileError naming the file.
 
         ``[trust.keys.NAME]`` has ``public`` (PEM, or ``{ file = "/path" }``), ``not_before``, ``not_after`` and ``revoked``;
-        ``[trust.types.NAME]`` has ``threshold``, ``fields``, ``every_blob``, ``keys`` and ``predicates``.
+        a path is relative to the folder of the TOML file. ``[trust.types.NAME]`` has ``threshold``, ``fields``, ``every_blob``, ``keys`` and ``predicates``.
         """
         try:
-            return _of_tables(_read(path))
+            return _of_tables(_read(path), Path(path).absolute().parent)
         except TrustFileError as refused:
             why = str(refused)
         raise TrustFileError(f"the file of trust {os.fspath(path)}: {why}")
@@ -134,9 +134,9 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return found
 
 
-def _of_tables(found: dict[str, Any]) -> Trust:
+def _of_tables(found: dict[str, Any], folder: Path) -> Trust:
     _known(found, tuple(_WORDS), "trust")
-    keys = [_key(name, table) for name, table in _tables(found, "keys")]
+    keys = [_key(name, table, folder) for name, table in _tables(found, "keys")]
     return Trust(keys, {name: _demand(name, table) for name, table in _tables(found, "types")})
 
 
@@ -155,10 +155,10 @@ def _known(table: dict[str, Any], words: tuple[str, ...], where: str) -> None:
             raise TrustFileError(f"{where} has no {word!r:.60}: {nearest(word, words)}")
 
 
-def _key(name: str, table: dict[str, Any]) -> Key:
+def _key(name: str, table: dict[str, Any], folder: Path) -> Key:
     public, rest = table.get("public"), {word: value for word, value in table.items() if word != "public"}
     if isinstance(public, dict) and public.keys() == {"file"} and isinstance(public["file"], str):
-        return Key(name, Path(public["file"]), **rest)
+        return Key(name, folder / public["file"], **rest)
     if not isinstance(public, str):
         raise TrustFileError(f'the key {name}: expected public as PEM, or as {{ file = "/path" }}')
     return Key(name, public, **rest)

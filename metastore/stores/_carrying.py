@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from metastore._blob import Blob
 from metastore._ids import make_id
-from metastore.errors import KeyTakenError, MissingBytesError, StoreError, UploadBrokenError, WrongBytesError
+from metastore.errors import (
+    KeyTakenError,
+    MissingBytesError,
+    StoreDeniedError,
+    StoreError,
+    StoreUnreachableError,
+    UploadBrokenError,
+    WrongBytesError,
+)
 from metastore.stores._copying import copied_there
 from metastore.stores._drive import Parts, Stat, TakesUp
 from metastore.stores._pace import Budget, Rate, Stop
@@ -19,6 +27,9 @@ from metastore.stores._sending import Resume, send, taken_up
 from metastore.stores._stores import Stores
 
 __all__ = ["Carried", "Carrier"]
+
+IN_A_ROW = 8
+"""Failures of the target itself, one after the other, after which a run ends."""
 
 
 class Carried(NamedTuple):
@@ -32,8 +43,11 @@ class Carried(NamedTuple):
 class Carrier:
     """Brings blobs to the store ``target``. Keys are of content: what lies at one is the bytes wanted, or nobody's.
 
-    Nothing is ever taken away from such a key, as another run may have found it there meanwhile.
+    Nothing is ever taken away from such a key, as another run may have found it there meanwhile. Once the target itself failed
+    eight times in a row the run is to stop, and ``ended`` is the last of these errors.
     """
+
+    ended: StoreError | None = None
 
     def __init__(self, stores: Stores, target: str, budget: Budget, rate: Rate | None, stop: Stop) -> None:
         self._stores, self._target, self._drive = stores, target, stores.drive(target)
@@ -41,6 +55,7 @@ class Carrier:
         self._right: dict[str, Carried] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._in_a_row = 0
 
     def carried(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None = None) -> Carried:
         """Bring a blob to a key, unless its bytes lie there, and return where they lie.
@@ -48,6 +63,23 @@ class Carrier:
         Raises StoreError of either store; TooLargeError for what the budget does not allow.
         """
         self._stop.check()
+        try:
+            found = self._known_or_brought(blob, key, marks, progress)
+        except StoreError as error:
+            self._failed(error)
+            raise
+        self._in_a_row = 0
+        return found
+
+    def _failed(self, error: StoreError) -> None:
+        with self._lock:
+            of_target = isinstance(error, StoreUnreachableError | StoreDeniedError) and error.store == self._target
+            self._in_a_row = self._in_a_row + 1 if of_target else 0
+            if self._in_a_row == IN_A_ROW:
+                self.ended = error
+                self._stop.wish()
+
+    def _known_or_brought(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None) -> Carried:
         with self._alone_at(key):
             if key not in self._right:
                 self._right[key] = self._brought(blob, key, marks, progress)

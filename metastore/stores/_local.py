@@ -95,12 +95,8 @@ class LocalDrive:
 
     def remove(self, key: str) -> None:
         """Unlink the file."""
-
-        def gone(folder: int, name: str) -> None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=folder)
-
-        self._in_folder(key, gone)
+        with contextlib.suppress(MissingBytesError):
+            self._in_folder(key, lambda folder, name: os.unlink(name, dir_fd=folder), make=False)
 
     # sweeping
 
@@ -188,15 +184,15 @@ class LocalDrive:
 
         return self._in_folder(key, opened)
 
-    def _in_folder(self, key: str, act: Callable[[int, str], T]) -> T:
-        """Return what ``act`` returns for the folder of a key, made where it is not there, and the name in it."""
+    def _in_folder(self, key: str, act: Callable[[int, str], T], *, make: bool = True) -> T:
+        """Return what ``act`` returns for the folder of a key, made where it is not there, unless said, and the name in it."""
 
         def opened() -> T:
             *folders, name = key.split("/")
             at = os.open(self._root, _FOLDER)
             try:
                 for each in folders:
-                    at = self._below(at, each, key, make=True)
+                    at = self._below(at, each, key, make=make)
                 return act(at, name)
             finally:
                 os.close(at)

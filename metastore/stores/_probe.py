@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import ssl
 from typing import Any
 
 from metastore._ids import make_id
-from metastore.errors import KeyTakenError, StoreError, StoreUnableError
+from metastore.errors import KeyTakenError, MissingBytesError, StoreError, StoreUnableError
 from metastore.stores._addresses import connected
 from metastore.stores._drive import Drive, Parts, Signs
 from metastore.stores._secret import Hidden
@@ -29,31 +28,54 @@ def probed(stores: Stores, name: str) -> dict[str, Any]:
         return {"reason": "it is only read"}
     prober = _Prober(stores, name, drive)
     try:
-        return prober.seen()
-    finally:
-        prober.clean()
+        seen = prober.seen()
+    except BaseException as broken:
+        left = prober.cleaned()
+        if left is not None and isinstance(broken, StoreError):
+            broken.args = (f"{broken}; and {left}",)
+        raise
+    told = [each for each in (seen.pop("reason", None), prober.cleaned()) if each is not None]
+    return {**seen, "reason": "; and ".join(told)} if told else seen
 
 
 class _Prober:
-    """One run: every key it makes is remembered, and taken away at its end."""
+    """One run: every key it makes is remembered, and taken away at its end. None is in a folder, as that would stay."""
 
     def __init__(self, stores: Stores, name: str, drive: Drive) -> None:
         self._stores, self._name, self._drive = stores, name, drive
         self._keys: list[str] = []
+        self._wrote = False
 
     def _key(self) -> str:
-        self._keys.append(f"metastore-probe/{make_id()}")
+        self._keys.append(f"metastore-probe-{make_id()}")
         return self._keys[-1]
 
-    def clean(self) -> None:
-        """Take away what was made."""
+    def cleaned(self) -> str | None:
+        """Take away what was made; return a sentence on what may be left, ``None`` where nothing is."""
+        left: dict[str, StoreError] = {}
         for key in self._keys:
-            with contextlib.suppress(StoreError):
+            try:
                 self._drive.remove(key)
+            except StoreError as broken:
+                if self._may_lie(key):
+                    left[key] = broken
+        if not left:
+            return None
+        return f"what it wrote could not be taken away, {', '.join(left)}: {next(iter(left.values()))}"[:1000]
+
+    def _may_lie(self, key: str) -> bool:
+        try:
+            self._drive.stat(key)
+        except MissingBytesError:
+            return False
+        except StoreError:
+            return self._wrote
+        return True
 
     def seen(self) -> dict[str, Any]:
         key = self._key()
         told = self._drive.create(key, [BODY])
+        self._wrote = True
         seen: dict[str, Any] = {
             "writes": True,
             "reads": b"".join(self._drive.read(key)) == BODY,

@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from metastore._data import Data
 from metastore.errors import MetastoreError, StoresFileError, nearest
@@ -22,6 +23,8 @@ _CHAINS = {
     "jlab", "jupyter", "libarchive", "reference", "simplecache", "tar", "zip",
 }  # fmt: skip
 _CHAINED = ("fo", "fs", "target_protocol", "target_options", "remote_protocol", "remote_options")
+_FILES = ("ca", "ca_file")
+"""Options that name files."""
 _WORDS = ("url", "description", "read_only", "private", "timeout", "credentials", "options")
 
 
@@ -147,11 +150,12 @@ def _timeout(where: str, value: Any) -> float:
 
 
 def stores_in(path: str | os.PathLike[str]) -> list[Store]:
-    """Return the stores of a TOML file, in its order. Raises StoresFileError naming file and store."""
+    """Return the stores of a TOML file, in its order; paths in it are relative to its folder. Raises StoresFileError naming file and store."""
     tables = _read(path).get("stores", {})
     if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
         raise StoresFileError(f'{path}: expected tables like [stores.images] with url = "s3://images"')
-    return [_from_table(f"{path}: the store {name}", name, table) for name, table in tables.items()]
+    folder = Path(path).absolute().parent
+    return [_from_table(f"{path}: the store {name}", name, table, folder) for name, table in tables.items()]
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -167,13 +171,14 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     raise StoresFileError(f"the file of stores {path} {why}")
 
 
-def _from_table(where: str, name: str, table: dict[str, Any]) -> Store:
+def _from_table(where: str, name: str, table: dict[str, Any], folder: Path) -> Store:
     for word in table:
         if word not in _WORDS:
             raise StoresFileError(f"{where}: it has no {word!r}: {nearest(word, _WORDS)}")
     if "url" not in table:
         raise StoresFileError(f"{where}: it has no url")
-    given = {**table, "credentials": _referred(where, table.get("credentials", {}))}
+    credentials, options = _referred(where, table.get("credentials", {}), folder), table.get("options", {})
+    given = {**table, "credentials": credentials, "options": _beside(options, folder)}
     url = given.pop("url")
     try:
         return Store(name, url, **given)
@@ -182,18 +187,25 @@ def _from_table(where: str, name: str, table: dict[str, Any]) -> Store:
     raise StoresFileError(f"{where}: {why}")
 
 
-def _referred(where: str, given: Any) -> dict[str, Credential]:
+def _beside(options: Any, folder: Path) -> Any:
+    """Return options whose files are found from the folder."""
+    if not isinstance(options, dict):
+        return options
+    files = {name: str(folder / options[name]) for name in _FILES if isinstance(options.get(name), str)}
+    return {**options, **files}
+
+
+def _referred(where: str, given: Any, folder: Path) -> dict[str, Credential]:
     if not isinstance(given, dict):
         raise StoresFileError(f"{where}: expected credentials as a table")
-    return {name: _reference(f"{where}: the credential {name}", each) for name, each in given.items()}
+    return {name: _reference(f"{where}: the credential {name}", each, folder) for name, each in given.items()}
 
 
-def _reference(where: str, each: Any) -> Credential:
-    kinds = {"env": FromEnv, "file": FromFile}
-    if isinstance(each, dict) and len(each) == 1 and each.keys() <= kinds.keys():
+def _reference(where: str, each: Any, folder: Path) -> Credential:
+    if isinstance(each, dict) and len(each) == 1:
         [(kind, place)] = each.items()
-        if isinstance(place, str) and place:
-            return cast("Credential", kinds[kind](place))
+        if isinstance(place, str) and place and kind in ("env", "file"):
+            return FromEnv(place) if kind == "env" else FromFile(str(folder / place))
     raise StoresFileError(
         f'{where} is {{ env = "NAME" }} or {{ file = "/path" }}; a secret does not stand in the file itself'
     )

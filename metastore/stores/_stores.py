@@ -46,7 +46,7 @@ class Stores(Mapping[str, Store]):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Stores:
-        """Return the stores of a TOML file. Raises StoresFileError naming the file and the store."""
+        """Return the stores of a TOML file; paths of files in it are relative to its folder. Raises StoresFileError naming the file and the store."""
         return cls(stores_in(path))
 
     def __getitem__(self, name: str) -> Store:

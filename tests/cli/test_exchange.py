@@ -44,6 +44,41 @@ def test_one_type_is_exported_on_request(metastore, images):
     assert metastore("export", "--type", "none").code == 2
 
 
+@pytest.fixture
+def shared(metastore, images):
+    """An export of the shares of two images, without the images."""
+    for name in ("debian@12.0.0", "alpine"):
+        assert metastore("share", "images", name, "shop").code == 0
+    return metastore("export", "--type", "metastore_members").out
+
+
+def test_what_the_engine_keeps_of_artifacts_that_are_not_there_is_told(metastore, images, shared):
+    found = metastore("-c", "copy.db", "import", input=shared)
+    assert (found.code, "2 artifacts" in found.err, "came without the artifacts" in found.err) == (0, True, True)
+    told = metastore("-c", "copy.db", "check")
+    assert told.code == 1
+    assert sorted(line.partition("the artifact ")[2][:36] for line in told.out.splitlines()) == sorted(
+        str(each.id) for each in (images.old, images.alpine)
+    )
+
+
+def test_nothing_is_told_once_the_artifacts_came(metastore, images, shared):
+    metastore("-c", "copy.db", "import", input=shared)
+    whole = metastore("-c", "copy.db", "import", input=exported(metastore))
+    assert (whole.code, "came without" in whole.err) == (0, False)
+    assert metastore("-c", "copy.db", "check").code == 0
+    again = metastore("-c", "copy.db", "import", input=shared)
+    assert (again.code, "came without" in again.err) == (0, False)
+
+
+def test_what_is_of_nothing_can_be_deleted_and_is_told_no_more(metastore, images, shared):
+    metastore("-c", "copy.db", "import", input=shared)
+    for line in metastore("-c", "copy.db", "check").out.splitlines():
+        _, ident = line.partition(":")[0].split()
+        assert metastore("-c", "copy.db", "rm", ident).code == 0
+    assert metastore("-c", "copy.db", "check").code == 0
+
+
 def spoilt(text, number, change):
     lines = text.splitlines(keepends=True)
     lines[number - 1] = change(lines[number - 1])

@@ -51,6 +51,48 @@ def test_a_signal_ends_a_running_program_in_130(path):
     assert (running.returncode, "Traceback" in err) == (130, False)
 
 
+INTERRUPTED = """
+import os, runpy, signal, sys
+
+class Early:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Early())
+{start}
+"""
+STARTS = {
+    "metastore": "from metastore_command import main; main()",
+    "python -m": "runpy.run_module('metastore', run_name='__main__')",
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "module"),
+    [
+        ("metastore", "metastore"),
+        ("metastore", "metastore._catalog"),
+        ("metastore", "click"),
+        ("python -m", "metastore.cli._write"),
+    ],
+)
+def test_an_interrupt_while_it_is_imported_ends_in_130(start, module):
+    command = [sys.executable, "-c", INTERRUPTED.format(start=STARTS[start]), module]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (130, "metastore: interrupted\n")
+
+
+@pytest.mark.parametrize("where", ["click.Context.close", "click.Group.make_context"])
+def test_an_interrupt_before_a_command_begins_or_at_its_end_ends_in_130(metastore, images, monkeypatch, where):
+    def interrupted(*_told, **_said):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    found = metastore("count", "images")
+    assert (found.code, found.err.splitlines()[-1]) == (130, "metastore: interrupted")
+
+
 def test_the_catalogue_comes_from_option_then_environment_then_default(metastore, images, monkeypatch):
     assert metastore("count", "images").out == "3\n"
     monkeypatch.setenv("METASTORE_CATALOG", "none.db")

@@ -17,6 +17,10 @@ class Disk(Artifact, type_name="disks"):
     data: Field[Blob | None] = field(default=None)
 
 
+class Folder(Artifact, type_name="folders"):
+    files: Field[dict[str, Blob]] = field(factory=dict)
+
+
 @pytest.fixture
 def filled(tmp_path):
     """A function that makes a catalogue with blobs of some sizes in the store ``one``, and a store ``two`` that is given."""
@@ -25,7 +29,7 @@ def filled(tmp_path):
     def fill(sizes, two):
         (tmp_path / "one").mkdir()
         stores = Stores([Store("one", f"file://{tmp_path}/one"), Store("two", f"file://{two}")])
-        catalog = Catalog.open(str(tmp_path / "c.db"), types=[Disk], stores=stores)
+        catalog = Catalog.open(str(tmp_path / "c.db"), types=[Disk, Folder], stores=stores)
         opened.append(catalog)
         for at, size in enumerate(sizes):
             catalog.upload(catalog.add(Disk(name=f"d{at}")), "data", os.urandom(size), "one")
@@ -36,9 +40,9 @@ def filled(tmp_path):
         each.close()
 
 
-def whole(catalog):
+def whole(catalog, kind=Disk):
     """Return what came of verifying every place of every blob, and how many places there are."""
-    found = [each.result for each in catalog.verify_many(Disk)]
+    found = [each.result for each in catalog.verify_many(kind)]
     return set(found), len(found)
 
 
@@ -70,8 +74,8 @@ def program(tmp_path):
     (tmp_path / "stores.toml").write_text(stores)
     shared = ["--catalog", str(tmp_path / "c.db"), "--stores", str(tmp_path / "stores.toml")]
 
-    def start(*words):
-        command = [sys.executable, "-m", "metastore", "mirror", "disks", "--to", "two", *words, *shared]
+    def start(*words, kind="disks"):
+        command = [sys.executable, "-m", "metastore", "mirror", kind, "--to", "two", *words, *shared]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
@@ -95,3 +99,26 @@ def test_a_run_that_is_stopped_is_gone_on_with(filled, program, tmp_path, number
     out, _ = again.communicate(timeout=60)
     assert (again.returncode, len(out.splitlines())) == (0, 40 - places)
     assert whole(catalog) == ({"ok"}, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_folder_that_a_run_was_stopped_in_has_no_reference_to_nothing_and_is_gone_on_with(
+    filled, program, tmp_path, number
+):
+    catalog = filled([MEBIBYTE] * 20, tmp_path / "two")
+    disks = list(catalog.find(Disk))
+    folder = catalog.add(Folder(name="folder", files={each.name: each.data for each in disks}))
+    for each in disks:
+        catalog.delete(each)
+    running = program("--rate", "4MiB", kind="folders")
+    while sum(each.is_file() for each in (tmp_path / "two").rglob("sha256-*")) < 4:
+        assert running.poll() is None
+    running.send_signal(number)
+    out, _ = running.communicate(timeout=30)
+    assert (out, catalog.get(Folder, folder.id).revision) == ("", 1)
+    assert whole(catalog, Folder) == ({"ok"}, 20)
+    out, _ = program(kind="folders").communicate(timeout=60)
+    results = [line.split("\t")[3] for line in out.splitlines()]
+    assert (len(results), results.count("there") >= 3) == (20, True)
+    assert (whole(catalog, Folder), catalog.get(Folder, folder.id).revision) == (({"ok"}, 40), 2)

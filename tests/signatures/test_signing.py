@@ -18,7 +18,7 @@ from metastore.errors import (
     UnverifiedError,
     ValidationError,
 )
-from metastore.signatures import Demand, Signature, Signer, Trust
+from metastore.signatures import Demand, Key, Signature, Signer, Trust
 
 ANN = Principal(user="ann", project="p1", roles=["member", "reader"])
 BOB = Principal(user="bob", project="p2", roles=["member", "reader"])
@@ -172,6 +172,16 @@ def test_an_envelope_that_was_changed_where_it_is_kept_is_refused(catalog, signe
         assert (results(catalog, signed), refused(catalog, signed, "not what the key release signed")) == (["tampered"], True)  # fmt: skip
 
 
+def test_a_signature_that_was_loaded_without_its_artifact_is_told_until_that_comes(catalog, signed):
+    [kept] = catalog.find(Signature)
+    with Catalog.open("memory:") as other:
+        other.load(Signature, [catalog.dump(kept)])
+        [told] = other.check()
+        assert f"metastore_signatures {kept.id}: the artifact {signed.id}, of which it is, is not here" in told
+        other.load(type(signed), [catalog.dump(signed)])
+        assert other.check() == []
+
+
 @pytest.mark.parametrize("kind", ["application/json", "application/vnd.oci.image.manifest.v1+json", "", "APPLICATION/vnd.in-toto+json"])  # fmt: skip
 def test_what_was_signed_as_something_else_is_no_statement(catalog, disk, keys, hands, kind):
     envelope = keys.release.envelope(catalog.statement(disk), kind=kind)
@@ -303,6 +313,31 @@ def test_what_is_not_signed_is_not_mirrored(catalog, disk, signers, hands):
     assert (found.result, "is not signed" in found.reason) == ("refused", True)
     catalog.sign(disk, signers.release)
     assert [each.result for each in catalog.mirror(hands.Disk, store="archive")] == ["copied"]
+
+
+@pytest.mark.parametrize("every_blob", [True, False])
+def test_of_a_folder_what_is_not_covered_is_not_mirrored(opened, keys, signers, hands, every_blob):
+    catalog = opened(keys.release.key(), demand=Demand(every_blob=every_blob))
+    disk = catalog.add(hands.Disk(name="root"))
+    for number in range(4):
+        disk = catalog.upload(disk, "files", b"%d" % number, "store", key=str(number))
+    catalog.sign(disk, signers.release)
+    catalog.upload(disk, "files", b"another", "store", key="new")
+    found = {each.part: each.result for each in catalog.mirror(hands.Disk, store="archive")}
+    rest = "refused" if every_blob else "copied"
+    assert found == {"0": rest, "1": rest, "2": rest, "3": rest, "new": "refused"}
+
+
+def test_signatures_are_judged_once_for_a_folder(opened, keys, signers, hands, monkeypatch):
+    catalog = opened(keys.release.key(), demand=Demand(every_blob=False))
+    disk = catalog.add(hands.Disk(name="root"))
+    for number in range(4):
+        disk = catalog.upload(disk, "files", b"%d" % number, "store", key=str(number))
+    catalog.sign(disk, signers.release)
+    made, asked = Key.made, []
+    monkeypatch.setattr(Key, "made", lambda self, *args: (asked.append(args), made(self, *args))[1])
+    assert {each.result for each in catalog.mirror(hands.Disk, store="archive")} == {"copied"}
+    assert len(asked) == 1
 
 
 def test_what_is_not_signed_is_verified_all_the_same(catalog, disk):

@@ -58,6 +58,13 @@ def test_a_file_says_whom_to_believe_and_what_types_demand(write, tmp_path, keys
     assert trust.demand("others") == Demand()
 
 
+def test_the_file_of_a_key_is_found_from_the_folder_of_the_file_that_names_it(write, tmp_path, keys, monkeypatch):
+    (tmp_path / "etc").mkdir()
+    monkeypatch.chdir(tmp_path / "etc")
+    found = Trust.from_file(write('[trust.keys.release]\npublic = { file = "release.pem" }\n'))
+    assert found.keys == {"release": keys.release.key()}
+
+
 def test_a_type_that_is_not_named_demands_nothing(write):
     assert Trust.from_file(write(RELEASE)).demand("disks") is None
 

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import itertools
+import os
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -17,8 +19,10 @@ from metastore.errors import (
     NotFoundError,
     QuotaError,
     StaleRevisionError,
+    StoreDeniedError,
     StoreError,
     StoreUnableError,
+    StoreUnreachableError,
     TooLargeError,
     UncoveredError,
     UnknownFieldError,
@@ -411,6 +415,65 @@ def test_many_are_verified_at_once_and_a_run_goes_on_where_it_was(local, add):
     assert told
 
 
+def unverified(catalog, add, count):
+    """Add an artifact with a folder of so many blobs that nobody has verified."""
+    blobs = {f"k{at:03}": Blob(put(catalog, f"k{at:03}", b"%d" % at)) for at in range(count)}
+    return add(catalog, files=blobs)
+
+
+@pytest.mark.parametrize("verify", ["verify", "verify_many"])
+def test_digests_that_a_folder_lacks_are_filled_in_as_one_revision(local, add, verify):
+    disk = unverified(local, add, 50)
+    found = local.verify(disk) if verify == "verify" else list(local.verify_many(type(disk)))
+    made = local.get(type(disk), disk.id)
+    assert ({each.result for each in found}, len(found), made.revision) == ({"ok"}, 50, 2)
+    assert made.files["k007"].sha256 == hashlib.sha256(b"7").hexdigest()
+    assert [each.part for each in local.verifications(made)] == [*disk.files]
+
+
+def test_verifying_a_folder_that_others_change_keeps_what_they_did(local, add, monkeypatch):
+    disk, put_as = unverified(local, add, 20), type(local)._put_as
+    late = iter([True])
+
+    def overtaken(self, artifact, *args):
+        if next(late, False):
+            now = self.get(type(artifact), artifact.id)
+            self.update(now, note="mine", files={**now.files, "k003": now.files["k004"]})
+        return put_as(self, artifact, *args)
+
+    monkeypatch.setattr(type(local), "_put_as", overtaken)
+    reasons = {each.part: each.reason for each in local.verify(disk)}
+    made = local.get(type(disk), disk.id)
+    assert (made.note, made.files["k003"]) == ("mine", disk.files["k004"])
+    assert [key for key, each in made.files.items() if each.proof is None] == ["k003"]
+    assert [key for key, why in reasons.items() if why] == ["k003"]
+    assert "changed while it was read" in reasons["k003"]
+
+
+def test_what_was_verified_of_a_folder_is_passed_over(local, add):
+    disk, since = unverified(local, add, 5), datetime.now(UTC)
+    local.verify(disk, "files", key="k002")
+    found = list(local.verify_many(type(disk), since=since))
+    assert sorted(each.part for each in found) == ["k000", "k001", "k003", "k004"]
+
+
+def test_bytes_that_are_more_than_the_field_allows_are_told_and_stop_nothing(local, add):
+    disk = add(local, files={"a": Blob(put(local, "a", b"x" * 900)), "b": Blob(put(local, "b", b"y" * 300))})
+    found = local.verify(disk)
+    assert [each.result for each in found] == ["ok", "ok"]
+    assert [bool(each.reason) for each in found] == [False, True]
+    assert [each.size for each in local.get(type(disk), disk.id).files.values()] == [900, None]
+
+
+def test_of_an_artifact_that_goes_meanwhile_nothing_is_kept(local, add):
+    disks = [local.upload(add(local, f"d{at}"), "data", SMALL) for at in range(2)]
+    run = local.verify_many(type(disks[0]), workers=1)
+    next(run)
+    local.delete(disks[1])
+    assert [each.result for each in run] == ["ok"]
+    assert local.check() == []
+
+
 def test_who_stops_verifying_many_stops_the_reads(local, add, monkeypatch):
     disks = [local.upload(add(local, f"d{at}"), "data", SMALL * at) for at in (1, 2)]
     _, large, _ = local.stores.reach(disks[1].data.url)
@@ -540,6 +603,49 @@ def test_a_probe_says_what_a_store_can_do_and_leaves_nothing(catalog):
     assert (found.reads, found.writes, found.create_only, found.ranges) == (True, True, True, True)
     assert found.signs is isinstance(catalog.stores.drive("one"), Signs)
     assert lying(catalog) == 0
+
+
+def test_a_probe_leaves_no_folder_either(local):
+    local.probe("one")
+    assert os.listdir(local.stores["one"].url.removeprefix("file://")) == []
+
+
+def test_a_probe_that_fails_half_way_leaves_nothing(catalog, monkeypatch):
+    def broken(*_):
+        raise StoreUnreachableError("gone", store="one")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(catalog.stores.drive("one")), "read", broken)
+        with pytest.raises(StoreUnreachableError, match=r"^gone$"):
+            catalog.probe("one")
+    assert lying(catalog) == 0
+
+
+def test_a_probe_names_what_it_could_not_take_away(local, monkeypatch):
+    def denied(*_):
+        raise StoreDeniedError("not yours", store="one")
+
+    drive = type(local.stores.drive("one"))
+    monkeypatch.setattr(drive, "remove", denied)
+    [key] = re.findall(
+        r"it signs no urls; and what it wrote could not be taken away, (\S+): not yours", local.probe("one").reason
+    )
+    assert dict(local.stores.drive("one").keys()).keys() == {key}
+    monkeypatch.setattr(drive, "read", denied)
+    with pytest.raises(
+        StoreDeniedError, match="not yours; and what it wrote could not be taken away, metastore-probe-"
+    ):
+        local.probe("one")
+
+
+def test_a_probe_that_could_write_nothing_tells_of_nothing_left(local, monkeypatch):
+    def denied(*_, **__):
+        raise StoreDeniedError("not yours", store="one")
+
+    for what in ("create", "remove", "stat"):
+        monkeypatch.setattr(type(local.stores.drive("one")), what, denied)
+    with pytest.raises(StoreDeniedError, match=r"^not yours$"):
+        local.probe("one")
 
 
 def test_a_store_is_probed_once_unless_its_url_changes(catalog, disk, monkeypatch):

@@ -74,6 +74,15 @@ def test_what_one_artifact_gets_is_one_revision(local, add):
     assert made[0].files["a"].locations[0].priority == 3
 
 
+def test_what_is_attached_to_one_folder_by_several_actions_is_all_there(local, add):
+    disk = add(local)
+    key = f"{local._prefix(local._types.shelf(type(disk)), disk, 'files')}/uploaded"
+    local.stores.drive("one").create(key, [b"1"])
+    urls = {"a": "https://a.example/a", "b": local.stores.url("one", key), "c": "https://a.example/c"}
+    [made] = {*local.attach_many(Attachment(disk, "files", url, key) for key, url in urls.items())}
+    assert ({key: blob.url for key, blob in made.files.items()}, made.revision) == (urls, 2)
+
+
 def test_of_two_places_of_one_blob_with_other_bytes_neither_is_attached(local, add):
     disk, drive = add(local), local.stores.drive("one")
     drive.create("a", [b"1"])

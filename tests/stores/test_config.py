@@ -50,6 +50,7 @@ WRONG = [
     ("[stores.a]\nurl = 's3://b'\noptions = { temp_url_key = 'c4nary-s3cret' }", "belongs to the credentials"),
     ("[stores.a]\nurl = 's3://b'\noptions = { fo = '/etc' }", "another file system"),
     ("[stores.a]\nurl = 's3://b'\noptions = { target_protocol = 'file' }", "another file system"),
+    ("[stores.a]\nurl = 's3://b'\noptions = 3", "options by name"),
     ("[stores.a]\nurl = 's3://b'\nread_only = 'yes'", "true or false"),
     ("[stores.a]\nurl = 's3://b'\ntimeout = 0", "in seconds"),
     ("[stores]\na = 3", "expected tables"),
@@ -63,6 +64,20 @@ def toml(tmp_path, text):
     path = tmp_path / "stores.toml"
     path.write_text(text)
     return path
+
+
+def test_files_that_a_file_names_are_found_from_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "secret").write_text("beside\n")
+    (tmp_path / "secret").write_text("where it was started\n")
+    monkeypatch.chdir(tmp_path)
+    text = GOOD.replace("FILE", "secret").replace('region = "r1"', 'region = "r1", ca = "../ca.pem"')
+    toml(tmp_path / "etc", text)
+    images = Stores.from_file("etc/stores.toml")["images"]
+    monkeypatch.chdir("/")
+    assert images.credentials["secret"].reveal().text == "beside"
+    assert os.path.normpath(images.options["ca"]) == str(tmp_path / "ca.pem")
+    assert images.options["region"] == "r1"
 
 
 def test_a_file_names_stores(tmp_path):

@@ -48,6 +48,13 @@ def test_what_is_created_is_read_back(drive, root):
     assert left(root) == ["a/b/c d?#é"]
 
 
+def test_what_is_not_there_is_removed_without_a_trace(drive, root):
+    drive.create("a", [b"one"])
+    for key in ("b", "no/such/folder", "a"):
+        drive.remove(key)
+    assert list(root.iterdir()) == []
+
+
 @pytest.mark.parametrize("key", ["link", "inside", "folder/secret", "deep/er/secret", "loop"])
 def test_a_symbolic_link_is_not_followed(drive, root, key):
     (root / "real").write_text("here")

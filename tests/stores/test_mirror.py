@@ -8,12 +8,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metastore import Blob, Location, Principal, garbage
+from metastore import Artifact, Blob, Field, Location, Principal, before, field, garbage
 from metastore.errors import (
     QueryError,
     StoreDeniedError,
@@ -21,6 +22,7 @@ from metastore.errors import (
     StoreUnreachableError,
     UncoveredError,
     ValidationError,
+    VetoError,
 )
 from metastore.stores import Store
 from metastore.stores._carrying import Carrier
@@ -145,6 +147,150 @@ def test_progress_is_told_in_bytes_of_all(two, add):
     told = []
     mirrored(two, progress=told.append, workers=8)
     assert (told[-1], told) == (24 * 2**20, sorted(told))
+
+
+# folders of many
+
+
+@pytest.fixture
+def folder(two):
+    """A function that adds an artifact with a folder of so many blobs, of which two have the same bytes, in the store ``one``."""
+    root = two.stores["one"].url.removeprefix("file://")
+
+    def fill(count):
+        bodies = {f"k{at:03}": b"%d" % (at or 1) for at in range(count)}
+        for key, body in bodies.items():
+            Path(root, key).write_bytes(body)
+        sums = {key: hashlib.sha256(body).hexdigest() for key, body in bodies.items()}
+        files = {key: Blob(f"file://{root}/{key}", size=len(bodies[key]), sha256=sums[key]) for key in bodies}
+        return two.add(kind(two)(name="folder", files=files))
+
+    return fill
+
+
+def test_a_folder_is_one_revision(two, folder):
+    disk = folder(120)
+    found = mirrored(two)
+    assert sorted(words(found)) == ["copied"] * 119 + ["there"]
+    made = two.get(kind(two), disk.id)
+    assert {each.artifact for each in found} == {made}
+    assert made.revision == 2
+    assert {len(each.urls) for each in made.files.values()} == {2}
+    assert {each.result for each in two.verify(made)} == {"ok"}
+    assert mirrored(two) == []
+
+
+def test_a_larger_folder_is_a_few_revisions(two, folder, monkeypatch):
+    monkeypatch.setattr("metastore._together.BUNCH", 8)
+    disk = folder(60)
+    assert len(mirrored(two)) == 60
+    assert two.get(kind(two), disk.id).revision == 1 + 8
+
+
+def test_what_was_brought_does_not_wait_for_what_takes_long(two, folder, monkeypatch):
+    monkeypatch.setattr("metastore._abreast.LATEST", 0)
+    disk = folder(20)
+    run = two.mirror(kind(two), store="two", workers=1)
+    first = next(run)
+    run.close()
+    kept = two.get(kind(two), disk.id)
+    assert len(kept.files[first.part].urls) == 2
+    assert 1 <= sum(len(each.urls) == 2 for each in kept.files.values()) < 20
+    assert {*words(mirrored(two))} <= {"copied", "there"}
+    assert {len(each.urls) for each in two.get(kind(two), disk.id).files.values()} == {2}
+
+
+def test_of_a_folder_what_fails_stops_no_other(two, folder):
+    disk = folder(40)
+    files = {key: Path(blob.url.removeprefix("file://")) for key, blob in disk.files.items()}
+    files["k003"].write_bytes(b"x")
+    files["k004"].unlink()
+    two.update(disk, files={**disk.files, "k005": disk.files["k005"].evolve(digests=None)})
+    found = {each.part: each.result for each in mirrored(two)}
+    assert {each: found.pop(each) for each in ("k003", "k004", "k005")} == {
+        "k003": "wrong",
+        "k004": "missing",
+        "k005": "unverified",
+    }
+    assert ({*found.values()}, two.get(kind(two), disk.id).revision) == ({"copied", "there"}, 3)
+
+
+def test_a_folder_that_others_change_meanwhile_keeps_what_they_did(two, folder, monkeypatch):
+    disk, put = folder(30), type(two)._put_as
+    other, late = disk.files["k009"], iter([True])
+
+    def overtaken(self, artifact, *args):
+        if next(late, False):
+            now = self.get(type(artifact), artifact.id)
+            kept = {key: blob for key, blob in now.files.items() if key != "k001"}
+            self.update(now, note="mine", files={**kept, "k002": other, "new": other})
+        return put(self, artifact, *args)
+
+    monkeypatch.setattr(type(two), "_put_as", overtaken)
+    found = {each.part: each.result for each in mirrored(two)}
+    made = two.get(kind(two), disk.id)
+    assert (made.note, "k001" in made.files, made.files["k002"], made.files["new"]) == ("mine", False, other, other)
+    assert {key for key, each in made.files.items() if len(each.urls) == 1} == {"k002", "new"}
+    assert {key for key, word in found.items() if word == "refused"} == {"k001", "k002"}
+
+
+def test_a_run_that_the_target_ends_refers_to_what_was_brought(two, folder, monkeypatch):
+    disk, drive = folder(60), two.stores.drive("two")
+    create, brought = type(drive).create, []
+
+    def failing(self, key, *args, **said):
+        if len(brought) >= 20:
+            raise StoreUnreachableError("gone", store="two")
+        brought.append(key)
+        return create(self, key, *args, **said)
+
+    monkeypatch.setattr(type(drive), "create", failing)
+    found, run = [], two.mirror(kind(two), store="two", workers=2)
+    with pytest.raises(StoreUnreachableError, match="gone"):
+        found.extend(run)
+    referred = [key for key, each in two.get(kind(two), disk.id).files.items() if len(each.urls) == 2]
+    assert len(referred) >= len(brought) == 20
+
+
+def test_a_target_that_fails_now_and_then_ends_no_run(two, folder, monkeypatch):
+    folder(40)
+    drive, turns = two.stores.drive("two"), itertools.count()
+    create = type(drive).create
+
+    def failing(self, key, *args, **said):
+        if next(turns) % 8:
+            raise StoreUnreachableError("gone", store="two")
+        return create(self, key, *args, **said)
+
+    monkeypatch.setattr(type(drive), "create", failing)
+    found = words(mirrored(two, workers=1))
+    assert (len(found), found.count("unreachable") > 30) == (40, True)
+
+
+class Picky(Artifact, type_name="picky_disks"):
+    files: Field[dict[str, Blob]] = field(factory=dict)
+
+    @before("copy_blob")
+    @staticmethod
+    def guard(call):
+        if len(call.after.files["k007"].urls) == 2:
+            raise VetoError("not k007")
+
+
+def test_a_hook_that_refuses_one_of_a_folder_stops_no_other(two, folder):
+    disk = folder(30)
+    other = two.add(Picky(name="picky", files=disk.files))
+    found = {each.part: each.result for each in two.mirror(Picky, store="two")}
+    assert [key for key, word in found.items() if word == "refused"] == ["k007"]
+    assert {key for key, each in two.get(Picky, other.id).files.items() if len(each.urls) == 1} == {"k007"}
+
+
+def test_what_its_state_freezes_is_asked_once_of_a_folder(two, folder, monkeypatch):
+    two.deactivate(two.activate(folder(30)))
+    preview, asked = type(two)._preview, []
+    monkeypatch.setattr(type(two), "_preview", lambda self, *args: (asked.append(args), preview(self, *args))[1])
+    assert {*words(mirrored(two))} == {"refused"}
+    assert len(asked) == 1
 
 
 # what stands against it
@@ -317,14 +463,14 @@ def test_the_rate_is_that_of_all_together(two, add, monkeypatch):
 
 def test_an_artifact_that_others_change_meanwhile_gets_its_place_all_the_same(two, add, monkeypatch):
     [disk] = filled(two, add, SMALL)
-    refer, times = type(two)._refer, itertools.count()
+    refer, times = type(two)._put_as, itertools.count()
 
     def overtaken(self, artifact, *args):
         if (number := next(times)) < 3:
             self.update(self.get(type(artifact), artifact.id), note=str(number))
         return refer(self, artifact, *args)
 
-    monkeypatch.setattr(type(two), "_refer", overtaken)
+    monkeypatch.setattr(type(two), "_put_as", overtaken)
     [found] = mirrored(two)
     assert (found.result, found.artifact.note, len(found.artifact.data.urls)) == ("copied", "2", 2)
     assert two.get(type(disk), disk.id) == found.artifact
@@ -365,7 +511,7 @@ def crashed(catalog, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(catalog), "_refer", crash)
+        patched.setattr(type(catalog), "_put_as", crash)
         with pytest.raises(KeyboardInterrupt):
             mirrored(catalog)
 
@@ -374,7 +520,7 @@ def test_bytes_that_lie_there_are_proved_and_referred_to_and_not_sent_again(stor
     catalog = opened(made("file", "two"), store)  # the store of every kind is the target here
     disk = catalog.upload(add(catalog), "data", SMALL, "two")
     with monkeypatch.context() as patched:
-        patched.setattr(type(catalog), "_refer", interrupt)
+        patched.setattr(type(catalog), "_put_as", interrupt)
         with pytest.raises(KeyboardInterrupt):
             mirrored(catalog, store="one")
     before = lying(catalog, "one")
@@ -484,7 +630,7 @@ def swept(catalog, *steps):
 def test_what_a_mirror_left_is_kept_for_the_next_one(two, add, monkeypatch):
     filled(two, add, SMALL)
     with monkeypatch.context() as broken:
-        broken.setattr(type(two), "_settled_copy", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        broken.setattr(type(two), "_referred", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             mirrored(two)
     assert (len(lying(two)), swept(two, "quarantine")) == (1, [])
