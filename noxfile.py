@@ -15,14 +15,7 @@ RENEW = (
     "uv pip compile --universal --generate-hashes --no-header --python-version 3.11"
     " --extra test --group dev pyproject.toml -o requirements-dev.txt"
 )
-PACKAGES = {
-    "metastore",
-    "metastore_command",
-    "metastore_memory",
-    "metastore_sql",
-    "metastore_sqlite",
-    "metastore_swift",
-}
+PACKAGES = {"metastore", "metastore_memory", "metastore_sql", "metastore_sqlite", "metastore_swift"}
 BESIDE_SERVERS = (
     "backends/sql",
     "backends/swift",

@@ -1,6 +1,6 @@
 """``python -m metastore`` is the command line."""
 
-from metastore_command import main
+from metastore.cli import main
 
 if __name__ == "__main__":
     main()

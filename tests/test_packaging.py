@@ -33,11 +33,11 @@ def tracked():
 @in_checkout
 def test_every_folder_of_a_backend_is_a_package_of_the_wheel():
     folders = {f"backends/{path.parent.name}" for path in ROOT.glob("backends/*/__init__.py")}
-    assert {*folders, "metastore", "metastore_command"} == set(PACKAGES)
+    assert {*folders, "metastore"} == set(PACKAGES)
 
 
 def test_every_backend_has_an_entry_point_named_as_its_scheme():
-    schemes = {name.removeprefix("backends/metastore_"): set() for name in PACKAGES if name.startswith("backends/")}
+    schemes = {name.removeprefix("backends/metastore_"): set() for name in PACKAGES if name != "metastore"}
     for scheme, value in ENTRIES["metastore.backends"].items():
         schemes[value.partition(":")[0].removeprefix("metastore_")].add(scheme)
     assert schemes.pop("swift") == set()  # keeps no rows: fsspec finds it

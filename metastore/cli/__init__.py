@@ -12,6 +12,14 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments``, those of the process unless given; ends in SystemExit with its exit code."""
     try:
+        _run(arguments)
+    except KeyboardInterrupt:  # while all of it is imported
+        sys.stderr.write("metastore: interrupted\n")
+        sys.exit(130)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    try:
         from metastore.cli._app import program
     except ImportError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in ("click", "rich"):
