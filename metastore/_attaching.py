@@ -11,6 +11,7 @@ from metastore._blobs import blob_field, joined, replaced, some_blob
 from metastore._blobs import blob_of as blob_at
 from metastore._fetching import Fetching
 from metastore._location import Location, check_url
+from metastore._moves import may_stand
 from metastore._reading import check_revision
 from metastore._steps import Put, stepped
 from metastore._transaction import Transaction, atomic
@@ -111,14 +112,13 @@ class Attaching(Fetching):
         rows = self._rows_of(each.artifact for each in said)
         stored = {ident: self._reader(shelf)(row) for ident, (shelf, row) in rows.items()}
         asked = [self._wished(each, rows, stored) for each in said]
-        steps = _steps_of(asked, {})
-        for ident, each in steps.items():  # what the caller may not do is refused before a store is asked
-            self._judge(*rows[ident], each)
+        self._judge(asked, rows)
+        told: Mapping[str, Stat] = {}
         if covered := [each.covered for each in asked if each.covered is not None]:
             from metastore.stores._many import stats_of
 
-            steps = _steps_of(asked, stats_of(self._configured, covered, listed=listed))
-        made = self._taken({each.ident: each.said.artifact for each in asked}, steps)
+            told = stats_of(self._configured, covered, listed=listed)
+        made = self._taken({each.ident: each.said.artifact for each in asked}, _steps_of(asked, told))
         return [made[each.ident] for each in asked]
 
     def _rows_of(self, artifacts: Iterable[Record]) -> dict[bytes, tuple[Shelf, Row]]:
@@ -146,10 +146,17 @@ class Attaching(Fetching):
         place = Location(said.url, said.priority, store, metadata=dict(said.metadata or {}))
         return _Wish(said, ident, own, spec, covered, place, self._placing(shelf, own, said.field, said.url, store))
 
-    def _judge(self, shelf: Shelf, row: Row, steps: Iterable[Put]) -> None:
-        """Raise what taking the steps would raise."""
-        for step in steps:
-            row = stepped(shelf, row, step, self._access, lambda: 0)
+    def _judge(self, asked: Iterable[_Wish], rows: Mapping[bytes, tuple[Shelf, Row]]) -> None:
+        """Raise what the policy or the life cycle has against it, before a store is asked."""
+        doubtful = [
+            each
+            for each in asked
+            if self._access is not None or may_stand(rows[each.ident][0].spec, rows[each.ident][1], each.said.field)
+        ]
+        for ident, steps in _steps_of(doubtful, {}).items():
+            shelf, row = rows[ident]
+            for step in steps:
+                row = stepped(shelf, row, step, self._access, lambda: 0)
 
     @atomic
     def _taken(self, artifacts: Mapping[bytes, Record], steps: Mapping[bytes, tuple[Put, ...]]) -> dict[bytes, Record]:
@@ -157,20 +164,32 @@ class Attaching(Fetching):
         if len(steps) < 2:
             return {ident: self._change(artifacts[ident], each) for ident, each in steps.items()}
         with self.transaction() as commit:
-            rows = self._rows_of(artifacts.values())
-            return {ident: self._took(artifacts[ident], *rows[ident], each, commit) for ident, each in steps.items()}
+            groups: dict[Shelf, list[tuple[Row, tuple[Put, ...]]]] = {}
+            for ident, (shelf, row) in self._rows_of(artifacts.values()).items():
+                groups.setdefault(shelf, []).append((row, steps[ident]))
+            return {
+                made.id.bytes: made
+                for shelf, asked in groups.items()
+                for made in self._took(shelf, artifacts, asked, commit)
+            }
 
-    def _took(self, artifact: Record, shelf: Shelf, row: Row, steps: tuple[Put, ...], commit: Transaction) -> Record:
-        """Take the steps of one artifact of many, whose row was read in the transaction."""
+    def _took(
+        self,
+        shelf: Shelf,
+        artifacts: Mapping[bytes, Record],
+        asked: list[tuple[Row, tuple[Put, ...]]],
+        commit: Transaction,
+    ) -> Iterable[Record]:
+        """Take the steps of artifacts of one type, whose rows were read in the transaction."""
         if shelf.hooks:
-            return self._change(artifact, steps)  # type: ignore[no-any-return]
-        return self._reader(shelf)(self._changed(shelf, row, steps, commit))  # type: ignore[no-any-return]
+            return [self._change(artifacts[row[0]], steps) for row, steps in asked]
+        return map(self._reader(shelf), self._changed(shelf, asked, commit))
 
     def _placing(self, shelf: Shelf, artifact: Record, field: str, url: str, store: str | None) -> str:
         """Return the action that referring to a url is."""
         if store is None:
             return "set_location"
-        if url.startswith(self._configured.url(store, self._prefix(shelf, artifact, field)) + "/"):
+        if self.id in url and url.startswith(self._configured.url(store, self._prefix(shelf, artifact, field)) + "/"):
             return "upload"
         return "set_internal_location" if self._configured[store].internal else "set_location"
 
@@ -240,11 +259,10 @@ def _steps_of(asked: Iterable[_Wish], told: Mapping[str, Stat]) -> dict[bytes, t
 
 def _steps(asked: Sequence[_Wish], told: Mapping[str, Stat]) -> tuple[Put, ...]:
     """Return a step for each action that the attachments of one artifact are."""
-    made, changes = asked[0].stored, dict[str, dict[str, Any]]()
+    made, change, changes = asked[0].stored, dict[str, Any](), dict[str, dict[str, Any]]()
     for each in asked:
-        key = each.said.key
+        made, key = _with(made, change) if change else made, each.said.key
         change = replaced(made, each.spec, key, _placed(blob_at(made, each.spec, key), each, told.get(each.said.url)))
-        made = _with(made, change)
         changes.setdefault(each.action, {}).update(change)
     return tuple(Put(action, fields) for action, fields in changes.items())
 

@@ -117,6 +117,8 @@ def plain_locations(places: Sequence[Location | str]) -> list[dict[str, Any]]:
     """
     if len(places) == 1 and isinstance(places[0], str):
         return [{"url": check_url(places[0])}]
+    if len(places) == 1 and isinstance(places[0], Location):
+        return [places[0].to_plain()]
     known: dict[str, tuple[int, dict[str, Any]]] = {}
     for each in places:
         place = each if isinstance(each, Location) else Location(each)

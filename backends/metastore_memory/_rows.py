@@ -22,6 +22,7 @@ __all__ = [
     "row_of",
     "still",
     "store_spec",
+    "swap",
     "widen",
 ]
 
@@ -95,6 +96,17 @@ def free(store: Store, spec: TypeSpec, row: RowMap) -> None:
     """Let go of the unique key that a row holds."""
     if row["unique_key"] is not None:
         store.drop(store.unique[spec.name], row["unique_key"])
+
+
+def swap(store: Store, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
+    """Put a row in the place of ``before``, if that is still the stored revision; return whether it is."""
+    stored = still(store, spec, before)
+    if stored is None:
+        return False
+    free(store, spec, stored)
+    keep(store, spec, {**stored, **mapping(spec, after)})
+    record(store, change)
+    return True
 
 
 def remove(store: Store, spec: TypeSpec, row: RowMap) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
 from metastore_sqlite._words import columns, moved, text
 
-__all__ = ["FullText"]
+__all__ = ["FullText", "Moved"]
+
+Moved = tuple[int, Row, Row, Any]
+"""The number of a row that changed, how it was, how it is, and what the history tells of it."""
 
 
 class FullText:
@@ -17,7 +20,6 @@ class FullText:
 
     def __init__(self, spec: TypeSpec) -> None:
         self._columns = tuple((each, spec.position[each.name]) for each in columns(spec))
-        self._at = frozenset(at for _, at in self._columns)
         self.name = quoted(f"{spec.name}:text")
         self._rows = f"SELECT {', '.join(quoted(each.name) for each in spec.columns)}, row__n FROM {quoted(spec.name)}"
         fields, marks = (
@@ -29,11 +31,6 @@ class FullText:
             f"INSERT INTO {self.name} ({self.name}, rowid, {fields})",
         )
         self._add, self._drop = f"{add} VALUES (?, {marks})", f"{drop} VALUES ('delete', ?, {marks})"
-        of = f"FROM {quoted(spec.name)} WHERE id = ?"
-        self._add_of, self._drop_of = (
-            f"{add} SELECT row__n, {marks} {of}",
-            f"{drop} SELECT 'delete', row__n, {marks} {of}",
-        )
 
     def add(self, conn: Any, numbered: Iterable[tuple[int, Row]]) -> None:
         """Take in rows by their numbers."""
@@ -43,15 +40,20 @@ class FullText:
                 self._add, [(number, *[text(each, row[at]) for each, at in those]) for number, row in numbered]
             )
 
-    def replace(self, conn: Any, changed: set[int], before: Row, after: Row) -> None:
-        """Follow a row, of which the columns at these places changed."""
-        if self._at.isdisjoint(changed):
-            return
-        out, put = moved([(field, before[at], after[at]) for field, at in self._columns])
-        if any(out):
-            conn.execute(self._drop_of, (*out, before[0]))
-        # also where it is nothing: FTS5 counts rows, and refuses to take away more than came
-        conn.execute(self._add_of, (*put, before[0]))
+    def replace(self, conn: Any, done: Sequence[Moved]) -> None:
+        """Follow rows that changed."""
+        gone, come = list[Any](), list[Any]()
+        for number, before, after, _ in done:
+            told = [(field, before[at], after[at]) for field, at in self._columns]
+            if any(old != new for _, old, new in told):
+                out, put = moved(told)
+                gone += [(number, *out)] if any(out) else []
+                come.append(
+                    (number, *put)
+                )  # also where it is nothing: FTS5 counts rows, and refuses to take away more than came
+        # by number, as FTS5 begins anew with each that is lower than the one before
+        conn.executemany(self._drop, sorted(gone))
+        conn.executemany(self._add, sorted(come))
 
     def drop(self, conn: Any, number: int, before: Row) -> None:
         """Forget a row by its number."""

@@ -69,11 +69,12 @@ class LocalDrive:
         try:
             for folder, folders, files, at in os.fwalk(".", dir_fd=root, follow_symlinks=False):
                 folders.sort()
+                below = "" if folder == "." else folder.removeprefix("./") + "/"
                 for each in sorted(files):
                     with contextlib.suppress(FileNotFoundError):  # it went while the folder was read
                         found = os.stat(each, dir_fd=at, follow_symlinks=False)
                         if modes.S_ISREG(found.st_mode):
-                            yield os.path.normpath(os.path.join(folder, each)), _stat(found)
+                            yield below + each, _stat(found)
         finally:
             os.close(root)
 
