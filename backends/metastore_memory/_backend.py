@@ -22,6 +22,7 @@ from metastore_memory._answers import aggregated, closed, held, selected
 from metastore_memory._check import disagreements
 from metastore_memory._history import adopt, known_after, told_after, told_of
 from metastore_memory._rows import (
+    check_free,
     check_known,
     claim,
     keep,
@@ -184,6 +185,9 @@ class MemoryBackend:
     def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
         """Put each entry's second row in the place of its first, if that is still the stored revision."""
         with self._writing() as store:
+            check_known(store, spec.name)
+            for before, after, _ in entries:
+                check_free(store, spec, before, after)
             return [before[0] for before, after, change in entries if not swap(store, spec, before, after, change)]
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:

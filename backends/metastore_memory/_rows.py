@@ -12,6 +12,7 @@ from metastore_memory._values import RowMap
 from metastore_memory._widen import widening
 
 __all__ = [
+    "check_free",
     "check_known",
     "claim",
     "free",
@@ -96,6 +97,13 @@ def free(store: Store, spec: TypeSpec, row: RowMap) -> None:
     """Let go of the unique key that a row holds."""
     if row["unique_key"] is not None:
         store.drop(store.unique[spec.name], row["unique_key"])
+
+
+def check_free(store: Store, spec: TypeSpec, before: Row, after: Row) -> None:
+    """Raise DuplicateError where a row is to have a unique key that another one holds."""
+    key = after[-2]
+    if key is not None and key != before[-2] and store.unique[spec.name].get(key, after[0]) != after[0]:
+        raise duplicate(spec, after)
 
 
 def swap(store: Store, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
-from metastore_sqlite._words import columns, moved, text
+from metastore_sqlite._words import blobs, marks_moved, text, words_moved
 
 __all__ = ["FullText", "Moved"]
 
@@ -19,7 +19,11 @@ class FullText:
     """The statements of one type's full-text table, which has a column for each field that `columns` names."""
 
     def __init__(self, spec: TypeSpec) -> None:
-        self._columns = tuple((each, spec.position[each.name]) for each in columns(spec))
+        searched, holding = (
+            [(each, spec.position[each.name]) for each in fields] for fields in (spec.searched, blobs(spec))
+        )
+        self._columns = (*searched, *holding)
+        self._kinds = (searched, words_moved), (holding, marks_moved)
         self.name = quoted(f"{spec.name}:text")
         self._rows = f"SELECT {', '.join(quoted(each.name) for each in spec.columns)}, row__n FROM {quoted(spec.name)}"
         fields, marks = (
@@ -44,16 +48,25 @@ class FullText:
         """Follow rows that changed."""
         gone, come = list[Any](), list[Any]()
         for number, before, after, _ in done:
-            told = [(field, before[at], after[at]) for field, at in self._columns]
-            if any(old != new for _, old, new in told):
-                out, put = moved(told)
+            if any(before[at] != after[at] for _, at in self._columns):
+                out, put = self._moved(before, after)
                 gone += [(number, *out)] if any(out) else []
-                come.append(
-                    (number, *put)
-                )  # also where it is nothing: FTS5 counts rows, and refuses to take away more than came
-        # by number, as FTS5 begins anew with each that is lower than the one before
-        conn.executemany(self._drop, sorted(gone))
-        conn.executemany(self._add, sorted(come))
+                # also where all of it is empty: FTS5 counts rows, and refuses to take away more than came
+                come.append((number, *put))
+        for sql, rows in ((self._drop, gone), (self._add, come)):
+            if rows:
+                conn.executemany(sql, sorted(rows))  # by number: FTS5 begins anew at each that is not beyond the last
+
+    def _moved(self, before: Row, after: Row) -> tuple[list[str], list[str]]:
+        """Return what a change takes out of each column, and what it puts in."""
+        out, put = list[str](), list[str]()
+        for columns, moved in self._kinds:
+            told = [(field, before[at], after[at]) for field, at in columns]
+            same = all(old == new for _, old, new in told)
+            gone, come = ([""] * len(told),) * 2 if same else moved(told)
+            out += gone
+            put += come
+        return out, put
 
     def drop(self, conn: Any, number: int, before: Row) -> None:
         """Forget a row by its number."""
