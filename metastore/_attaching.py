@@ -95,8 +95,9 @@ class Attaching(Fetching):
         """Refer to bytes that lie at many urls, all or none, and return the artifacts' new revisions in the order given.
 
         Each is attached as `attach` does it. What one artifact gets is one revision, and all are one transaction, before which stores
-        are asked, about several objects at once. ``listed`` lets a store that can (Swift, S3) tell by its listings, of
-        thousands in a request: these may lag behind what was written a moment ago (Swift), and know no digests (S3). Raises as `attach`.
+        are asked, about several objects at once. ``listed`` lets a store that can (Swift, S3, a folder) tell by its listings, of
+        thousands in a request: these may lag behind what was written a moment ago (Swift), know no digests (S3), and tell of what
+        cannot be read (a folder). Raises as `attach`.
 
         >>> from metastore import Artifact, Attachment, Blob, Catalog, Field, field
         >>> class Disk(Artifact, type_name="disks"):

@@ -80,7 +80,7 @@ class LocalDrive:
             os.close(root)
 
     def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
-        """Return what folders tell of their files: none is opened, so that it may be one that cannot be read."""
+        """Return what folders tell of their files: none is opened, so one may be among them that cannot be read."""
         folders: dict[str, list[str]] = {}
         for key in keys:
             folders.setdefault(key.rpartition("/")[0], []).append(key)
@@ -96,7 +96,7 @@ class LocalDrive:
         at, told = self._folder(first), dict[str, Stat]()
         try:
             for key in keys:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     found = os.stat(key.rpartition("/")[2], dir_fd=at, follow_symlinks=False)
                     if modes.S_ISREG(found.st_mode):
                         told[key] = _stat(found)

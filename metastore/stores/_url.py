@@ -51,7 +51,7 @@ def place_of(url: str) -> Place:
         check_url(url)
     except ValidationError as refused:
         raise UnsafeUrlError(str(refused)) from None
-    return _place(url)
+    return _usual_place(url) or _place(url)
 
 
 def hop_of(url: str) -> Place:
@@ -64,8 +64,6 @@ def hop_of(url: str) -> Place:
 
 
 def _place(url: str) -> Place:
-    if usual_url(url) and (found := _usual_place(url)) is not None:
-        return found
     if "::" in url and not _is_web_with_colons(url):
         raise _unsafe(url, "it chains file systems")
     parts = urlsplit(url) if url.startswith(("http://", "https://")) else None
@@ -82,10 +80,12 @@ def _place(url: str) -> Place:
 
 
 def _usual_place(url: str) -> Place | None:
-    """Return the parts of a usual url outside the web, ``None`` where each part has to be looked at.
+    """Return the parts of a usual url outside the web as `_place` does, ``None`` for one whose every part has to be looked at.
 
     It has no percent sign, backslash, space or letter beyond ASCII, so it reads the same however often somebody decodes it.
     """
+    if not usual_url(url):
+        return None
     protocol, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
     segments = path.removesuffix("/").split("/")
