@@ -110,8 +110,13 @@ class Attaching(Fetching):
         [('root', 2), ('home', 2)]
         """
         said = [_checked(each) for each in attachments]
+        made = self._taken({each.artifact.id.bytes: each.artifact for each in said}, self._asked_for(said, listed))
+        return [made[each.artifact.id.bytes] for each in said]
+
+    def _asked_for(self, said: Iterable[Attachment], listed: bool) -> dict[bytes, tuple[Put, ...]]:
+        """Return the steps by which each artifact gets its attachments, with what stores tell of them, by ids."""
         rows = self._rows_of(each.artifact for each in said)
-        stored = {ident: self._reader(shelf)(row) for ident, (shelf, row) in rows.items()}
+        stored = {ident: self._held(shelf, row) for ident, (shelf, row) in rows.items()}
         asked = [self._wished(each, rows, stored) for each in said]
         self._judge(asked, rows)
         told: Mapping[str, Stat] = {}
@@ -119,24 +124,27 @@ class Attaching(Fetching):
             from metastore.stores._many import stats_of
 
             told = stats_of(self._configured, covered, listed=listed)
-        made = self._taken({each.ident: each.said.artifact for each in asked}, _steps_of(asked, told))
-        return [made[each.ident] for each in asked]
+        return _steps_of(asked, told)
 
     def _rows_of(self, artifacts: Iterable[Record]) -> dict[bytes, tuple[Shelf, Row]]:
         """Return what is stored of artifacts by their ids, by one statement for each type."""
-        groups: dict[Shelf, list[tuple[bytes, Record]]] = {}
+        groups: dict[Shelf, list[Record]] = {}
         for each in artifacts:
-            groups.setdefault(self._shelf_of(each), []).append((each.id.bytes, each))
+            groups.setdefault(self._shelf_of(each), []).append(each)
         found: dict[bytes, tuple[Shelf, Row]] = {}
         for shelf, group in groups.items():
-            ids = [*dict.fromkeys(ident for ident, _ in group)]
-            rows = {row[0]: row for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids))}
-            for ident, each in group:
-                if ident not in rows:
+            ids = [each.id.bytes for each in group]
+            rows = self._visible(shelf, self._backend.fetch(shelf.spec, [*dict.fromkeys(ids)]))
+            found.update([(row[0], (shelf, row)) for row in rows])
+            for ident, each in zip(ids, group, strict=True):
+                if ident not in found:
                     raise self._missing(shelf, each.id)
-                check_revision(shelf, rows[ident], each)
-                found[ident] = shelf, rows[ident]
+                check_revision(shelf, found[ident][1], each)
         return found
+
+    def _held(self, shelf: Shelf, row: Row) -> Any:
+        """Return what is stored of an artifact: of what its owner attaches to, no more is looked at than its id and its blobs."""
+        return shelf.codec.glimpse(row, (0, *shelf.blobs)) if self._access is None else self._reader(shelf)(row)
 
     def _wished(self, said: Attachment, rows: Mapping[bytes, tuple[Shelf, Row]], stored: Mapping[bytes, Any]) -> _Wish:
         ident = said.artifact.id.bytes

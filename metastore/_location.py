@@ -72,9 +72,16 @@ class Location(Data):
         """Return it as JSON types, what is usual left out. Raises ValidationError for what no location may be."""
         check_url(self.url)
         _check(self)
-        plain = {"metadata": self.metadata, "priority": self.priority, "state": self.state, "store": self.store}
-        said = {name: value for name, value in plain.items() if value not in (None, 0, "active", {})}
-        return {**said, "url": self.url}
+        plain: dict[str, Any] = {"url": self.url}
+        if self.metadata:
+            plain["metadata"] = self.metadata
+        if self.priority:
+            plain["priority"] = self.priority
+        if self.state != "active":
+            plain["state"] = self.state
+        if self.store is not None:
+            plain["store"] = self.store
+        return plain
 
 
 def _check(place: Location) -> None:

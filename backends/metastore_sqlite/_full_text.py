@@ -23,7 +23,10 @@ class FullText:
             [(each, spec.position[each.name]) for each in fields] for fields in (spec.searched, blobs(spec))
         )
         self._columns = (*searched, *holding)
-        self._kinds = (searched, words_moved), (holding, marks_moved)
+        self._kinds = (
+            (searched, [""] * len(searched), words_moved),
+            (holding, [""] * len(holding), marks_moved),
+        )
         self.name = quoted(f"{spec.name}:text")
         self._rows = f"SELECT {', '.join(quoted(each.name) for each in spec.columns)}, row__n FROM {quoted(spec.name)}"
         fields, marks = (
@@ -60,10 +63,9 @@ class FullText:
     def _moved(self, before: Row, after: Row) -> tuple[list[str], list[str]]:
         """Return what a change takes out of each column, and what it puts in."""
         out, put = list[str](), list[str]()
-        for columns, moved in self._kinds:
-            told = [(field, before[at], after[at]) for field, at in columns]
-            same = all(old == new for _, old, new in told)
-            gone, come = ([""] * len(told),) * 2 if same else moved(told)
+        for columns, same, moved in self._kinds:
+            changed = any(before[at] != after[at] for _, at in columns)
+            gone, come = moved([(field, before[at], after[at]) for field, at in columns]) if changed else (same, same)
             out += gone
             put += come
         return out, put

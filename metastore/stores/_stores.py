@@ -20,7 +20,6 @@ class Covered(NamedTuple):
     """A url that was read, the store that covers it, and the segments below the store's."""
 
     url: str
-    place: Place
     store: Store
     inside: tuple[str, ...]
 
@@ -95,7 +94,7 @@ class Stores(Mapping[str, Store]):
         if not found:
             return None
         *_, name, inside = found[0] if len(found) == 1 else max(found, key=lambda each: each[:2])
-        return Covered(url, place, self._stores[name], inside)
+        return Covered(url, self._stores[name], inside)
 
     def _covering(self, place: Place) -> Store | None:
         found = self._covered("", place)
@@ -114,14 +113,14 @@ class Stores(Mapping[str, Store]):
 
     def reached(self, covered: Covered) -> tuple[Drive, str, Store]:
         """Return what `reach` returns, and raise what it raises, for a url that a store covers."""
-        url, place, store, inside = covered
+        url, store, inside = covered
         if url.partition("?")[0].endswith("/"):
             raise UnsafeUrlError(f"{shown(url)} names a folder, not bytes", store=store.name)
         if is_own(key := "/".join(inside)):
             raise UnsafeUrlError(
                 f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name
             )
-        return self.drive(store.name), url if place.protocol in WEB else key, store
+        return self.drive(store.name), url if store.place.protocol in WEB else key, store
 
     def _advice(self) -> str:
         return f"; there are {', '.join(list(self._stores)[:12])}" if self._stores else "; none is configured"

@@ -47,11 +47,13 @@ class Place(Data):
 
 def place_of(url: str) -> Place:
     """Return the parts of a url. Raises UnsafeUrlError for one that is never opened; it repeats nothing secret."""
+    if (usual := _usual_place(url)) is not None:
+        return usual
     try:
         check_url(url)
     except ValidationError as refused:
         raise UnsafeUrlError(str(refused)) from None
-    return _usual_place(url) or _place(url)
+    return _place(url)
 
 
 def hop_of(url: str) -> Place:
@@ -84,7 +86,7 @@ def _usual_place(url: str) -> Place | None:
 
     It has no percent sign, backslash, space or letter beyond ASCII, so it reads the same however often somebody decodes it.
     """
-    if not usual_url(url):
+    if not isinstance(url, str) or not usual_url(url):
         return None
     protocol, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
