@@ -2,7 +2,7 @@
 
 import pytest
 
-from metastore import Artifact, Attachment, Blob, Catalog, Field, Principal, before, field
+from metastore import Artifact, Attachment, Blob, Catalog, Field, Principal, before, field, references
 from metastore.errors import (
     ForbiddenError,
     MissingBytesError,
@@ -26,6 +26,14 @@ def urls(catalog):
     return {key: catalog.stores.url("one", key) for key in BODIES}
 
 
+@pytest.fixture
+def urls_of(local):
+    """Two fields, each with the url of an object in the folder."""
+    for key in "ab":
+        local.stores.drive("one").create(key, [key.encode()])
+    return [("data", local.stores.url("one", "a")), ("files", local.stores.url("one", "b"))]
+
+
 @pytest.mark.parametrize("listed", [False, True])
 def test_they_are_attached_as_one_after_the_other_would_be(catalog, add, urls, listed):
     many, single = ([add(catalog, f"{kind}-{key}") for key in urls] for kind in ("many", "single"))
@@ -37,6 +45,18 @@ def test_they_are_attached_as_one_after_the_other_would_be(catalog, add, urls, l
     assert [each.data for each in made] == alike
     assert [each.data.size for each in made] == [len(body) for body in BODIES.values()]
     assert made == [catalog.get(type(disk), disk.id) for disk in many]
+
+
+def test_the_history_tells_of_many_what_it_tells_of_each(local, add, urls_of):
+    many, single = ([add(local, f"{kind}{at}") for at in range(3)] for kind in ("many", "single"))
+    asked = [Attachment(disk, field, url, "a" if field == "files" else None) for disk in many for field, url in urls_of]
+    local.attach_many(asked)
+    with local.transaction():
+        for disk in single:
+            local.attach_many([each._replace(artifact=disk) for each in asked[:2]])
+    told = [[(each.kind, each.revision, each.before, each.after) for each in one.changes] for one in local._backend.history(0, 99)[-2:]]  # fmt: skip
+    assert (len(told[0]), told[0]) == (3, told[1])
+    assert local.count(type(many[0]), references(urls_of[0][1])) == 6
 
 
 def test_listings_tell_where_a_store_has_them(catalog, add, urls, monkeypatch):
