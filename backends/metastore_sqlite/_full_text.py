@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from metastore._json import encode
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
 from metastore_sqlite._words import blobs, marks_moved, text, words_moved
 
-__all__ = ["FullText", "Moved"]
+__all__ = ["FullText", "Replaced"]
 
-Moved = tuple[int, Row, Row, Any]
-"""The number of a row that changed, how it was, how it is, and what the history tells of it."""
+Replaced = tuple[Row, Row, Any]
+"""A row as it was and as it is, and what the history tells of it."""
 
 
 class FullText:
@@ -23,6 +24,7 @@ class FullText:
             [(each, spec.position[each.name]) for each in fields] for fields in (spec.searched, blobs(spec))
         )
         self._columns = (*searched, *holding)
+        self._at = frozenset(at for _, at in self._columns)
         self._kinds = (
             (searched, [""] * len(searched), words_moved),
             (holding, [""] * len(holding), marks_moved),
@@ -32,6 +34,9 @@ class FullText:
         fields, marks = (
             ", ".join(quoted(f"_{each.name}") for each, _ in self._columns),
             ", ".join("?" * len(self._columns)),
+        )
+        self._numbers = (
+            f"SELECT id, row__n FROM {quoted(spec.name)} WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
         )
         add, drop = (
             f"INSERT INTO {self.name} (rowid, {fields})",
@@ -47,18 +52,17 @@ class FullText:
                 self._add, [(number, *[text(each, row[at]) for each, at in those]) for number, row in numbered]
             )
 
-    def replace(self, conn: Any, done: Sequence[Moved]) -> None:
-        """Follow rows that changed."""
-        gone, come = list[Any](), list[Any]()
-        for number, before, after, _ in done:
-            if any(before[at] != after[at] for _, at in self._columns):
-                out, put = self._moved(before, after)
-                gone += [(number, *out)] if any(out) else []
-                # also where all of it is empty: FTS5 counts rows, and refuses to take away more than came
-                come.append((number, *put))
-        for sql, rows in ((self._drop, gone), (self._add, come)):
-            if rows:
-                conn.executemany(sql, sorted(rows))  # by number: FTS5 begins anew at each that is not beyond the last
+    def replace(self, conn: Any, touched: set[int], done: Iterable[Replaced]) -> None:
+        """Follow rows that changed, none of them at other places than these."""
+        if self._at.isdisjoint(touched):
+            return
+        changed = [each for each in done if any(each[0][at] != each[1][at] for at in self._at)]
+        numbers = dict(conn.execute(self._numbers, (encode([before[0] for before, _, _ in changed]),)).fetchall())
+        moved = [(numbers[before[0]], *self._moved(before, after)) for before, after, _ in changed]
+        moved.sort()  # FTS5 begins anew at each number that is not beyond the last
+        conn.executemany(self._drop, [(number, *out) for number, out, _ in moved if any(out)])
+        # also where all of it is empty: FTS5 counts rows, and refuses to take away more than came
+        conn.executemany(self._add, [(number, *put) for number, _, put in moved])
 
     def _moved(self, before: Row, after: Row) -> tuple[list[str], list[str]]:
         """Return what a change takes out of each column, and what it puts in."""

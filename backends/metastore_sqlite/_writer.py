@@ -23,7 +23,7 @@ from metastore.backend import (
     repeated,
 )
 from metastore.errors import DuplicateError
-from metastore_sqlite._full_text import FullText, Moved
+from metastore_sqlite._full_text import FullText, Replaced
 from metastore_sqlite._layout import beside, look_ups, quoted
 
 __all__ = ["TypeTable", "add_changes"]
@@ -190,21 +190,20 @@ class TypeTable:
 
     def replace(self, conn: Any, tx: int, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
         """Write what changed, where the stored revision still is that of the row before; return the ids of the others."""
-        done, late = list[Moved](), list[bytes]()
+        done, late, touched = list[Replaced](), list[bytes](), set[int]()
         for before, after, change in entries:
             changed = tuple([at for at, value in enumerate(after) if value != before[at]])
             bound = [*[after[at] for at in changed], before[0], before[self._revision]]
-            number = conn.execute(self._updates.get(changed) or self._update(changed), bound).fetchone()
-            if number is None:
-                late.append(before[0])
+            if conn.execute(self._updates.get(changed) or self._update(changed), bound).rowcount == 1:
+                done.append((before, after, change))
+                touched.update(changed)
             else:
-                done.append((*number, before, after, change))
+                late.append(before[0])
         for each in self.derived:
-            at = each.at
-            if moved := [(before, after) for _, before, after, _ in done if before[at] != after[at]]:
-                self._move(conn, each, moved)
-        self.text.replace(conn, done)
-        conn.executemany(_ADD_CHANGE, [_change(tx, change) for *_, change in done])
+            if each.at in touched:
+                self._move(conn, each, done)
+        self.text.replace(conn, touched, done)
+        conn.executemany(_ADD_CHANGE, [_change(tx, change) for _, _, change in done])
         return late
 
     def completed(self, conn: Any, spec: TypeSpec, row: Row) -> Row:
@@ -223,16 +222,17 @@ class TypeTable:
 
     def _update(self, changed: tuple[int, ...]) -> str:
         names = ", ".join(f"{quoted(self.spec.columns[at].name)} = ?" for at in changed)
-        made = f"UPDATE {self.table} SET {names} WHERE id = ? AND revision = ? RETURNING row__n"
+        made = f"UPDATE {self.table} SET {names} WHERE id = ? AND revision = ?"
         self._updates[changed] = made
         return made
 
-    def _move(self, conn: Any, each: _Derived, moved: Iterable[tuple[Row, Row]]) -> None:
-        gone, come = list[Any](), list[Any]()
-        for rows in moved:
-            old, new = ({*map(tuple, each.derive(each.field, row[each.at], row[0]))} for row in rows)
-            gone += old - new
-            come += new - old
+    def _move(self, conn: Any, each: _Derived, done: Iterable[Replaced]) -> None:
+        at, gone, come = each.at, list[Any](), list[Any]()
+        for before, after, _ in done:
+            if before[at] != after[at]:
+                old, new = ({*map(tuple, each.derive(each.field, row[at], row[0]))} for row in (before, after))
+                gone += old - new
+                come += new - old
         if gone:
             conn.executemany(each.drop, sorted(gone))
         if come:
