@@ -276,16 +276,18 @@ class Writing(Reading):
 
     def _written(self, shelf: Shelf, made: Sequence[tuple[Row, Row]], commit: Transaction) -> list[Row]:
         """Write each row that is not the very one before it in its place, and return all as they then are stored."""
-        created, revision, stamp = shelf.spec.position["created_at"], shelf.revision, shelf.codec.stamp
-        after = [
-            before if row is before
-            else stamp([*row], revision=before[revision] + 1, time=commit.time(), created=before[created])
-            for before, row in made
-        ]  # fmt: skip
-        if changed := [(before, row) for (before, _), row in zip(made, after, strict=True) if row is not before]:
+        stored, changed, created = list[Row](), list[tuple[Row, Row]](), shelf.spec.position["created_at"]
+        for before, row in made:
+            after = before
+            if row is not before:
+                revision = before[shelf.revision] + 1
+                after = shelf.codec.stamp([*row], revision=revision, time=commit.time(), created=before[created])
+                changed.append((before, after))
+            stored.append(after)
+        if changed:
             admit(self, shelf, changed)
             self._replace(shelf, changed, "update")
-        return after
+        return stored
 
     def _replace(self, shelf: Shelf, pairs: Sequence[tuple[Row, Row]], kind: Literal["update", "load"]) -> None:
         """Write rows in the place of others, with what the history tells of each."""
@@ -409,8 +411,8 @@ def words(given: str | None, what: str) -> str | None:
 
 def change_of(shelf: Shelf, before: Row, after: Row, kind: Literal["update", "load"]) -> Change:
     """Return what the history tells of a row that takes the place of another."""
-    at, revision = shelf.spec.position, after[shelf.revision]
-    names = [name for name, at, _ in shelf.codec.content if before[at] != after[at]]
+    revision = after[shelf.revision]
+    differ = [(name, at) for name, at, _ in shelf.codec.content if before[at] != after[at]]
     return Change(
         kind,
         before[0],
@@ -418,8 +420,8 @@ def change_of(shelf: Shelf, before: Row, after: Row, kind: Literal["update", "lo
         shelf.number,
         after[-1],
         before[-1],
-        encode({name: before[at[name]] for name in names}),
-        encode({name: after[at[name]] for name in names}),
+        encode({name: before[at] for name, at in differ}),
+        encode({name: after[at] for name, at in differ}),
         whole(shelf, after) if revision % CHECKPOINT_EVERY == 0 else None,
     )
 

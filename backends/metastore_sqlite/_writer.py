@@ -203,7 +203,10 @@ class TypeTable:
             if each.at in touched:
                 self._move(conn, each, done)
         self.text.replace(conn, touched, done)
-        conn.executemany(_ADD_CHANGE, [_change(tx, change) for _, _, change in done])
+        if len(done) == 1:  # which by executemany costs a quarter more (measured)
+            conn.execute(_ADD_CHANGE, _change(tx, done[0][2]))
+        else:
+            conn.executemany(_ADD_CHANGE, [_change(tx, change) for _, _, change in done])
         return late
 
     def completed(self, conn: Any, spec: TypeSpec, row: Row) -> Row:
