@@ -135,11 +135,12 @@ class Attaching(Fetching):
         for shelf, group in groups.items():
             ids = [each.id.bytes for each in group]
             rows = self._visible(shelf, self._backend.fetch(shelf.spec, [*dict.fromkeys(ids)]))
-            found.update([(row[0], (shelf, row)) for row in rows])
+            own = {row[0]: (shelf, row) for row in rows}
             for ident, each in zip(ids, group, strict=True):
-                if ident not in found:
+                if ident not in own:
                     raise self._missing(shelf, each.id)
-                check_revision(shelf, found[ident][1], each)
+                check_revision(shelf, own[ident][1], each)
+            found |= own
         return found
 
     def _held(self, shelf: Shelf, row: Row) -> Any:

@@ -5,7 +5,9 @@ import pytest
 from metastore import Artifact, Attachment, Blob, Catalog, Field, Principal, before, field, references
 from metastore.errors import (
     ForbiddenError,
+    FrozenFieldError,
     MissingBytesError,
+    NotFoundError,
     StaleRevisionError,
     UncoveredError,
     ValidationError,
@@ -165,6 +167,21 @@ def test_hooks_stand_around_each_and_one_of_them_stops_all(made):
             catalog.attach_many(asked)
         assert [catalog.get(Choosy, each.id) for each in disks] == disks
         assert catalog.attach_many(asked[:1])[0].data.size == 1
+
+
+def test_what_its_state_does_not_let_change_is_refused_before_a_store_is_asked(local, add):
+    disks = [add(local, "draft"), local.change(add(local, "active"), "activate")]
+    asked = [Attachment(disk, "data", local.stores.url("one", "nothing")) for disk in disks]
+    with pytest.raises(FrozenFieldError, match="data of disks is frozen while it is active"):
+        local.attach_many(asked)
+
+
+def test_who_has_the_id_of_one_of_another_type_is_not_there(local, add):
+    disk = add(local)
+    asked = [Attachment(each, "data", "https://a.example/b") for each in (disk, Choosy(id=disk.id, name="x"))]
+    with pytest.raises(NotFoundError, match="is one of disks, not of choosy_disks"):
+        local.attach_many(asked)
+    assert local.get(type(disk), disk.id) == disk
 
 
 def test_they_are_one_commit_of_the_history(local, add):
