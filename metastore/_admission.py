@@ -5,7 +5,6 @@ Where none was ever set it costs one look into a dict.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,12 @@ __all__ = ["admit", "admit_references", "admit_urls"]
 QUOTAS, APPLIED, GARBAGE = "metastore_quotas", "metastore_applied", "metastore_garbage"
 
 
-def admit(writer: Writing, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
-    """Raise QuotaError, ValidationError or QuarantinedError for rows that may not be written; ``before`` is what the one row replaces.
+Pairs = Sequence[tuple["Row | None", "Row"]]
+"""What is written: each row with the one that it replaces, ``None`` where it is new."""
+
+
+def admit(writer: Writing, shelf: Shelf, pairs: Pairs) -> None:
+    """Raise QuotaError, ValidationError or QuarantinedError for rows that may not be written.
 
     Called with the write lock held. Whoever writes, rules are read as the owner of the process sees them.
     """
@@ -33,25 +36,24 @@ def admit(writer: Writing, shelf: Shelf, before: Row | None, rows: Sequence[Row]
     if not types.has(APPLIED, QUOTAS, GARBAGE):
         return
     catalog = writer._engine()
-    admit_references(catalog, shelf, before, rows)
+    admit_references(catalog, shelf, pairs)
     if shelf.ours:
         return
     if types.has(APPLIED):
-        _check_properties(catalog, shelf, before, rows)
-    if not types.has(QUOTAS):
-        return
-    if before is None:
-        _check_new(catalog, shelf, rows)
-    else:
-        _check_changed(catalog, shelf, before, rows[0])
+        _check_properties(catalog, shelf, pairs)
+    if types.has(QUOTAS):
+        _check_quotas(catalog, shelf, pairs)
 
 
-def admit_references(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
+def admit_references(catalog: Catalog, shelf: Shelf, pairs: Pairs) -> None:
     """Raise QuarantinedError for rows that refer to discarded bytes and did not before. Called with the write lock held."""
     if not shelf.blobs or not catalog._types.has(GARBAGE):
         return
-    known = set() if before is None else set(urls_of(shelf.spec, before))
-    admit_urls(catalog, {url for row in rows for url in urls_of(shelf.spec, row)} - known)
+    fresh = set[str]()
+    for before, row in pairs:
+        known = () if before is None else urls_of(shelf.spec, before)
+        fresh |= set(urls_of(shelf.spec, row)).difference(known)
+    admit_urls(catalog, fresh)
 
 
 def admit_urls(catalog: Catalog, urls: Collection[str]) -> None:
@@ -62,30 +64,25 @@ def admit_urls(catalog: Catalog, urls: Collection[str]) -> None:
         refuse_discarded(catalog, urls)
 
 
-def _check_properties(catalog: Catalog, shelf: Shelf, before: Row | None, rows: Sequence[Row]) -> None:
+def _check_properties(catalog: Catalog, shelf: Shelf, pairs: Pairs) -> None:
     check, at = checker(catalog, shelf.spec.name), shelf.spec.position["properties"]
-    for row in rows:
+    for before, row in pairs:
         if check is not None and (before is None or before[at] != row[at]):
             check(decode(row[at]))
 
 
-def _check_new(catalog: Catalog, shelf: Shelf, rows: Sequence[Row]) -> None:
+def _check_quotas(catalog: Catalog, shelf: Shelf, pairs: Pairs) -> None:
     from metastore._quotas import check
 
-    counts, sizes = Counter(row[shelf.owner] for row in rows), Counter[Any]()
-    for row in rows:
-        sizes[row[shelf.owner]] += _size(shelf, row)
-    for owner, count in counts.items():
-        check(catalog, owner, shelf.spec.name, count, sizes[owner])
-
-
-def _check_changed(catalog: Catalog, shelf: Shelf, before: Row, after: Row) -> None:
-    from metastore._quotas import check
-
-    owner, size = after[shelf.owner], _size(shelf, after)
-    if owner != before[shelf.owner]:
-        check(catalog, owner, shelf.spec.name, 1, size, moved=True)
-    check(catalog, owner, shelf.spec.name, 0, size - _size(shelf, before))
+    more: dict[Any, tuple[int, int]] = {}
+    for before, row in pairs:
+        owner, size = row[shelf.owner], _size(shelf, row)
+        if before is not None and before[shelf.owner] != owner:
+            check(catalog, shelf.spec.name, {owner: (1, size)}, moved=True)
+        count, bytes_ = more.get(owner, (0, 0))
+        had = 0 if before is None else _size(shelf, before)
+        more[owner] = count + (before is None), bytes_ + size - had
+    check(catalog, shelf.spec.name, more)
 
 
 def _size(shelf: Shelf, row: Row) -> int:

@@ -10,6 +10,7 @@ from metastore._blob import Blob
 from metastore._blobs import blob_field, joined, replaced, some_blob
 from metastore._fetching import Fetching
 from metastore._location import Location, check_url
+from metastore._moves import may_stand
 from metastore._reading import check_revision
 from metastore._steps import Put, stepped
 from metastore._together import Draft
@@ -94,8 +95,9 @@ class Attaching(Fetching):
         """Refer to bytes that lie at many urls, all or none, and return the artifacts' new revisions in the order given.
 
         Each is attached as `attach` does it. What one artifact gets is one revision, and all are one transaction, before which stores
-        are asked, about several objects at once. ``listed`` lets a store that can (Swift, S3) tell by its listings, of
-        thousands in a request: these may lag behind what was written a moment ago (Swift), and know no digests (S3). Raises as `attach`.
+        are asked, about several objects at once. ``listed`` lets a store that can (Swift, S3, a folder) tell by its listings, of
+        thousands in a request: these may lag behind what was written a moment ago (Swift), know no digests (S3), and tell of what
+        cannot be read (a folder). Raises as `attach`.
 
         >>> from metastore import Artifact, Attachment, Blob, Catalog, Field, field
         >>> class Disk(Artifact, type_name="disks"):
@@ -108,34 +110,42 @@ class Attaching(Fetching):
         [('root', 2), ('home', 2)]
         """
         said = [_checked(each) for each in attachments]
+        made = self._taken({each.artifact.id.bytes: each.artifact for each in said}, self._asked_for(said, listed))
+        return [made[each.artifact.id.bytes] for each in said]
+
+    def _asked_for(self, said: Iterable[Attachment], listed: bool) -> dict[bytes, tuple[Put, ...]]:
+        """Return the steps by which each artifact gets its attachments, with what stores tell of them, by ids."""
         rows = self._rows_of(each.artifact for each in said)
-        stored = {ident: self._reader(shelf)(row) for ident, (shelf, row) in rows.items()}
+        stored = {ident: self._held(shelf, row) for ident, (shelf, row) in rows.items()}
         asked = [self._wished(each, rows, stored) for each in said]
-        steps = _steps_of(asked, {})
-        for ident, each in steps.items():  # what the caller may not do is refused before a store is asked
-            self._judge(*rows[ident], each)
+        self._judge(asked, rows)
+        told: Mapping[str, Stat] = {}
         if covered := [each.covered for each in asked if each.covered is not None]:
             from metastore.stores._many import stats_of
 
-            steps = _steps_of(asked, stats_of(self._configured, covered, listed=listed))
-        made = self._taken({each.ident: each.said.artifact for each in asked}, steps)
-        return [made[each.ident] for each in asked]
+            told = stats_of(self._configured, covered, listed=listed)
+        return _steps_of(asked, told)
 
     def _rows_of(self, artifacts: Iterable[Record]) -> dict[bytes, tuple[Shelf, Row]]:
         """Return what is stored of artifacts by their ids, by one statement for each type."""
-        groups: dict[Shelf, list[tuple[bytes, Record]]] = {}
+        groups: dict[Shelf, list[Record]] = {}
         for each in artifacts:
-            groups.setdefault(self._shelf_of(each), []).append((each.id.bytes, each))
+            groups.setdefault(self._shelf_of(each), []).append(each)
         found: dict[bytes, tuple[Shelf, Row]] = {}
         for shelf, group in groups.items():
-            ids = [*dict.fromkeys(ident for ident, _ in group)]
-            rows = {row[0]: row for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids))}
-            for ident, each in group:
-                if ident not in rows:
+            ids = [each.id.bytes for each in group]
+            rows = self._visible(shelf, self._backend.fetch(shelf.spec, [*dict.fromkeys(ids)]))
+            own = {row[0]: (shelf, row) for row in rows}
+            for ident, each in zip(ids, group, strict=True):
+                if ident not in own:
                     raise self._missing(shelf, each.id)
-                check_revision(shelf, rows[ident], each)
-                found[ident] = shelf, rows[ident]
+                check_revision(shelf, own[ident][1], each)
+            found |= own
         return found
+
+    def _held(self, shelf: Shelf, row: Row) -> Any:
+        """Return what is stored of an artifact: of what its owner attaches to, no more is looked at than its id and its blobs."""
+        return shelf.codec.glimpse(row, (0, *shelf.blobs)) if self._access is None else self._reader(shelf)(row)
 
     def _wished(self, said: Attachment, rows: Mapping[bytes, tuple[Shelf, Row]], stored: Mapping[bytes, Any]) -> _Wish:
         ident = said.artifact.id.bytes
@@ -146,10 +156,17 @@ class Attaching(Fetching):
         place = Location(said.url, said.priority, store, metadata=dict(said.metadata or {}))
         return _Wish(said, ident, own, spec, covered, place, self._placing(shelf, own, said.field, said.url, store))
 
-    def _judge(self, shelf: Shelf, row: Row, steps: Iterable[Put]) -> None:
-        """Raise what taking the steps would raise."""
-        for step in steps:
-            row = stepped(shelf, row, step, self._access, lambda: 0)
+    def _judge(self, asked: Iterable[_Wish], rows: Mapping[bytes, tuple[Shelf, Row]]) -> None:
+        """Raise what the policy or the life cycle has against it, before a store is asked."""
+        doubtful = [
+            each
+            for each in asked
+            if self._access is not None or may_stand(rows[each.ident][0].spec, rows[each.ident][1], each.said.field)
+        ]
+        for ident, steps in _steps_of(doubtful, {}).items():
+            shelf, row = rows[ident]
+            for step in steps:
+                row = stepped(shelf, row, step, self._access, lambda: 0)
 
     @atomic
     def _taken(self, artifacts: Mapping[bytes, Record], steps: Mapping[bytes, tuple[Put, ...]]) -> dict[bytes, Record]:
@@ -157,20 +174,32 @@ class Attaching(Fetching):
         if len(steps) < 2:
             return {ident: self._change(artifacts[ident], each) for ident, each in steps.items()}
         with self.transaction() as commit:
-            rows = self._rows_of(artifacts.values())
-            return {ident: self._took(artifacts[ident], *rows[ident], each, commit) for ident, each in steps.items()}
+            groups: dict[Shelf, list[tuple[Row, tuple[Put, ...]]]] = {}
+            for ident, (shelf, row) in self._rows_of(artifacts.values()).items():
+                groups.setdefault(shelf, []).append((row, steps[ident]))
+            return {
+                made.id.bytes: made
+                for shelf, asked in groups.items()
+                for made in self._took(shelf, artifacts, asked, commit)
+            }
 
-    def _took(self, artifact: Record, shelf: Shelf, row: Row, steps: tuple[Put, ...], commit: Transaction) -> Record:
-        """Take the steps of one artifact of many, whose row was read in the transaction."""
+    def _took(
+        self,
+        shelf: Shelf,
+        artifacts: Mapping[bytes, Record],
+        asked: list[tuple[Row, tuple[Put, ...]]],
+        commit: Transaction,
+    ) -> Iterable[Record]:
+        """Take the steps of artifacts of one type, whose rows were read in the transaction."""
         if shelf.hooks:
-            return self._change(artifact, steps)  # type: ignore[no-any-return]
-        return self._reader(shelf)(self._changed(shelf, row, steps, commit))  # type: ignore[no-any-return]
+            return [self._change(artifacts[row[0]], steps) for row, steps in asked]
+        return map(self._reader(shelf), self._changed(shelf, asked, commit))
 
     def _placing(self, shelf: Shelf, artifact: Record, field: str, url: str, store: str | None) -> str:
         """Return the action that referring to a url is."""
         if store is None:
             return "set_location"
-        if url.startswith(self._configured.url(store, self._prefix(shelf, artifact, field)) + "/"):
+        if self.id in url and url.startswith(self._configured.url(store, self._prefix(shelf, artifact, field)) + "/"):
             return "upload"
         return "set_internal_location" if self._configured[store].internal else "set_location"
 

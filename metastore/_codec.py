@@ -61,6 +61,7 @@ class Codec:
         self.names = tuple(each.name for each in spec.fields)
         self._made = tuple(spec.position[name] for name in _MADE_BY_DECODE)
         self._readers = tuple(_readers(cls, spec, resolve))
+        self._reading: dict[str, Callable[[Any], Any]] = {}
         self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self.names if name not in known)
         self._at = spec.position
@@ -84,7 +85,7 @@ class Codec:
             return self
         made = copy(self)
         made._resolve = resolve
-        made._readers = tuple(_readers(self.cls, self.spec, resolve))
+        made._readers, made._reading = tuple(_readers(self.cls, self.spec, resolve)), {}
         return made
 
     def encode(self, values: Mapping[str, Any]) -> list[Any]:
@@ -237,7 +238,18 @@ class Codec:
 
     def read(self, name: str, value: Any) -> Any:
         """Return the Python value of one column, for projections and groups."""
-        return None if value is None else _reader_of(self.cls, self.spec.by_name[name], self._resolve)(value)
+        if value is None:
+            return None
+        found = self._reading.get(name)
+        if found is None:
+            found = self._reading[name] = _reader_of(self.cls, self.spec.by_name[name], self._resolve)
+        return found(value)
+
+    def glimpse(self, row: Sequence[Any], places: Iterable[int]) -> Any:
+        """Return the artifact of a row with the fields at these places and no others, for who looks at so much of thousands."""
+        made, names = _new(self.cls), self.names
+        made.__dict__.update([(names[at], self.read(names[at], row[at])) for at in places])
+        return made
 
 
 @lru_cache(maxsize=1)

@@ -99,7 +99,9 @@ class Deleting(Writing):
 
     def _let_go(self, holder: Holder, ident: bytes, commit: Transaction) -> None:
         for row in self._backend.fetch(holder.shelf.spec, [holder.row[0]]):  # what went before may have changed it
-            self._written(holder.shelf, row, placed(holder.shelf, row, without(holder, row, ident)), commit)
+            after = placed(holder.shelf, row, without(holder, row, ident))
+            if after[-1] != row[-1]:
+                self._written(holder.shelf, [(row, after)], commit)
 
     def _names(self, holder: Holder) -> bool:
         """Whether the caller may be told of that link."""
@@ -126,4 +128,4 @@ class Deleting(Writing):
         revision = before[shelf.revision] + 1
         change = Change("delete", before[0], revision, shelf.number, before[-1], before[-1], whole(shelf, before))
         if not self._backend.delete(shelf.spec, before, change):
-            raise overtaken(shelf, before)
+            raise overtaken(shelf, before[0])

@@ -72,9 +72,16 @@ class Location(Data):
         """Return it as JSON types, what is usual left out. Raises ValidationError for what no location may be."""
         check_url(self.url)
         _check(self)
-        plain = {"metadata": self.metadata, "priority": self.priority, "state": self.state, "store": self.store}
-        said = {name: value for name, value in plain.items() if value not in (None, 0, "active", {})}
-        return {**said, "url": self.url}
+        plain: dict[str, Any] = {"url": self.url}
+        if self.metadata:
+            plain["metadata"] = self.metadata
+        if self.priority:
+            plain["priority"] = self.priority
+        if self.state != "active":
+            plain["state"] = self.state
+        if self.store is not None:
+            plain["store"] = self.store
+        return plain
 
 
 def _check(place: Location) -> None:
@@ -117,6 +124,8 @@ def plain_locations(places: Sequence[Location | str]) -> list[dict[str, Any]]:
     """
     if len(places) == 1 and isinstance(places[0], str):
         return [{"url": check_url(places[0])}]
+    if len(places) == 1 and isinstance(places[0], Location):
+        return [places[0].to_plain()]
     known: dict[str, tuple[int, dict[str, Any]]] = {}
     for each in places:
         place = each if isinstance(each, Location) else Location(each)

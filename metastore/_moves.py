@@ -15,7 +15,7 @@ from metastore._lifecycle import ACTIVE, State, Transition
 from metastore._schema import FieldSpec, TypeSpec
 from metastore.errors import FrozenFieldError, TransitionError, ValidationError, nearest
 
-__all__ = ["ALWAYS", "check_change", "check_entry", "entered", "moved"]
+__all__ = ["ALWAYS", "check_change", "check_entry", "entered", "may_stand", "moved"]
 
 Row = Sequence[Any]
 
@@ -119,6 +119,13 @@ def check_change(spec: TypeSpec, before: Row, after: Row) -> None:
             why = judge(before[at], after[at])
             if why:
                 raise FrozenFieldError(f"{name} of {spec.name} {why}", name, state)
+
+
+def may_stand(spec: TypeSpec, row: Row, name: str) -> bool:
+    """Whether the state of a row may stand against a change of a field: only then is there something to judge beforehand."""
+    at_status, at_activated, by_state = _judges(spec)
+    judged = by_state.get((row[at_status], row[at_activated] is not None), ())
+    return any(each == name for _, each, _ in judged)
 
 
 Judge = Callable[[Any, Any], str]

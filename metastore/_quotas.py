@@ -119,23 +119,23 @@ def _limit(everybody: int, project: str | None, kind: str | None, count: int | N
 # what is used
 
 
-def check(
-    catalog: Catalog, owner: str | None, kind: str, count: int = 1, bytes: int = 0, *, moved: bool = False
-) -> None:
-    """Raise QuotaError if an owner could not hold so many more artifacts of a type, or bytes of them.
+def check(catalog: Catalog, kind: str, more: Mapping[str | None, tuple[int, int]], *, moved: bool = False) -> None:
+    """Raise QuotaError if owners could not hold so many more artifacts of a type, and bytes of them.
 
     Called inside the transaction of the write, before it. ``moved`` says that the catalogue holds them already, under another
     owner: then only the new owner's limits count. What takes nothing more is never refused, even above a limit that was lowered.
     """
-    used: dict[bool, dict[str, Usage]] = {}
-    for limit in limits_for(catalog, owner, kind):
-        everybody = limit.scope == "catalogue"
-        if everybody and moved:
-            continue
-        if everybody not in used:
-            used[everybody] = catalog._backend.usage(owner, everybody=everybody)
-        for measure, more in (("count", count), ("bytes", bytes)):
-            _refuse_beyond(limit, measure, _used(used[everybody], limit.kind, measure), more, owner)
+    total = sum(count for count, _ in more.values()), sum(bytes for _, bytes in more.values())
+    for owner, own in more.items():
+        used: dict[bool, dict[str, Usage]] = {}
+        for limit in limits_for(catalog, owner, kind):
+            everybody = limit.scope == "catalogue"
+            if everybody and moved:
+                continue
+            if everybody not in used:
+                used[everybody] = catalog._backend.usage(owner, everybody=everybody)
+            for measure, asked in zip(MEASURES, total if everybody else own, strict=True):
+                _refuse_beyond(limit, measure, _used(used[everybody], limit.kind, measure), asked, owner)
 
 
 def room(catalog: Catalog, owner: str | None, kind: str) -> int | None:

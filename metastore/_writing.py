@@ -24,8 +24,9 @@ from metastore.query import Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
+    from metastore._find import Asked
 
-__all__ = ["Writing", "overtaken", "whole", "words"]
+__all__ = ["Writing", "change_of", "overtaken", "whole", "words"]
 
 A = TypeVar("A", bound=Record)
 T = TypeVar("T")
@@ -120,7 +121,7 @@ class Writing(Reading):
                 row = self._new_row(shelf, artifact)
             stored = shelf.codec.stamp(row, revision=1, time=commit.time())
             made = self._reader(shelf)(stored)  # before it is written: what cannot be read is not stored
-            admit(self, shelf, None, (stored,))
+            admit(self, shelf, [(None, stored)])
             self._backend.insert(shelf.spec, [(stored, Change("add", stored[0], 1, shelf.number, stored[-1]))])
         return made
 
@@ -170,7 +171,7 @@ class Writing(Reading):
             row = shelf.codec.stamp(self._new_row(shelf, artifact), revision=1, time=now)
             by_shelf.setdefault(shelf, []).append((row, Change("add", row[0], 1, shelf.number, row[-1])))
         for shelf, entries in by_shelf.items():
-            admit(self, shelf, None, [row for row, _ in entries])
+            admit(self, shelf, [(None, row) for row, _ in entries])
             self._backend.insert(shelf.spec, entries)
 
     # changing
@@ -235,7 +236,7 @@ class Writing(Reading):
             shelf = self._shelf_of(artifact)
             before = self._at_revision(shelf, artifact)
             # made before it is kept, as in _add; and what was just in use costs half of what the disk's answer left of it
-            return self._reader(shelf)(self._changed(shelf, before, steps, commit))
+            return self._reader(shelf)(self._changed(shelf, [(before, steps)], commit)[0])
 
     def _preview(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
         """What the artifact would be; for hooks that run before the write lock is taken."""
@@ -255,38 +256,46 @@ class Writing(Reading):
         check_revision(shelf, rows[0], artifact)
         return rows[0]
 
-    def _changed(self, shelf: Shelf, before: Row, steps: Sequence[Step | Put], commit: Transaction) -> Row:
-        row = before
+    def _changed(
+        self, shelf: Shelf, asked: Sequence[tuple[Row, Sequence[Step | Put]]], commit: Transaction
+    ) -> list[Row]:
+        """Take the steps of each row, write what differs, all at once, and return the rows as they then are stored."""
+        made = [(before, self._stepped(shelf, before, steps, commit)) for before, steps in asked]
+        return self._written(shelf, made, commit)
+
+    def _stepped(self, shelf: Shelf, before: Row, steps: Sequence[Step | Put], commit: Transaction) -> Row:
+        """Return what the steps make of a row: the row itself where nothing is to be written."""
+        row, access = before, self._access
         for step in steps:
-            row = stepped(shelf, row, step, self._access, commit.time)
-        blind = self._access is not None and any(self._access.blind(each) for each in steps if isinstance(each, dict))
-        return self._written(shelf, before, row, commit, anyhow=blind)
+            row = stepped(shelf, row, step, access, commit.time)
+        if row[-1] != before[-1] or (
+            access is not None and any(access.blind(each) for each in steps if isinstance(each, dict))
+        ):
+            return row
+        return before
 
-    def _written(self, shelf: Shelf, before: Row, row: Row, commit: Transaction, *, anyhow: bool = False) -> Row:
-        if row[-1] == before[-1] and not anyhow:
-            return before
-        created = before[shelf.spec.position["created_at"]]
-        after = shelf.codec.stamp(list(row), revision=before[shelf.revision] + 1, time=commit.time(), created=created)
-        admit(self, shelf, before, (after,))
-        self._replace(shelf, before, after, "update")
-        return after
+    def _written(self, shelf: Shelf, made: Sequence[tuple[Row, Row]], commit: Transaction) -> list[Row]:
+        """Write each row that is not the very one before it in its place, and return all as they then are stored."""
+        stored, changed, created = list[Row](), list[tuple[Row, Row]](), shelf.spec.position["created_at"]
+        for before, row in made:
+            after = before
+            if row is not before:
+                revision = before[shelf.revision] + 1
+                after = shelf.codec.stamp([*row], revision=revision, time=commit.time(), created=before[created])
+                changed.append((before, after))
+            stored.append(after)
+        if changed:
+            admit(self, shelf, changed)
+            self._replace(shelf, changed, "update")
+        return stored
 
-    def _replace(self, shelf: Shelf, before: Row, after: Row, kind: Literal["update", "load"]) -> None:
-        names = [name for name, at, _ in shelf.codec.content if before[at] != after[at]]
-        at, revision = shelf.spec.position, after[shelf.revision]
-        change = Change(
-            kind,
-            before[0],
-            revision,
-            shelf.number,
-            after[-1],
-            before[-1],
-            encode({name: before[at[name]] for name in names}),
-            encode({name: after[at[name]] for name in names}),
-            whole(shelf, after) if revision % CHECKPOINT_EVERY == 0 else None,
+    def _replace(self, shelf: Shelf, pairs: Sequence[tuple[Row, Row]], kind: Literal["update", "load"]) -> None:
+        """Write rows in the place of others, with what the history tells of each."""
+        late = self._backend.replace(
+            shelf.spec, [(before, after, change_of(shelf, before, after, kind)) for before, after in pairs]
         )
-        if not self._backend.replace(shelf.spec, before, after, change):
-            raise overtaken(shelf, before)
+        if late:
+            raise overtaken(shelf, late[0])
 
     @atomic
     def update_many(self, type: type[A], /, *predicates: Predicate, **fields: Any) -> int:
@@ -301,13 +310,17 @@ class Writing(Reading):
             for one in self._asked(type, predicates, by_id, unlisted=True):
                 self._check_writable(one.shelf)
                 one.shelf.codec.check(fields)
-                for before in one.stream(None, None):
-                    if one.shelf.hooks:
-                        made = one.decode(before)
-                        count += self._change(made, (fields,)).revision != made.revision
-                    else:
-                        count += self._changed(one.shelf, before, (fields,), commit) is not before
+                stream = one.stream(None, None)
+                while batch := list(islice(stream, BATCH)):
+                    count += self._update_batch(one, batch, fields, commit)
         return count
+
+    def _update_batch(self, one: Asked, batch: list[Row], fields: Mapping[str, Any], commit: Transaction) -> int:
+        if one.shelf.hooks:
+            artifacts = map(one.decode, batch)
+            return sum(self._change(each, (fields,)).revision != each.revision for each in artifacts)
+        after = self._changed(one.shelf, [(before, (fields,)) for before in batch], commit)
+        return sum(is_ is not was for is_, was in zip(after, batch, strict=True))
 
     @atomic
     def upsert(self, artifact: A) -> A:
@@ -366,9 +379,9 @@ class Writing(Reading):
         stored = self._backend.fetch(shelf.spec, [row[0]])
         if stored and stored[0][: len(row)] == row:
             return False
-        admit_references(self._engine(), shelf, stored[0] if stored else None, (row,))
+        admit_references(self._engine(), shelf, [(stored[0] if stored else None, row)])
         if stored:
-            self._replace(shelf, stored[0], row, "load")
+            self._replace(shelf, [(stored[0], row)], "load")
         else:
             self._backend.insert(
                 shelf.spec, [(row, Change("load", row[0], row[shelf.revision], shelf.number, row[-1]))]
@@ -396,11 +409,26 @@ def words(given: str | None, what: str) -> str | None:
     return None if given is None else text(given, what)
 
 
-def overtaken(shelf: Shelf, before: Row) -> StaleRevisionError:
-    """Return the error of a write that another one came before."""
-    return StaleRevisionError(
-        f"{shelf.spec.name} {UUID(bytes=before[0])} was changed meanwhile: get it again, then decide"
+def change_of(shelf: Shelf, before: Row, after: Row, kind: Literal["update", "load"]) -> Change:
+    """Return what the history tells of a row that takes the place of another."""
+    revision = after[shelf.revision]
+    differ = [(name, at) for name, at, _ in shelf.codec.content if before[at] != after[at]]
+    return Change(
+        kind,
+        before[0],
+        revision,
+        shelf.number,
+        after[-1],
+        before[-1],
+        encode({name: before[at] for name, at in differ}),
+        encode({name: after[at] for name, at in differ}),
+        whole(shelf, after) if revision % CHECKPOINT_EVERY == 0 else None,
     )
+
+
+def overtaken(shelf: Shelf, ident: bytes) -> StaleRevisionError:
+    """Return the error of a write that another one came before."""
+    return StaleRevisionError(f"{shelf.spec.name} {UUID(bytes=ident)} was changed meanwhile: get it again, then decide")
 
 
 def whole(shelf: Shelf, row: Row) -> str:

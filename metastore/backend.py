@@ -202,10 +202,12 @@ class Backend(Protocol):
         Raises IdTakenError for an id that was ever used, DuplicateError for a ``unique_key`` that is taken.
         """
 
-    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
-        """Put ``after`` in the place of ``before`` (same id) if the stored revision still is that of ``before``.
+    def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
+        """Put each entry's second row in the place of its first (same id), if the stored revision still is that of the first.
 
-        Columns that this spec does not know stay as they are. Returns whether it did. Raises DuplicateError.
+        Return the ids of the others, in order: they stay as they are. An id is in one entry at most; columns that this spec does not
+        know stay as they are. Raises DuplicateError where another row, stored or of these, holds a ``unique_key`` that one is to
+        have and had not; then none is replaced.
         """
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:

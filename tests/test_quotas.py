@@ -42,7 +42,7 @@ def add(catalog, owner, kind=Image, size=0):
     """Add an artifact if the quotas let it, as the write path does."""
     disk = {"disk": Blob("s3://a/b", size=size)} if kind is Image else {}
     with catalog.transaction():
-        check(catalog, owner, kind.__type_name__, 1, size)
+        check(catalog, kind.__type_name__, {owner: (1, size)})
         return catalog.add(kind(name=uuid4().hex, owner=owner, **disk))
 
 
@@ -61,7 +61,7 @@ def refusal(catalog, *what, **how):
 def test_without_quotas_nothing_is_asked_of_the_store(catalog, monkeypatch):
     for name in ("usage", "select", "specs", "tally"):
         monkeypatch.setattr(catalog._backend, name, None)
-    check(catalog, "p1", "images", 10**6, 10**18)
+    check(catalog, "images", {"p1": (10**6, 10**18)})
     assert (limits_for(catalog, "p1", "images"), report(catalog, "p1"), quotas(catalog)) == ([], [], [])
     monkeypatch.undo()
     assert QUOTAS not in {each.spec.name for each in catalog._backend.specs()}
@@ -101,7 +101,7 @@ def test_a_check_reads_limits_and_tally_by_key_and_looks_at_no_artifact(tmp_path
         seen = []
         connection = catalog._backend._connections.local().conn
         connection.set_trace_callback(seen.append)
-        check(catalog, "p7", "images")
+        check(catalog, "images", {"p7": (1, 0)})
         connection.set_trace_callback(None)
         limits, *tally = seen
         plans = [step[3] for sql in (limits, tally[-1]) for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
@@ -165,8 +165,8 @@ def test_a_quota_of_nothing_lets_nothing_in_and_none_is_unlimited(catalog, measu
 def test_who_holds_more_than_a_lowered_limit_may_still_take_nothing_more(catalog):
     add(catalog, "p1", size=50)
     put(catalog, Quota(project="p1", count=0, bytes=10))
-    check(catalog, "p1", "images", 0, 0)
-    check(catalog, "p1", "images", -1, -50)
+    check(catalog, "images", {"p1": (0, 0)})
+    check(catalog, "images", {"p1": (-1, -50)})
     assert refusal(catalog, "p1").used == 1
 
 
@@ -174,9 +174,27 @@ def test_what_only_changes_hands_does_not_count_against_the_catalogue_again(cata
     put(catalog, Quota(everybody=True, count=1))
     put(catalog, Quota(project="p3", count=0))
     add(catalog, "p1")
-    check(catalog, "p2", "images", 1, 0, moved=True)
+    check(catalog, "images", {"p2": (1, 0)}, moved=True)
     with pytest.raises(QuotaError, match="project p3"):
-        check(catalog, "p3", "images", 1, 0, moved=True)
+        check(catalog, "images", {"p3": (1, 0)}, moved=True)
+
+
+@pytest.mark.parametrize(("quota", "fits"), [(Quota(everybody=True, count=2), 2), (Quota(everybody=True, bytes=2), 2)])
+def test_what_several_projects_get_at_once_counts_together(catalog, quota, fits):
+    put(catalog, quota)
+    some = [Image(name=uuid4().hex, owner=f"p{at}", disk=Blob("s3://a/b", size=1)) for at in range(fits + 1)]
+    with pytest.raises(QuotaError, match=f"and {fits + 1}"):
+        catalog.add_many(some)
+    assert catalog.add_many(some[:fits]) == fits
+
+
+def test_what_many_get_by_one_change_counts_together(catalog):
+    put(catalog, Quota(everybody=True, bytes=5))
+    catalog.add_many(Image(name=uuid4().hex, owner=f"p{at}") for at in range(3))
+    with pytest.raises(QuotaError, match="and 6 bytes more do not fit"):
+        catalog.update_many(Image, disk=Blob("s3://a/b", size=2))
+    assert catalog.update_many(Image, disk=Blob("s3://a/b", size=1)) == 3
+    assert {each.disk.size for each in catalog.find(Image)} == {1}
 
 
 def test_a_quota_counts_what_was_there_before_it_and_not_what_is_deleted(catalog):

@@ -22,9 +22,9 @@ from metastore_memory._answers import aggregated, closed, held, selected
 from metastore_memory._check import disagreements
 from metastore_memory._history import adopt, known_after, told_after, told_of
 from metastore_memory._rows import (
+    check_free,
     check_known,
     claim,
-    free,
     keep,
     mapping,
     record,
@@ -32,6 +32,7 @@ from metastore_memory._rows import (
     row_of,
     still,
     store_spec,
+    swap,
     widen,
 )
 from metastore_memory._store import Store
@@ -181,16 +182,13 @@ class MemoryBackend:
                 keep(store, spec, made)
                 record(store, change)
 
-    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
-        """Put ``after`` in the place of ``before``, if that is still the stored revision."""
+    def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
+        """Put each entry's second row in the place of its first, if that is still the stored revision."""
         with self._writing() as store:
-            stored = still(store, spec, before)
-            if stored is None:
-                return False
-            free(store, spec, stored)
-            keep(store, spec, {**stored, **mapping(spec, after)})
-            record(store, change)
-            return True
+            check_known(store, spec.name)
+            for before, after, _ in entries:
+                check_free(store, spec, before, after)
+            return [before[0] for before, after, change in entries if not swap(store, spec, before, after, change)]
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away, if that is still the stored revision; its id is never free again."""

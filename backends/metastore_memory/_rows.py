@@ -12,6 +12,7 @@ from metastore_memory._values import RowMap
 from metastore_memory._widen import widening
 
 __all__ = [
+    "check_free",
     "check_known",
     "claim",
     "free",
@@ -22,6 +23,7 @@ __all__ = [
     "row_of",
     "still",
     "store_spec",
+    "swap",
     "widen",
 ]
 
@@ -95,6 +97,24 @@ def free(store: Store, spec: TypeSpec, row: RowMap) -> None:
     """Let go of the unique key that a row holds."""
     if row["unique_key"] is not None:
         store.drop(store.unique[spec.name], row["unique_key"])
+
+
+def check_free(store: Store, spec: TypeSpec, before: Row, after: Row) -> None:
+    """Raise DuplicateError where a row is to have a unique key that another one holds."""
+    key = after[-2]
+    if key is not None and key != before[-2] and store.unique[spec.name].get(key, after[0]) != after[0]:
+        raise duplicate(spec, after)
+
+
+def swap(store: Store, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
+    """Put a row in the place of ``before``, if that is still the stored revision; return whether it is."""
+    stored = still(store, spec, before)
+    if stored is None:
+        return False
+    free(store, spec, stored)
+    keep(store, spec, {**stored, **mapping(spec, after)})
+    record(store, change)
+    return True
 
 
 def remove(store: Store, spec: TypeSpec, row: RowMap) -> None:

@@ -120,27 +120,27 @@ class SqlStore:
         table.insert(session, added)
         self._tally.follow(session, table.spec, (), rows)
 
-    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
-        """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
+    def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
+        """Put each entry's second row in the place of its first, if the stored revision still is that of the first."""
         session = self._connections.local()
         written(session)
-        table = self._types.table(spec)
-        held = self._as_stored(session, spec, before)
-        if held is None:
-            return False
-        after = fitted_row(spec, after, table.spec, held)
-        if after[-2] != held[-2]:
-            table.check_key(session, after)
-        if not table.replace(session, held, after, change):
-            return False
-        self._tally.follow(session, table.spec, (held,), (after,))
-        return True
+        table, stored = self._types.table(spec), self._as_stored(session, spec, [before for before, _, _ in entries])
+        done = [
+            (stored[before[0]], fitted_row(spec, after, table.spec, stored[before[0]]), change)
+            for before, after, change in entries
+            if before[0] in stored
+        ]
+        table.check_keys(session, [after for before, after, _ in done if after[-2] != before[-2]])
+        if not table.replace(session, done):
+            return [before[0] for before, _, _ in entries]
+        self._tally.follow(session, table.spec, [before for before, _, _ in done], [after for _, after, _ in done])
+        return [before[0] for before, _, _ in entries if before[0] not in stored]
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
         session = self._connections.local()
         written(session)
-        table, held = self._types.table(spec), self._as_stored(session, spec, before)
+        table, held = self._types.table(spec), self._as_stored(session, spec, [before]).get(before[0])
         if held is None or not table.delete(session, held, change):
             return False
         self._tally.follow(session, table.spec, (held,), ())
@@ -173,13 +173,16 @@ class SqlStore:
             if each is not None
         }
 
-    def _as_stored(self, session: Session, spec: TypeSpec, before: Row) -> Row | None:
-        """Return a row as the latest spec has it: one of an older spec does not say all, so it is read."""
+    def _as_stored(self, session: Session, spec: TypeSpec, rows: Sequence[Row]) -> dict[bytes, Row]:
+        """Return by their ids the rows whose revision still is stored, as the latest spec has them.
+
+        Those of an older spec do not say all, so they are read; and of many it is asked beforehand, as writing a single one tells.
+        """
         table = self._types.table(spec)
-        if spec.digest == table.spec.digest:
-            return before
-        found, at = table.fetch(session, before[0]), table.spec.position["revision"]
-        return found if found is not None and found[at] == before[spec.position["revision"]] else None
+        if spec.digest == table.spec.digest and len(rows) == 1:
+            return {rows[0][0]: rows[0]}
+        wanted, at = {row[0]: row[spec.position["revision"]] for row in rows}, table.spec.position["revision"]
+        return {row[0]: row for row in self.fetch(table.spec, [*wanted]) if row[at] == wanted[row[0]]}
 
     # reading
 

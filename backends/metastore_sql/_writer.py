@@ -194,10 +194,15 @@ class TypeTable:
             found = self._lists[column.table.name, size] = made
         return found
 
-    def check_key(self, session: Session, row: Row) -> None:
-        """Raise DuplicateError where another holds the row's unique key."""
-        if row[-2] is not None and self._held.read(session, row[0], row[-2]):
-            raise duplicate(self.spec, row)
+    def check_keys(self, session: Session, rows: Sequence[Row]) -> None:
+        """Raise DuplicateError where another row, stored or of these, holds a unique key that one of these is to have."""
+        if len(rows) == 1:
+            key = rows[0][-2]
+            held = rows[0] if key is not None and self._held.read(session, rows[0][0], key) else None
+        else:
+            held = self._twice(session, rows)
+        if held is not None:
+            raise duplicate(self.spec, held)
 
     def insert(self, session: Session, added: Sequence[tuple[Row, Change]]) -> None:
         """Write rows, their identities, what is derived from them, and their history; nothing of it is taken."""
@@ -221,20 +226,29 @@ class TypeTable:
             self.ledger.foreign.many(session, [(target, "", "foreign") for target in targets])
         each.add.many(session, found)
 
-    def replace(self, session: Session, before: Row, after: Row, change: Change) -> bool:
-        """Write what changed, if the stored revision still is that of ``before``."""
-        changed = [at for at, value in enumerate(after) if value != before[at]]
-        names, values = [self.spec.columns[at].name for at in changed], [after[at] for at in changed]
-        if self._has_words and self._searched.intersection(changed):
-            names.append("row__words")
-            values.append(words_of(self.relation, after))
-        if self._update(tuple(names)).run(session, *values, before[0], before[self._revision]) != 1:
-            return False
+    def replace(self, session: Session, entries: Sequence[tuple[Row, Row, Change]]) -> bool:
+        """Write what changed. Return false, and write nothing, where of a single row another revision is stored; of many it is known."""
+        groups: dict[tuple[str, ...], list[list[Any]]] = {}
+        for before, after, _ in entries:
+            changed = self._changed(before, after)
+            groups.setdefault(tuple(changed), []).append([*changed.values(), before[0], before[self._revision]])
+        for names, rows in groups.items():
+            if len(entries) > 1:
+                self._update(names).many(session, rows)
+            elif self._update(names).run(session, *rows[0]) != 1:
+                return False
         for each in self.derived:
-            if each.at in changed:
-                self._move(session, each, before, after)
-        self.ledger.record(session, (change,))
+            self._move(session, each, entries)
+        self.ledger.record(session, [change for _, _, change in entries])
         return True
+
+    def _changed(self, before: Row, after: Row) -> dict[str, Any]:
+        """Return the values that changed by the names of their columns."""
+        changed = [at for at, value in enumerate(after) if value != before[at]]
+        found = {self.spec.columns[at].name: after[at] for at in changed}
+        if self._has_words and self._searched.intersection(changed):
+            found["row__words"] = words_of(self.relation, after)
+        return found
 
     def _update(self, names: tuple[str, ...]) -> Prepared:
         found = self._updates.get(names)
@@ -244,11 +258,16 @@ class TypeTable:
             found = self._updates[names] = Prepared(setting(self.relation.table, names, ["id", "revision"]), self._sa)
         return found
 
-    def _move(self, session: Session, each: Derived, before: Row, after: Row) -> None:
-        old, new = each.of(before), each.of(after)
-        gone, come = set(old).difference(new), set(new).difference(old)
-        each.drop.many(session, [entry[: each.key] for entry in old if entry in gone])
-        self._add(session, each, [entry for entry in new if entry in come])
+    def _move(self, session: Session, each: Derived, entries: Iterable[tuple[Row, Row, Change]]) -> None:
+        drop, add = list[Any](), list[Any]()
+        for before, after, _ in entries:
+            if before[each.at] != after[each.at]:
+                old, new = each.of(before), each.of(after)
+                gone, come = set(old).difference(new), set(new).difference(old)
+                drop += [entry[: each.key] for entry in old if entry in gone]
+                add += [entry for entry in new if entry in come]
+        each.drop.many(session, drop)
+        self._add(session, each, add)
 
     def delete(self, session: Session, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""

@@ -5,35 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from metastore._json import encode
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
-from metastore_sqlite._words import columns, moved, text
+from metastore_sqlite._words import blobs, marks_moved, text, words_moved
 
-__all__ = ["FullText"]
+__all__ = ["FullText", "Replaced"]
+
+Replaced = tuple[Row, Row, Any]
+"""A row as it was and as it is, and what the history tells of it."""
 
 
 class FullText:
     """The statements of one type's full-text table, which has a column for each field that `columns` names."""
 
     def __init__(self, spec: TypeSpec) -> None:
-        self._columns = tuple((each, spec.position[each.name]) for each in columns(spec))
+        searched, holding = (
+            [(each, spec.position[each.name]) for each in fields] for fields in (spec.searched, blobs(spec))
+        )
+        self._columns = (*searched, *holding)
         self._at = frozenset(at for _, at in self._columns)
+        self._kinds = (
+            (searched, [""] * len(searched), words_moved),
+            (holding, [""] * len(holding), marks_moved),
+        )
         self.name = quoted(f"{spec.name}:text")
         self._rows = f"SELECT {', '.join(quoted(each.name) for each in spec.columns)}, row__n FROM {quoted(spec.name)}"
         fields, marks = (
             ", ".join(quoted(f"_{each.name}") for each, _ in self._columns),
             ", ".join("?" * len(self._columns)),
         )
+        self._numbers = (
+            f"SELECT id, row__n FROM {quoted(spec.name)} WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
+        )
         add, drop = (
             f"INSERT INTO {self.name} (rowid, {fields})",
             f"INSERT INTO {self.name} ({self.name}, rowid, {fields})",
         )
         self._add, self._drop = f"{add} VALUES (?, {marks})", f"{drop} VALUES ('delete', ?, {marks})"
-        of = f"FROM {quoted(spec.name)} WHERE id = ?"
-        self._add_of, self._drop_of = (
-            f"{add} SELECT row__n, {marks} {of}",
-            f"{drop} SELECT 'delete', row__n, {marks} {of}",
-        )
 
     def add(self, conn: Any, numbered: Iterable[tuple[int, Row]]) -> None:
         """Take in rows by their numbers."""
@@ -43,15 +52,27 @@ class FullText:
                 self._add, [(number, *[text(each, row[at]) for each, at in those]) for number, row in numbered]
             )
 
-    def replace(self, conn: Any, changed: set[int], before: Row, after: Row) -> None:
-        """Follow a row, of which the columns at these places changed."""
-        if self._at.isdisjoint(changed):
+    def replace(self, conn: Any, touched: set[int], done: Iterable[Replaced]) -> None:
+        """Follow rows that changed, none of them at other places than these."""
+        if self._at.isdisjoint(touched):
             return
-        out, put = moved([(field, before[at], after[at]) for field, at in self._columns])
-        if any(out):
-            conn.execute(self._drop_of, (*out, before[0]))
-        # also where it is nothing: FTS5 counts rows, and refuses to take away more than came
-        conn.execute(self._add_of, (*put, before[0]))
+        changed = [each for each in done if any(each[0][at] != each[1][at] for at in self._at)]
+        numbers = dict(conn.execute(self._numbers, (encode([before[0] for before, _, _ in changed]),)).fetchall())
+        moved = [(numbers[before[0]], *self._moved(before, after)) for before, after, _ in changed]
+        moved.sort()  # FTS5 begins anew at each number that is not beyond the last
+        conn.executemany(self._drop, [(number, *out) for number, out, _ in moved if any(out)])
+        # also where all of it is empty: FTS5 counts rows, and refuses to take away more than came
+        conn.executemany(self._add, [(number, *put) for number, _, put in moved])
+
+    def _moved(self, before: Row, after: Row) -> tuple[list[str], list[str]]:
+        """Return what a change takes out of each column, and what it puts in."""
+        out, put = list[str](), list[str]()
+        for columns, same, moved in self._kinds:
+            changed = any(before[at] != after[at] for _, at in columns)
+            gone, come = moved([(field, before[at], after[at]) for field, at in columns]) if changed else (same, same)
+            out += gone
+            put += come
+        return out, put
 
     def drop(self, conn: Any, number: int, before: Row) -> None:
         """Forget a row by its number."""

@@ -23,7 +23,6 @@ from metastore.backend import (
     TypeSpec,
     Usage,
     by_depth,
-    duplicate,
     known_key,
     merged_group,
     spec_from_json,
@@ -277,15 +276,18 @@ class SqliteStore:
         except driver.Error as refused:
             raise self._translated(refused) from refused
 
-    def replace(self, spec: TypeSpec, before: Row, after: Row, change: Change) -> bool:
-        """Put ``after`` in the place of ``before`` if the stored revision still is that of ``before``."""
+    def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
+        """Put each entry's second row in the place of its first, if the stored revision still is that of the first."""
         (conn, tx), table = self._stamped(), self._latest_table(spec)
         try:
-            if after[-2] != before[-2] and table.held(conn, after):
-                raise duplicate(spec, after)
             if table.spec is not spec:
-                before, after = table.completed(conn, spec, before), table.completed(conn, spec, after)
-            return table.replace(conn, tx, before, after, change)
+                entries = [
+                    (table.completed(conn, spec, before), table.completed(conn, spec, after), change)
+                    for before, after, change in entries
+                ]
+            if moved := [after for before, after, _ in entries if after[-2] != before[-2]]:
+                table.check_keys(conn, moved)
+            return table.replace(conn, tx, entries)
         except driver.Error as refused:
             raise self._translated(refused) from refused
 
@@ -331,10 +333,12 @@ class SqliteStore:
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
         """Return the live rows of that type with these ids, in the order asked."""
         table, local = self._tables.get(spec.digest) or self._table(spec), self._connections.local()
-        sql, execute = table.by_id, local.conn.execute
         try:
             with local.busy:
-                return [row for ident in ids if (row := execute(sql, (ident,)).fetchone()) is not None]
+                if len(ids) == 1:
+                    row = local.conn.execute(table.by_id, ids).fetchone()
+                    return [] if row is None else [row]
+                return table.fetch(local.conn, ids)
         except driver.Error as refused:
             raise self._translated(refused) from refused
 

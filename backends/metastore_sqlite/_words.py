@@ -12,7 +12,7 @@ from operator import xor
 from metastore._text import WORD_LENGTH
 from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_marks
 
-__all__ = ["columns", "holds_blobs", "mark", "moved", "searched", "terms", "text"]
+__all__ = ["blobs", "columns", "holds_blobs", "mark", "marks_moved", "searched", "terms", "text", "words_moved"]
 
 _BEFORE = "\xa7"
 """No word has a section sign, and FTS5 takes it for a part of one: no word is a mark."""
@@ -25,7 +25,12 @@ def searched(spec: TypeSpec, names: tuple[str, ...] = ()) -> list[FieldSpec]:
 
 def columns(spec: TypeSpec) -> list[FieldSpec]:
     """Return the fields that have a column in the full-text table: what is searched, then what holds blobs."""
-    return [*spec.searched, *filter(_blobs, spec.fields)]
+    return [*spec.searched, *blobs(spec)]
+
+
+def blobs(spec: TypeSpec) -> list[FieldSpec]:
+    """Return the fields that hold blobs, in order."""
+    return [*filter(_blobs, spec.fields)]
 
 
 def holds_blobs(spec: TypeSpec) -> bool:
@@ -64,31 +69,21 @@ _Told = tuple[FieldSpec, str | None, str | None]
 """A field, and what its column held and holds."""
 
 
-def moved(columns: Sequence[_Told]) -> tuple[list[str], list[str]]:
-    """Return what a row that changes takes out of each column, and what it puts in.
+_Moved = tuple[list[str], list[str]]
+"""What is taken out of columns, and what is put in."""
+
+
+def words_moved(told: Sequence[_Told]) -> _Moved:
+    """Return what a row takes out of and puts into its searched columns, some of which changed.
 
     FTS5 takes a word out of all columns at once, so that what is taken out of one is put in again wherever it is. No word is a
     mark, so the ones stay where only the others change.
     """
-    words = [each for each in columns if not _blobs(each[0])]
-    pairs = [*_words_moved(words), *_marks_moved(columns[len(words) :])]
-    return [out for out, _ in pairs], [put for _, put in pairs]
+    return [text(field, old) for field, old, _ in told], [text(field, new) for field, _, new in told]
 
 
-def _words_moved(told: Sequence[_Told]) -> Iterable[tuple[str, str]]:
-    if _same(told):
-        return [("", "")] * len(told)
-    return [(text(field, old), text(field, new)) for field, old, new in told]
-
-
-def _marks_moved(told: Sequence[_Told]) -> Iterable[tuple[str, str]]:
-    """Of marks only what differs: a folder may have thousands."""
-    if _same(told):
-        return [("", "")] * len(told)
+def marks_moved(told: Sequence[_Told]) -> _Moved:
+    """Return what a row takes out of and puts into its columns of blobs: only what differs, as a folder may have thousands."""
     had, has = [references(field, old) for field, old, _ in told], [references(field, new) for field, _, new in told]
     other = set[str]().union(*map(xor, had, has))
-    return [(" ".join(_marks(old & other)), " ".join(_marks(new & other))) for old, new in zip(had, has, strict=True)]
-
-
-def _same(told: Sequence[_Told]) -> bool:
-    return all(old == new for _, old, new in told)
+    return [" ".join(_marks(old & other)) for old in had], [" ".join(_marks(new & other)) for new in has]

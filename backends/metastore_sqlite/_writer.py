@@ -23,7 +23,7 @@ from metastore.backend import (
     repeated,
 )
 from metastore.errors import DuplicateError
-from metastore_sqlite._full_text import FullText
+from metastore_sqlite._full_text import FullText, Replaced
 from metastore_sqlite._layout import beside, look_ups, quoted
 
 __all__ = ["TypeTable", "add_changes"]
@@ -115,13 +115,16 @@ class TypeTable:
         self.columns = ", ".join(names)
         self.qualified = ", ".join(f"t.{name}" for name in names)
         self.by_id = f"SELECT {self.columns} FROM {self.table} WHERE id = ?"
+        self._by_ids = (
+            f"SELECT {self.columns} FROM {self.table} WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
+        )
         named = f"SELECT {self.columns} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
         self.named_version = f"{named} AND version__key = ? AND version = ? ORDER BY id DESC LIMIT ?"
         self._delete = f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
-        self._held_one = f"SELECT unique_key FROM {self.table} WHERE unique_key = ? AND id <> ?"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
+        self._holders = f"SELECT id, unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?))"
         last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
         self._free = (
             f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), ({last})"
@@ -131,6 +134,11 @@ class TypeTable:
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
         self.text = FullText(spec)
+
+    def fetch(self, conn: Any, ids: Sequence[bytes]) -> list[Row]:
+        """Return the rows with ids that are there, in the order asked."""
+        found = {row[0]: row for row in conn.execute(self._by_ids, (encode([*ids]),))}
+        return [found[ident] for ident in ids if ident in found]
 
     def free(self, conn: Any, rows: Sequence[Row]) -> int:
         """Return the number of the last row. Raises IdTakenError, DuplicateError (also for what comes twice) where rows cannot be added.
@@ -157,6 +165,13 @@ class TypeTable:
             raise self._duplicate(rows, held)
         return int(last)
 
+    def check_keys(self, conn: Any, rows: Sequence[Row]) -> None:
+        """Raise DuplicateError where another row, stored or of these, holds a unique key that one of these is to have."""
+        wanted = {row[-2]: row[0] for row in rows}
+        held = [key for ident, key in conn.execute(self._holders, (_keys(rows),)) if wanted[key] != ident]
+        if (clash := _clash(rows, held[0] if held else None)) is not None:
+            raise self._duplicate(rows, clash)
+
     def _duplicate(self, rows: Sequence[Row], held: bytes) -> DuplicateError:
         return duplicate(self.spec, next(row for row in reversed(rows) if row[-2] == held))
 
@@ -173,15 +188,26 @@ class TypeTable:
         self.text.add(conn, enumerate(rows, last + 1))
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
-    def replace(self, conn: Any, tx: int, before: Row, after: Row, change: Change) -> bool:
-        """Write what changed, if the stored revision still is that of ``before``."""
-        changed = tuple([at for at, value in enumerate(after) if value != before[at]])
-        values = [after[at] for at in changed]
-        if conn.execute(self._update(changed), (*values, before[0], before[self._revision])).rowcount != 1:
-            return False
-        self._follow(conn, set(changed), before, after)
-        conn.execute(_ADD_CHANGE, _change(tx, change))
-        return True
+    def replace(self, conn: Any, tx: int, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
+        """Write what changed, where the stored revision still is that of the row before; return the ids of the others."""
+        done, late, touched = list[Replaced](), list[bytes](), set[int]()
+        for before, after, change in entries:
+            changed = tuple([at for at, value in enumerate(after) if value != before[at]])
+            bound = [*[after[at] for at in changed], before[0], before[self._revision]]
+            if conn.execute(self._updates.get(changed) or self._update(changed), bound).rowcount == 1:
+                done.append((before, after, change))
+                touched.update(changed)
+            else:
+                late.append(before[0])
+        for each in self.derived:
+            if each.at in touched:
+                self._move(conn, each, done)
+        self.text.replace(conn, touched, done)
+        if len(done) == 1:  # which by executemany costs a quarter more (measured)
+            conn.execute(_ADD_CHANGE, _change(tx, done[0][2]))
+        else:
+            conn.executemany(_ADD_CHANGE, [_change(tx, change) for _, _, change in done])
+        return late
 
     def completed(self, conn: Any, spec: TypeSpec, row: Row) -> Row:
         """Return a row by an older spec as one by this, with what is stored where the older one knows nothing."""
@@ -198,25 +224,22 @@ class TypeTable:
         )
 
     def _update(self, changed: tuple[int, ...]) -> str:
-        found = self._updates.get(changed)
-        if found is None:
-            names = ", ".join(f"{quoted(self.spec.columns[at].name)} = ?" for at in changed)
-            found = self._updates[changed] = f"UPDATE {self.table} SET {names} WHERE id = ? AND revision = ?"
-        return found
+        names = ", ".join(f"{quoted(self.spec.columns[at].name)} = ?" for at in changed)
+        made = f"UPDATE {self.table} SET {names} WHERE id = ? AND revision = ?"
+        self._updates[changed] = made
+        return made
 
-    def _follow(self, conn: Any, changed: set[int], before: Row, after: Row) -> None:
-        for each in self.derived:
-            if each.at in changed:
-                self._move(conn, each, before, after)
-        self.text.replace(conn, changed, before, after)
-
-    def _move(self, conn: Any, each: _Derived, before: Row, after: Row) -> None:
-        old = {tuple(entry) for entry in each.derive(each.field, before[each.at], before[0])}
-        new = {tuple(entry) for entry in each.derive(each.field, after[each.at], after[0])}
-        if gone := old - new:
-            conn.executemany(each.drop, gone)
-        if more := new - old:
-            _add(conn.executemany, each.add, list(more))
+    def _move(self, conn: Any, each: _Derived, done: Iterable[Replaced]) -> None:
+        at, gone, come = each.at, list[Any](), list[Any]()
+        for before, after, _ in done:
+            if before[at] != after[at]:
+                old, new = ({*map(tuple, each.derive(each.field, row[at], row[0]))} for row in (before, after))
+                gone += old - new
+                come += new - old
+        if gone:
+            conn.executemany(each.drop, sorted(gone))
+        if come:
+            _add(conn.executemany, each.add, sorted(come))
 
     def delete(self, conn: Any, tx: int, before: Row, change: Change) -> bool:
         """Take a row and what is derived from it away, if the stored revision still is that of ``before``."""
@@ -236,10 +259,6 @@ class TypeTable:
         self.text.drop(conn, number[0], before)
         conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
         return True
-
-    def held(self, conn: Any, row: Row) -> bool:
-        """Return whether another holds the row's unique key; the write lock keeps the answer true."""
-        return row[-2] is not None and conn.execute(self._held_one, (row[-2], row[0])).fetchone() is not None
 
 
 def _keys(rows: Sequence[Row]) -> str:

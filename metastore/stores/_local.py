@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from metastore._data import EMPTY
 from metastore.errors import MissingBytesError, StoreError, UnsafeUrlError
 from metastore.stores._drive import ASIDE, PART, Stat, Unfinished, ask, is_own
 
@@ -69,13 +70,39 @@ class LocalDrive:
         try:
             for folder, folders, files, at in os.fwalk(".", dir_fd=root, follow_symlinks=False):
                 folders.sort()
+                below = "" if folder == "." else folder.removeprefix("./") + "/"
                 for each in sorted(files):
                     with contextlib.suppress(FileNotFoundError):  # it went while the folder was read
                         found = os.stat(each, dir_fd=at, follow_symlinks=False)
                         if modes.S_ISREG(found.st_mode):
-                            yield os.path.normpath(os.path.join(folder, each)), _stat(found)
+                            yield below + each, _stat(found)
         finally:
             os.close(root)
+
+    def listed(self, keys: Iterable[str]) -> dict[str, Stat]:
+        """Return what folders tell of their files: none is opened, so one may be among them that cannot be read."""
+        folders: dict[str, list[str]] = {}
+        for key in keys:
+            folders.setdefault(key.rpartition("/")[0], []).append(key)
+        told: dict[str, Stat] = {}
+        for own in folders.values():
+            with contextlib.suppress(StoreError):
+                told |= ask(self._name, own[0], self._told, own)
+        return told
+
+    def _told(self, keys: Iterable[str]) -> dict[str, Stat]:
+        """Return what the folder that keys have in common tells of them."""
+        first, *_ = keys = [*keys]
+        at, told = self._folder(first), dict[str, Stat]()
+        try:
+            for key in keys:
+                with contextlib.suppress(OSError):
+                    found = os.stat(key.rpartition("/")[2], dir_fd=at, follow_symlinks=False)
+                    if modes.S_ISREG(found.st_mode):
+                        told[key] = _stat(found)
+        finally:
+            os.close(at)
+        return told
 
     # writing
 
@@ -201,14 +228,22 @@ class LocalDrive:
 
     def _file(self, key: str) -> int:
         """Open the file of a key for reading."""
-        *folders, name = key.split("/")
-        at = os.open(self._root, _FOLDER)
+        at = self._folder(key)
         try:
-            for each in folders:
-                at = self._below(at, each, key)
-            return self._regular(at, name, key)
+            return self._regular(at, key.rpartition("/")[2], key)
         finally:
             os.close(at)
+
+    def _folder(self, key: str) -> int:
+        """Open the folder of a key, each in the one before."""
+        at = os.open(self._root, _FOLDER)
+        try:
+            for each in key.split("/")[:-1]:
+                at = self._below(at, each, key)
+        except BaseException:
+            os.close(at)
+            raise
+        return at
 
     def _below(self, at: int, name: str, key: str, *, make: bool = False) -> int:
         """Open a folder in the folder ``at``, which is closed: the caller holds one of them at any time."""
@@ -262,7 +297,7 @@ def _mark(part: bytes) -> str:
 
 def _stat(found: os.stat_result) -> Stat:
     mark = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
-    return Stat(found.st_size, mark, modified=datetime.fromtimestamp(found.st_mtime, UTC))
+    return Stat(found.st_size, mark, EMPTY, None, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _read_at(file: int, offset: int, size: int) -> bytes:

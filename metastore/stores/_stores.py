@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from metastore.errors import StoresFileError, StoreUnableError, UncoveredError, UnsafeUrlError, nearest
-from metastore.stores._drive import OWN, Drive
+from metastore.stores._drive import Drive, is_own
 from metastore.stores._local import LocalDrive
 from metastore.stores._store import Store, stores_in
 from metastore.stores._url import WEB, Place, place_of, quoted, shown, under
@@ -17,11 +17,11 @@ __all__ = ["Covered", "Stores"]
 
 
 class Covered(NamedTuple):
-    """A url that was read, and the store that covers it."""
+    """A url that was read, the store that covers it, and the segments below the store's."""
 
     url: str
-    place: Place
     store: Store
+    inside: tuple[str, ...]
 
 
 class Stores(Mapping[str, Store]):
@@ -81,16 +81,24 @@ class Stores(Mapping[str, Store]):
             place = place_of(url)
         except UnsafeUrlError:
             return None
-        store = self._covering(place)
-        return None if store is None else Covered(url, place, store)
+        return self._covered(url, place)
 
-    def _covering(self, place: Place) -> Store | None:
+    def _covered(self, url: str, place: Place) -> Covered | None:
         if place.protocol in WEB and not place.root:
             return None
-        inside = [
-            (len(at.segments), bool(at.root), name) for name, at in self._places.items() if under(place, at) is not None
+        found = [
+            (len(at.segments), bool(at.root), name, inside)
+            for name, at in self._places.items()
+            if (inside := under(place, at)) is not None
         ]
-        return self._stores[max(inside, key=lambda found: found[:2])[2]] if inside else None
+        if not found:
+            return None
+        *_, name, inside = found[0] if len(found) == 1 else max(found, key=lambda each: each[:2])
+        return Covered(url, self._stores[name], inside)
+
+    def _covering(self, place: Place) -> Store | None:
+        found = self._covered("", place)
+        return None if found is None else found.store
 
     def reach(self, url: str) -> tuple[Drive, str, Store]:
         """Return the open drive, the key in it, and the store of a url.
@@ -98,22 +106,21 @@ class Stores(Mapping[str, Store]):
         Raises UncoveredError where no store covers it, UnsafeUrlError for a spelling that is never opened.
         """
         place = place_of(url)
-        store = self._covering(place)
-        if store is None:
+        covered = self._covered(url, place)
+        if covered is None:
             raise UncoveredError(f"no configured store covers {shown(url)}, so it is not opened{self._advice()}")
-        return self.reached(Covered(url, place, store))
+        return self.reached(covered)
 
     def reached(self, covered: Covered) -> tuple[Drive, str, Store]:
         """Return what `reach` returns, and raise what it raises, for a url that a store covers."""
-        url, place, store = covered
+        url, store, inside = covered
         if url.partition("?")[0].endswith("/"):
             raise UnsafeUrlError(f"{shown(url)} names a folder, not bytes", store=store.name)
-        inside = under(place, self._places[store.name]) or ()
-        if any(each.startswith(OWN) for each in inside):
+        if is_own(key := "/".join(inside)):
             raise UnsafeUrlError(
                 f"{shown(url)} names what is under way, or was put aside, and is not opened", store=store.name
             )
-        return self.drive(store.name), url if place.protocol in WEB else "/".join(inside), store
+        return self.drive(store.name), url if store.place.protocol in WEB else key, store
 
     def _advice(self) -> str:
         return f"; there are {', '.join(list(self._stores)[:12])}" if self._stores else "; none is configured"

@@ -11,7 +11,7 @@ import unicodedata
 from urllib.parse import quote, unquote, urlsplit
 
 from metastore._data import Data
-from metastore._location import check_url
+from metastore._location import check_url, usual_url
 from metastore.errors import UnsafeUrlError, ValidationError
 
 __all__ = ["WEB", "Place", "place_of", "quoted", "shown", "under"]
@@ -47,6 +47,8 @@ class Place(Data):
 
 def place_of(url: str) -> Place:
     """Return the parts of a url. Raises UnsafeUrlError for one that is never opened; it repeats nothing secret."""
+    if (usual := _usual_place(url)) is not None:
+        return usual
     try:
         check_url(url)
     except ValidationError as refused:
@@ -77,6 +79,24 @@ def _place(url: str) -> Place:
     authority, _, path = rest.partition("/")
     _check_spellings(url, rest)
     return Place(protocol, _root(url, protocol, authority), _segments(url, path), target)
+
+
+def _usual_place(url: str) -> Place | None:
+    """Return the parts of a usual url outside the web as `_place` does, ``None`` for one whose every part has to be looked at.
+
+    It has no percent sign, backslash, space or letter beyond ASCII, so it reads the same however often somebody decodes it.
+    """
+    if not isinstance(url, str) or not usual_url(url):
+        return None
+    protocol, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    segments = path.removesuffix("/").split("/")
+    if protocol in WEB or "::" in url or not path or not _NO_NAMES.isdisjoint(segments):
+        return None
+    return Place(protocol, _root(url, protocol, authority), tuple(segments))
+
+
+_NO_NAMES = frozenset(("", ".", ".."))
 
 
 def _is_web_with_colons(url: str) -> bool:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._catalog import Catalog
+from metastore._expr import matches
 from metastore._link import Link
 from metastore._version import Version
+from metastore.backend import Recorded
 from metastore.errors import (
     DuplicateError,
     IdTakenError,
@@ -260,6 +262,29 @@ class CatalogWrites(CatalogExam):
         assert catalog.delete_many(Image, Image.tags.contains("t")) == 5
         assert catalog.count(Image) == 5
 
+    def test_update_many_leaves_what_an_update_of_each_leaves(self, catalog: Catalog) -> None:
+        catalog.add_many(
+            image(name=f"{how}-{at}", size=at % 3, tags=["old"]) for how in ("many", "each") for at in range(7)
+        )
+        blob, parent = Blob("s3://a/b", size=3, sha256=SHA), Link(catalog.get(Image, name="each-0"))
+        fields = {
+            "tags": ["new"],
+            "description": "words",
+            "size": 3,
+            "disk": blob,
+            "parent": parent,
+            "properties": {"a": 1},
+        }
+        assert catalog.update_many(Image, Image.name.startswith("many"), **fields) == 7
+        with catalog.transaction():
+            for each in catalog.find(Image, Image.name.startswith("each")):
+                catalog.update(each, **fields)
+        for fits in (Image.tags.contains("new"), matches("words"), Image.disk.url == "s3://a/b", Image.size >= 3, Image.parent.name == "each-0"):  # fmt: skip
+            assert catalog.count(Image, fits) == 14
+        many, single = (_changes(told) for told in catalog._backend.history(0, 99)[-2:])
+        assert len(many) == 7
+        assert many == single
+
     def test_writes_in_a_transaction_land_together_or_not_at_all(self, catalog: Catalog) -> None:
         with pytest.raises(KeyError), catalog.transaction(message="never", actor="ann"):
             catalog.add(image())
@@ -273,6 +298,11 @@ class CatalogWrites(CatalogExam):
                 catalog.add(a_disk("d"))
                 catalog.add(image())
         assert catalog.find(Record).all() == [kept]
+
+
+def _changes(told: Recorded) -> list[tuple[Any, ...]]:
+    """Return what the changes of a transaction say that does not depend on which artifacts they are of."""
+    return [(each.kind, each.revision, each.spec, each.before, each.after, each.checkpoint) for each in told.changes]
 
 
 def _told(value: Any) -> Any:

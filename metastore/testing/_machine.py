@@ -148,14 +148,14 @@ class BackendMachine(RuleBasedStateMachine):
             else Thing(SPEC, {**before.values, "revision": before["revision"] - 1}, before.unique_key)
         )
         try:
-            done = self.write(
-                lambda: self.backend.replace(SPEC, row(expected), row(after), change("update", expected, after))
+            late = self.write(
+                lambda: self.backend.replace(SPEC, [(row(expected), row(after), change("update", expected, after))])
             )
         except DuplicateError:
             assert self.taken(after)
             return
-        assert done is not stale
-        if done:
+        assert late == [before.id] * stale
+        if not late:
             assert not self.taken(after)
             self.world.things[after.id] = after
             self.changes += 1

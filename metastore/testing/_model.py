@@ -245,7 +245,7 @@ def replace(backend: Backend, before: Thing, after: Thing) -> bool:
     """Change an artifact in a transaction of its own; return whether it was the one expected."""
     with backend.transaction():
         backend.stamp(commit())
-        return backend.replace(after.spec, row(before), row(after), change("update", before, after))
+        return not backend.replace(after.spec, [(row(before), row(after), change("update", before, after))])
 
 
 def delete(backend: Backend, before: Thing) -> bool:

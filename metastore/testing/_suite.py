@@ -10,6 +10,7 @@ from metastore.testing._suite_explain import ExplainSuite
 from metastore.testing._suite_history import HistorySuite
 from metastore.testing._suite_links import LinksSuite
 from metastore.testing._suite_order import OrderSuite
+from metastore.testing._suite_replacing import ReplacingSuite
 from metastore.testing._suite_threads import ThreadsSuite
 from metastore.testing._suite_truth import TruthSuite
 from metastore.testing._suite_usage import UsageSuite
@@ -20,7 +21,16 @@ __all__ = ["BackendSuite"]
 
 
 class BackendSuite(
-    ValuesSuite, TruthSuite, OrderSuite, LinksSuite, WritesSuite, HistorySuite, UsageSuite, ThreadsSuite, ExplainSuite
+    ValuesSuite,
+    TruthSuite,
+    OrderSuite,
+    LinksSuite,
+    WritesSuite,
+    ReplacingSuite,
+    HistorySuite,
+    UsageSuite,
+    ThreadsSuite,
+    ExplainSuite,
 ):
     """Every duty of `metastore.backend.Backend`, as tests.
 

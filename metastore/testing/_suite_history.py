@@ -73,7 +73,7 @@ def written(backend: Backend, *work: tuple[str, Thing | None, Thing | None]) -> 
             if kind == "add" and after is not None:
                 backend.insert(after.spec, [(row(after), one)])
             elif before is not None and after is not None:
-                assert backend.replace(after.spec, row(before), row(after), one)
+                assert not backend.replace(after.spec, [(row(before), row(after), one)])
             elif before is not None:
                 assert backend.delete(before.spec, row(before), one)
     return Commit(said.id, time, said.actor, said.message), changes

@@ -133,9 +133,8 @@ class WritesSuite(Exam):
             backend.stamp(commit())
             added = thing(spec)
             backend.insert(spec, [(row(added), change("add", None, added))])
-            backend.replace(
-                spec, row(kept), row(kept.but(name="changed")), change("update", kept, kept.but(name="changed"))
-            )
+            changed = kept.but(name="changed")
+            backend.replace(spec, [(row(kept), row(changed), change("update", kept, changed))])
             raise Undo
         assert backend.select(spec, Query(spec.name)) == [row(kept)]
         assert backend.stats()["changes"] == 1

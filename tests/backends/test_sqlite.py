@@ -13,7 +13,7 @@ from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
 from metastore.testing._suite_usage import IMAGES, begun, image, insert
 from metastore_sqlite import open_backend
-from metastore_sqlite._words import mark, moved
+from metastore_sqlite._words import mark, marks_moved
 
 DAMAGES = (
     "DELETE FROM _links WHERE field = 'parent'",
@@ -124,10 +124,10 @@ def test_a_mark_that_leaves_one_field_is_known_by_those_that_keep_it(disks):
 
 
 def test_of_the_marks_of_a_folder_only_those_that_differ_are_written_again():
-    text, folder = FieldSpec(name="text", kind="str", search=1), FieldSpec(name="parts", kind="folder")
+    folder = FieldSpec(name="parts", kind="folder")
     old, new = '{"a":{"locations":[{"url":"s3://b/k"}]}}', '{"a":{"locations":[{"url":"s3://b/k"},{"url":"s3://b/l"}]}}'
-    assert moved([(text, "a", "a"), (folder, old, new)]) == (["", ""], ["", mark("s3://b/l")])
-    assert moved([(text, "a", "b"), (folder, new, new)]) == (["a", ""], ["b", ""])
+    assert marks_moved([(folder, old, new)]) == ([""], [mark("s3://b/l")])
+    assert marks_moved([(folder, new, old)]) == ([mark("s3://b/l")], [""])
 
 
 def test_a_digest_is_no_url(disks):

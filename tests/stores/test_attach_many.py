@@ -2,10 +2,12 @@
 
 import pytest
 
-from metastore import Artifact, Attachment, Blob, Catalog, Field, Principal, before, field
+from metastore import Artifact, Attachment, Blob, Catalog, Field, Principal, before, field, references
 from metastore.errors import (
     ForbiddenError,
+    FrozenFieldError,
     MissingBytesError,
+    NotFoundError,
     StaleRevisionError,
     UncoveredError,
     ValidationError,
@@ -26,6 +28,14 @@ def urls(catalog):
     return {key: catalog.stores.url("one", key) for key in BODIES}
 
 
+@pytest.fixture
+def urls_of(local):
+    """Two fields, each with the url of an object in the folder."""
+    for key in "ab":
+        local.stores.drive("one").create(key, [key.encode()])
+    return [("data", local.stores.url("one", "a")), ("files", local.stores.url("one", "b"))]
+
+
 @pytest.mark.parametrize("listed", [False, True])
 def test_they_are_attached_as_one_after_the_other_would_be(catalog, add, urls, listed):
     many, single = ([add(catalog, f"{kind}-{key}") for key in urls] for kind in ("many", "single"))
@@ -37,6 +47,18 @@ def test_they_are_attached_as_one_after_the_other_would_be(catalog, add, urls, l
     assert [each.data for each in made] == alike
     assert [each.data.size for each in made] == [len(body) for body in BODIES.values()]
     assert made == [catalog.get(type(disk), disk.id) for disk in many]
+
+
+def test_the_history_tells_of_many_what_it_tells_of_each(local, add, urls_of):
+    many, single = ([add(local, f"{kind}{at}") for at in range(3)] for kind in ("many", "single"))
+    asked = [Attachment(disk, field, url, "a" if field == "files" else None) for disk in many for field, url in urls_of]
+    local.attach_many(asked)
+    with local.transaction():
+        for disk in single:
+            local.attach_many([each._replace(artifact=disk) for each in asked[:2]])
+    told = [[(each.kind, each.revision, each.before, each.after) for each in one.changes] for one in local._backend.history(0, 99)[-2:]]  # fmt: skip
+    assert (len(told[0]), told[0]) == (3, told[1])
+    assert local.count(type(many[0]), references(urls_of[0][1])) == 6
 
 
 def test_listings_tell_where_a_store_has_them(catalog, add, urls, monkeypatch):
@@ -154,6 +176,21 @@ def test_hooks_stand_around_each_and_one_of_them_stops_all(made):
             catalog.attach_many(asked)
         assert [catalog.get(Choosy, each.id) for each in disks] == disks
         assert catalog.attach_many(asked[:1])[0].data.size == 1
+
+
+def test_what_its_state_does_not_let_change_is_refused_before_a_store_is_asked(local, add):
+    disks = [add(local, "draft"), local.change(add(local, "active"), "activate")]
+    asked = [Attachment(disk, "data", local.stores.url("one", "nothing")) for disk in disks]
+    with pytest.raises(FrozenFieldError, match="data of disks is frozen while it is active"):
+        local.attach_many(asked)
+
+
+def test_who_has_the_id_of_one_of_another_type_is_not_there(local, add):
+    disk = add(local)
+    asked = [Attachment(each, "data", "https://a.example/b") for each in (disk, Choosy(id=disk.id, name="x"))]
+    with pytest.raises(NotFoundError, match="is one of disks, not of choosy_disks"):
+        local.attach_many(asked)
+    assert local.get(type(disk), disk.id) == disk
 
 
 def test_they_are_one_commit_of_the_history(local, add):

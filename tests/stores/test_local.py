@@ -66,6 +66,7 @@ def test_a_symbolic_link_is_not_followed(drive, root, key):
         whole(drive, key)
     with pytest.raises(UnsafeUrlError):
         drive.stat(key)
+    assert drive.listed([key]) == {}
 
 
 def test_a_folder_that_becomes_a_link_between_two_looks_is_not_followed(drive, root):
@@ -82,13 +83,14 @@ def test_a_folder_that_becomes_a_link_between_two_looks_is_not_followed(drive, r
 
     thread = threading.Thread(target=swap)
     thread.start()
-    read = set()
+    read, sizes = set(), set()
     for _ in range(500):
         with contextlib.suppress(UnsafeUrlError, MissingBytesError):
             read.add(whole(drive, "a/secret"))
+        sizes |= {told.size for told in drive.listed(["a/secret"]).values()}
     stop.set()
     thread.join()
-    assert read <= {b"mine"}
+    assert (read | {b"mine"}, sizes | {4}) == ({b"mine"}, {4})
 
 
 @pytest.mark.parametrize("key", ["folder", "pipe", "missing", "folder/missing", "a/b"])
@@ -97,6 +99,15 @@ def test_what_is_no_file_is_not_there(drive, root, key):
     os.mkfifo(root / "pipe")
     with pytest.raises(MissingBytesError):
         whole(drive, key)
+
+
+def test_folders_tell_of_their_files_what_each_tells_and_of_nothing_else(drive, root):
+    keys = ["a", "deep/a", "deep/b", "deep/er/c"]
+    for key in keys:
+        drive.create(key, [key.encode()])
+    os.mkfifo(root / "deep" / "pipe")
+    asked = ["missing", "deep/pipe", *keys, "no/folder", "deep/er", "a/b", "deep/" + "x" * 300, "nul/\0"]
+    assert drive.listed(iter(asked)) == {key: drive.stat(key) for key in keys}
 
 
 def test_what_is_there_is_not_overwritten(drive, root):

@@ -1,14 +1,16 @@
 """Urls that are opened: read in one way, or refused. What S01, S05, S06 and S08 of the security list ask of the text."""
 
+import contextlib
 from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metastore.errors import UncoveredError, UnsafeUrlError
+from metastore._location import check_url
+from metastore.errors import UncoveredError, UnsafeUrlError, ValidationError
 from metastore.stores import Store, Stores
-from metastore.stores._url import place_of, quoted
+from metastore.stores._url import _place, place_of, quoted
 
 STORES = Stores(
     [
@@ -157,6 +159,21 @@ def test_no_text_below_a_store_leads_out_of_it_however_often_it_is_decoded(text)
         assert "\0" not in url
         assert path[1:3] == ["srv", "images"]
         url = unquote(url)
+
+
+@given(
+    st.from_regex(r"(file|s3|https)://(localhost|b|\.\.|)(/(a|\.|\.\.|\.a|::|~-)?){0,4}(%2e|\\\\|é| )?", fullmatch=True)
+)
+def test_a_usual_url_is_read_at_a_glance_as_by_a_close_look(url):
+    def read(how):
+        try:
+            return how(url)
+        except UnsafeUrlError:
+            return None
+
+    with contextlib.suppress(ValidationError):
+        check_url(url)
+        assert read(place_of) == read(_place)
 
 
 def test_plain_keys_stand_in_urls_as_they_are():
