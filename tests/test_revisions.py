@@ -148,6 +148,7 @@ def brought_on(path, *changes):
         for each in changes:
             other.execute(each)
         other.execute(f"PRAGMA user_version = {LATER}")
+        other.execute("INSERT OR REPLACE INTO _meta VALUES ('revision', ?)", (str(LATER),))
         other.commit()
 
 

@@ -40,7 +40,7 @@ APPLICATION_ID = 0x6D746131
 """``mta1``, in the header of every catalogue file."""
 
 REVISION = 2
-"""Of the catalogue's own tables; kept in ``user_version``."""
+"""Of the catalogue's own tables; kept in ``user_version``, and in ``_meta`` for who has the file open and looks there in every transaction."""
 
 MARKED = 2
 """The first revision that keeps the marks of blobs in full text; before, they had a table of their own, ``_references``."""
@@ -151,6 +151,7 @@ def check_whole(conn: Any, path: str) -> None:
 def prepare(conn: Any) -> None:
     """Make or migrate the catalogue's own tables; the caller holds the write transaction, and then fills full text."""
     migrations.apply(Database(conn))
+    conn.execute("INSERT OR REPLACE INTO _meta (key, value) VALUES ('revision', ?)", (str(REVISION),))
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     conn.execute(f"PRAGMA user_version = {REVISION}")
 

@@ -57,9 +57,12 @@ from metastore_sqlite._writer import TypeTable
 __all__ = ["SqliteStore", "open_backend"]
 
 _TOO_DEEP = "the query nests too deeply to be answered; ask in parts"
-_GENERATION = """
-SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1), (SELECT user_version FROM pragma_user_version)
-"""
+_GENERATION = (
+    "SELECT (SELECT count(*) FROM _specs), (SELECT time FROM _transactions ORDER BY seq DESC LIMIT 1),"
+    " (SELECT value FROM _meta WHERE key = 'revision')"
+)
+_KNOWN = (None, str(layout.REVISION))
+"""What ``_meta`` says of the revision in a file that this program can write; files of before say nothing."""
 
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
@@ -168,8 +171,8 @@ class SqliteStore:
                 count, latest, revision = local.conn.execute(_GENERATION).fetchone()
         except driver.Error as refused:
             raise self._translated(refused) from refused
-        if revision > layout.REVISION:  # asked in each transaction: what that keeps could not be kept right here
-            layout.check_known(revision, self.path)
+        if revision not in _KNOWN:  # asked in each transaction: what that keeps could not be kept right here
+            layout.check_known(int(revision), self.path)
         if local.depth:
             local.latest = latest or 0
         return int(count)
