@@ -6,7 +6,7 @@ artifact goes with it, so where that is of none, it came without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from metastore.query import Query
 
 if TYPE_CHECKING:
     from metastore._types import Shelf, Types
-    from metastore.backend import Backend, Row
+    from metastore.backend import Backend, Edge, Row
 
 __all__ = ["Holder", "held", "holders", "refuse", "strays", "without"]
 
@@ -35,16 +35,25 @@ class Holder:
         self.shelf, self.row, self.field, self.on_delete = shelf, row, field, on_delete
 
 
-def holders(backend: Backend, types: Types, shelf: Shelf, row: Row) -> Iterator[Holder]:
-    """Yield what the artifact's owner holds of links to it, each with what its field declares, restricting ones first."""
-    found = [holder for _, holder in held(backend, types, [(shelf, row)])]
-    yield from sorted(found, key=lambda each: each.on_delete != "restrict")
+def holders(backend: Backend, types: Types, shelf: Shelf, row: Row) -> list[Holder]:
+    """Return what the artifact's owner holds of links to it, each with what its field declares, restricting ones first."""
+    edges = backend.closure((row[0],), 1, backwards=True)
+    if not edges:
+        return []
+    found = [holder for _, holder in _held(backend, types, edges, {row[0]: row[shelf.owner]})]
+    return sorted(found, key=lambda each: each.on_delete != "restrict")
 
 
 def held(backend: Backend, types: Types, targets: Sequence[tuple[Shelf, Row]]) -> Iterator[tuple[bytes, Holder]]:
     """Yield, for many artifacts at once, the id of each and what its owner holds of links to it."""
     owners = {row[0]: row[shelf.owner] for shelf, row in targets}
-    edges = [edge for edge in backend.closure([*owners], 1, backwards=True) if edge.source != edge.target]
+    return _held(backend, types, backend.closure([*owners], 1, backwards=True), owners)
+
+
+def _held(
+    backend: Backend, types: Types, edges: Iterable[Edge], owners: Mapping[bytes, Any]
+) -> Iterator[tuple[bytes, Holder]]:
+    edges = [edge for edge in edges if edge.source != edge.target]
     sources = _sources(backend, types, {edge.source for edge in edges}) if edges else {}
     for edge in edges:
         source, row = sources.get(edge.source, (None, ()))

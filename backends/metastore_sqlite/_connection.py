@@ -97,7 +97,8 @@ class Local:
 
     ``busy`` is held while it asks or writes, so that a fork can wait for the moment in between. ``specs`` are those that its open
     transaction read or stored, nobody else's before it is committed; ``None`` for one to be read again. ``latest`` is the time of the
-    last transaction recorded, where the one that is open has asked for it and recorded none since.
+    last transaction recorded, where the one that is open has asked for it and recorded none since; ``transaction`` is the sequence of the open
+    one, 0 before it is recorded.
     """
 
     __slots__ = ("__weakref__", "busy", "conn", "depth", "latest", "pid", "specs", "transaction", "turns")
@@ -107,7 +108,7 @@ class Local:
         self.pid = _process
         self.busy = threading.RLock()
         self.depth = 0
-        self.transaction: int | None = None
+        self.transaction = 0
         self.latest: int | None = None
         self.specs: dict[str, TypeSpec | None] = {}
 

@@ -8,7 +8,7 @@ from typing import Any
 from metastore._json import encode
 from metastore.backend import Row, TypeSpec
 from metastore_sqlite._layout import quoted
-from metastore_sqlite._words import blobs, marks_moved, text, words_moved
+from metastore_sqlite._words import blobs, marks_moved, texts, words_moved
 
 __all__ = ["FullText", "Replaced"]
 
@@ -47,10 +47,7 @@ class FullText:
     def add(self, conn: Any, numbered: Iterable[tuple[int, Row]]) -> None:
         """Take in rows by their numbers."""
         if self._columns:
-            those = self._columns
-            conn.executemany(
-                self._add, [(number, *[text(each, row[at]) for each, at in those]) for number, row in numbered]
-            )
+            conn.executemany(self._add, [(number, *self._texts(row)) for number, row in numbered])
 
     def replace(self, conn: Any, touched: set[int], done: Iterable[Replaced]) -> None:
         """Follow rows that changed, none of them at other places than these."""
@@ -85,4 +82,4 @@ class FullText:
         conn.executemany(self._add, ((row[-1], *self._texts(row)) for row in rows))
 
     def _texts(self, row: Row) -> list[str]:
-        return [text(field, row[at]) for field, at in self._columns]
+        return texts([(field, row[at]) for field, at in self._columns])

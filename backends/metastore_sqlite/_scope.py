@@ -82,7 +82,7 @@ class Scope:
         level, self._level = self._level, -1
         self._local.depth = level
         if level == 0:
-            self._local.transaction = self._local.latest = None
+            self._local.transaction, self._local.latest = 0, None
             if self._busy:
                 self._busy = False
                 self._local.busy.release()

@@ -200,7 +200,7 @@ class SqliteStore:
             local = self._local()
             try:
                 fresh = list(rows)
-                tx = self._stamped()[1] if fresh else 0
+                tx = self._stamped().transaction if fresh else 0
                 refill(local.conn, self.specs(spec.name)[-1].spec, spec, fresh, tx, number)
                 self._store_spec(local, spec, number, breaking=True)
                 tally.recount(local.conn, spec)
@@ -220,9 +220,9 @@ class SqliteStore:
             found = self._tables[spec.digest] = TypeTable(spec)
         return found
 
-    def _latest_table(self, spec: TypeSpec) -> TypeTable:
+    def _latest_table(self, spec: TypeSpec, local: Local) -> TypeTable:
         """The table by the spec that widened this one, where one did: its look-ups follow what is written by this one, too."""
-        latest = self._spec(spec.name)
+        latest = self._spec(spec.name) if local.specs else self._latest.get(spec.name) or self._spec(spec.name)
         if latest is None or latest.digest == spec.digest or not spec.position.keys() <= latest.position.keys():
             latest = spec
         return self._tables.get(latest.digest) or self._table(latest)
@@ -257,13 +257,13 @@ class SqliteStore:
         local.latest = None
         return moment
 
-    def _stamped(self) -> tuple[Any, int]:
-        """Return this thread's connection and the sequence of the transaction that is open and stamped."""
+    def _stamped(self) -> Local:
+        """Return what this thread holds, which has a transaction that is stamped."""
         local = self._connections.local()
-        if local.transaction is None:
+        if not local.transaction:
             self._local()
             raise ConflictError("a write needs a stamped transaction: call stamp() first")
-        return local.conn, local.transaction
+        return local
 
     # writing
 
@@ -271,17 +271,18 @@ class SqliteStore:
         """Add rows; all or none."""
         if not entries:
             return
-        (conn, tx), table = self._stamped(), self._table(spec)
+        local, table = self._stamped(), self._table(spec)
         rows, changes = zip(*entries, strict=True)
         try:
             # refused before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)
-            table.insert(conn, rows, table.free(conn, rows), tx, changes)
+            table.insert(local.conn, rows, table.free(local.conn, rows), local.transaction, changes)
         except driver.Error as refused:
             raise self._translated(refused) from refused
 
     def replace(self, spec: TypeSpec, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
         """Put each entry's second row in the place of its first, if the stored revision still is that of the first."""
-        (conn, tx), table = self._stamped(), self._latest_table(spec)
+        local = self._stamped()
+        conn, table = local.conn, self._latest_table(spec, local)
         try:
             if table.spec is not spec:
                 entries = [
@@ -290,15 +291,17 @@ class SqliteStore:
                 ]
             if moved := [after for before, after, _ in entries if after[-2] != before[-2]]:
                 table.check_keys(conn, moved)
-            return table.replace(conn, tx, entries)
+            return table.replace(conn, local.transaction, entries)
         except driver.Error as refused:
             raise self._translated(refused) from refused
 
     def delete(self, spec: TypeSpec, before: Row, change: Change) -> bool:
         """Take the row away and mark its id deleted, if the stored revision still is that of ``before``."""
-        (conn, tx), table = self._stamped(), self._latest_table(spec)
+        local = self._stamped()
+        conn, table = local.conn, self._latest_table(spec, local)
         try:
-            return table.delete(conn, tx, table.completed(conn, spec, before), change)
+            whole = before if table.spec is spec else table.completed(conn, spec, before)
+            return table.delete(conn, local.transaction, whole, change)
         except driver.Error as refused:
             raise self._translated(refused) from refused
 

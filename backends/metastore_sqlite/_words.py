@@ -12,7 +12,7 @@ from operator import xor
 from metastore._text import WORD_LENGTH
 from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_marks
 
-__all__ = ["blobs", "columns", "holds_blobs", "mark", "marks_moved", "searched", "terms", "text", "words_moved"]
+__all__ = ["blobs", "columns", "holds_blobs", "mark", "marks_moved", "searched", "terms", "texts", "words_moved"]
 
 _BEFORE = "\xa7"
 """No word has a section sign, and FTS5 takes it for a part of one: no word is a mark."""
@@ -53,16 +53,20 @@ def _marks(of: Iterable[str]) -> list[str]:
 
 def terms(field: FieldSpec, value: str | None) -> list[str]:
     """Return the words, or the marks, of a row's column."""
-    if _blobs(field):
-        return _marks(references(field, value))
-    return search_words(field, value)
+    return search_words(field, value) if field.search else _marks(references(field, value))
 
 
-def text(field: FieldSpec, value: str | None) -> str:
-    """Return what FTS5's tokenizer splits at spaces into the terms; short ASCII text (and JSON of such) it splits as we would."""
-    if value is not None and field.search and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
-        return value
-    return " ".join(terms(field, value))
+def texts(told: Iterable[tuple[FieldSpec, str | None]]) -> list[str]:
+    """Return for each column what FTS5's tokenizer splits at spaces into the terms; short ASCII text (and JSON of such) it splits as we would."""
+    found = []
+    for field, value in told:
+        if value is None or value == "{}":
+            found.append("")
+        elif field.search and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
+            found.append(value)
+        else:
+            found.append(" ".join(terms(field, value)))
+    return found
 
 
 _Told = tuple[FieldSpec, str | None, str | None]
@@ -79,7 +83,7 @@ def words_moved(told: Sequence[_Told]) -> _Moved:
     FTS5 takes a word out of all columns at once, so that what is taken out of one is put in again wherever it is. No word is a
     mark, so the ones stay where only the others change.
     """
-    return [text(field, old) for field, old, _ in told], [text(field, new) for field, _, new in told]
+    return texts([(field, old) for field, old, _ in told]), texts([(field, new) for field, _, new in told])
 
 
 def marks_moved(told: Sequence[_Told]) -> _Moved:
