@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
 from metastore._artifact import Field, Record, field
@@ -20,7 +23,18 @@ if TYPE_CHECKING:
     from metastore._types import Shelf
     from metastore.backend import Row
 
-__all__ = ["GARBAGE", "KEPT", "LEASES", "Discarded", "Lease", "lease", "leases", "refuse_discarded", "tail_of"]
+__all__ = [
+    "GARBAGE",
+    "KEPT",
+    "LEASES",
+    "Discarded",
+    "Holding",
+    "Lease",
+    "lease",
+    "leases",
+    "refuse_discarded",
+    "tail_of",
+]
 
 GARBAGE, LEASES = "metastore_garbage", "metastore_leases"
 """The types of the engine's own in which these are kept."""
@@ -82,6 +96,19 @@ def lease(catalog: Catalog, url: str, seconds: float, holder: str) -> Lease:
         return catalog.add(wanted)
 
     return catalog.run(taken)
+
+
+class Holding:
+    """A lease for as long as a run lasts: whenever it is called, and half of its time is over, it is taken again."""
+
+    def __init__(self, catalog: Catalog, url: str, seconds: float, holder: str) -> None:
+        self._take = partial(lease, catalog, url, seconds, holder)
+        self._half, self._due = seconds / 2, -inf
+
+    def __call__(self) -> None:
+        if monotonic() >= self._due:
+            self._take()
+            self._due = monotonic() + self._half
 
 
 def leases(catalog: Catalog, now: datetime) -> list[Lease]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, count, takewhile
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from metastore._abreast import abreast, check_workers
@@ -154,6 +153,7 @@ class Mirroring(Verifying):
         Raises UncoveredError for an unknown store, StoreUnableError for one that is not written, and the target's StoreUnreachableError
         or StoreDeniedError once it failed eight times in a row; QueryError.
         """
+        from metastore._garbage import Holding
         from metastore.stores._carrying import Carrier
         from metastore.stores._pace import Budget, Rate, Stop
 
@@ -166,28 +166,19 @@ class Mirroring(Verifying):
         stop, told = Stop(), Sum(progress)
         pace = None if rate is None else Rate(rate)
         carrier = Carrier(self._configured, order.target, Budget(budget), pace, stop)
-        bunches = self._bunches_of(takewhile(lambda _: carrier.ended is None, found), order)
+        hold = Holding(self._engine(), self._configured.url(order.target, self._folder), HELD, "a mirror")
+        bunches = self._bunches_of(takewhile(lambda _: carrier.ended is None, found), order, hold)
         done = abreast(lambda job: _carried(carrier, job, told.one()), bunches, workers, stop.wish)
-        return self._mirrored(done, carrier, order)
+        return self._mirrored(done, carrier, order, hold)
 
-    def _bunches_of(self, found: Iterable[Record], order: _Order) -> Iterator[list[_Job]]:
-        due = 0.0
+    def _bunches_of(self, found: Iterable[Record], order: _Order, hold: Callable[[], None]) -> Iterator[list[_Job]]:
         for each in found:
             blobs = blobs_of(each, self._types.shelf(type(each)).spec)
             lacking = [_Job(each, field, key, blob) for field, key, blob in blobs if self._lacks(blob, order)]
             for bunch in in_bunches(lacking):
                 if jobs := self._jobs_of(bunch, order):
-                    due = self._leased(order, due)
+                    hold()
                     yield jobs
-
-    def _leased(self, order: _Order, due: float) -> float:
-        """Keep what lies there from being swept before it is referred to; return when to do so again."""
-        from metastore._garbage import lease
-
-        if monotonic() < due:
-            return due
-        lease(self._engine(), self._configured.url(order.target, self._folder), HELD, "a mirror")
-        return monotonic() + HELD / 2
 
     @property
     def _folder(self) -> str:
@@ -263,8 +254,11 @@ class Mirroring(Verifying):
 
     # what was carried is referred to
 
-    def _mirrored(self, done: Iterator[list[_Ended]], carrier: Carrier, order: _Order) -> Iterator[Mirrored]:
+    def _mirrored(
+        self, done: Iterator[list[_Ended]], carrier: Carrier, order: _Order, hold: Callable[[], None]
+    ) -> Iterator[Mirrored]:
         for ended in done:
+            hold()
             failed = [job.failed(found) for job, found in ended if isinstance(found, MetastoreError)]
             brought = [_Brought(job, found) for job, found in ended if found and not isinstance(found, MetastoreError)]
             yield from chain(failed, self._referred(brought, order))

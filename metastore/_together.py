@@ -58,8 +58,10 @@ class Draft:
         """Put a blob there."""
         if field.kind == "blob":
             self.fields[field.name] = blob
+        elif field.name in self.fields:
+            self.fields[field.name][key] = blob
         else:
-            self.fields.setdefault(field.name, {**getattr(self._artifact, field.name)})[key] = blob
+            self.fields[field.name] = {**getattr(self._artifact, field.name), key: blob}
 
 
 def in_bunches(blobs: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -17,6 +17,7 @@ from metastore._together import Draft, attempt, in_bunches, together
 from metastore._transaction import atomic, patiently
 from metastore.errors import (
     ConflictError,
+    NotFoundError,
     StaleRevisionError,
     UnverifiedError,
     ValidationError,
@@ -83,8 +84,8 @@ class Verifying(Delivering):
 
         What is found of one artifact is kept together: of up to 500 blobs (of more than 5,000, a tenth), or of those read within ten seconds.
         With ``since``, blobs whose every place was found right after that time are passed over: so a run that was stopped goes on where it
-        was when it is started again with the same ``since``. ``progress`` gets the bytes read so far, of all. Raises ForbiddenError
-        for a principal who may not verify one that fits.
+        was when it is started again with the same ``since``. What is deleted meanwhile is passed over, too. ``progress`` gets the
+        bytes read so far, of all. Raises ForbiddenError for a principal who may not verify one that fits.
         """
         check_workers(workers)
         return self._proved(self._due_bunches(type, predicates, since), workers, progress)
@@ -137,11 +138,16 @@ class Verifying(Delivering):
         if since is not None and since.utcoffset() is None:
             raise ValidationError(f"expected since as a datetime with a time zone, got {since!r:.60}")
         for artifact in self.find(type, *predicates, unlisted=True):
-            jobs = self._jobs(artifact, None, None)
-            yield from in_bunches(jobs if since is None else self._not_right_since(artifact, jobs, since))
+            yield from in_bunches(self._due_jobs(artifact, since))
 
-    def _not_right_since(self, artifact: Record, jobs: list[Job], since: datetime) -> list[Job]:
-        """Leave out those whose every place was found right after a time."""
+    def _due_jobs(self, artifact: Record, since: datetime | None) -> list[Job]:
+        """Leave out those whose every place was found right after a time; all, where the artifact went meanwhile."""
+        try:
+            jobs = self._jobs(artifact, None, None)
+        except NotFoundError:
+            return []
+        if since is None:
+            return jobs
         known = self._remembered_by_blob(artifact)
         return [job for job in jobs if not _right_since(job.blob, known.get((job.field.name, job.key), ()), since)]
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from metastore import Catalog, Record, matches, references
+from metastore import Artifact, Catalog, Record, matches, references
 from metastore.errors import DamagedError, IdTakenError, NewerRevisionError, SchemaConflictError
 from metastore_sqlite import _layout as layout
 
@@ -124,7 +124,12 @@ def test_a_reader_goes_on_when_another_program_migrates_the_file(path, ask):
         assert ask(reader)
 
 
+class Fresh(Artifact, type_name="fresh"):
+    """A type that no file has."""
+
+
 LATER = layout.REVISION + 1
+TABLES = ("_specs", "_transactions", "_changes", "sqlite_master")
 READS = {
     "get": lambda catalog: catalog.get(made.Thing, RICH),
     "find": lambda catalog: catalog.find(made.Thing, made.Thing.count < 0).all(),
@@ -139,6 +144,8 @@ WRITES = {
     "update": lambda catalog: catalog.update_many(made.Thing, made.Thing.name == "base", title="new words"),
     "delete": lambda catalog: catalog.delete(made.Tool(name="one", size=1)),
     "nothing": lambda catalog: catalog.run(lambda: None),
+    "type": lambda catalog: catalog.count(Fresh),
+    "quota": lambda catalog: catalog.set_quota(everybody=True, count=9),
 }
 
 
@@ -171,10 +178,10 @@ def test_a_file_that_another_program_brings_to_a_later_revision_asks_for_a_newer
 def test_a_file_of_a_later_revision_is_not_written_even_where_that_would_succeed(catalog, path, act):
     brought_on(path)
     with closing(sqlite3.connect(path)) as other:
-        before = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("_transactions", "_changes")]
+        before = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in TABLES]
         with pytest.raises(NewerRevisionError):
             act(catalog)
-        after = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("_transactions", "_changes")]
+        after = [other.execute(f"SELECT count(*) FROM {name}").fetchone() for name in TABLES]
     assert before == after
 
 

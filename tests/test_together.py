@@ -1,5 +1,6 @@
 """Blobs written together: one change of all that may be, and a reason for each that may not."""
 
+from collections import UserDict
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -102,3 +103,17 @@ def test_bunches_are_all_of_it_in_order_and_few(count):
     assert [each for bunch in bunches for each in bunch] == [*range(count)]
     assert len(bunches) <= 10
     assert all(len(each) >= 500 for each in bunches[:-1])
+
+
+def test_a_draft_copies_a_folder_once():
+    copies = []
+
+    class Folder(UserDict):
+        def keys(self):
+            copies.append(len(self))
+            return super().keys()
+
+    draft = Draft(SimpleNamespace(files=Folder(a=A)))
+    for key in ("b", "a", "c"):
+        draft.put(FILES, key, B)
+    assert (draft.fields, copies) == ({"files": {"a": B, "b": B, "c": B}}, [1])

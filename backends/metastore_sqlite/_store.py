@@ -180,7 +180,7 @@ class SqliteStore:
     def ensure(self, spec: TypeSpec, number: int) -> None:
         """Store a spec and widen what keeps its rows."""
         with Scope(self):
-            local = self._local()
+            local = self._altering()
             db, known = Database(local.conn), self.specs(spec.name)
             try:
                 self._store_spec(local, spec, number, breaking=False)
@@ -197,7 +197,7 @@ class SqliteStore:
     def rebuild(self, spec: TypeSpec, number: int, rows: Iterable[Row]) -> None:
         """Store a breaking spec and put ``rows`` in the place of all rows of the type."""
         with Scope(self):
-            local = self._local()
+            local = self._altering()
             try:
                 fresh = list(rows)
                 tx = self._stamped().transaction if fresh else 0
@@ -237,6 +237,12 @@ class SqliteStore:
         local = self._connections.local()
         if local.depth == 0:
             raise ConflictError("a write stands inside a transaction")
+        return local
+
+    def _altering(self) -> Local:
+        """Return what this thread holds, for what needs no stamp, so that `generation` may not have been asked. Raises NewerRevisionError."""
+        local = self._local()
+        self.generation()
         return local
 
     def stamp(self, commit: Commit) -> int:
@@ -312,7 +318,7 @@ class SqliteStore:
         rows: Sequence[tuple[TypeSpec, Sequence[Row]]],
     ) -> None:
         """Take over transactions of another catalogue, and what it holds of some artifacts."""
-        local = self._local()
+        local = self._altering()
         local.latest = None
         with Scope(self):
             try:
@@ -439,7 +445,7 @@ class SqliteStore:
 
     def tally(self) -> None:
         """Begin to keep what everybody holds; a second call does nothing."""
-        local = self._local()
+        local = self._altering()
         try:
             tally.begin(local.conn, self._every_type())
         except driver.Error as refused:

@@ -474,6 +474,14 @@ def test_of_an_artifact_that_goes_meanwhile_nothing_is_kept(local, add):
     assert local.check() == []
 
 
+def test_an_artifact_that_goes_before_its_turn_ends_no_run(local, add):
+    disks = [local.upload(add(local, f"d{at}"), "data", SMALL) for at in range(8)]
+    run = local.verify_many(type(disks[0]), workers=1)
+    next(run)
+    local.delete(disks[6])
+    assert [each.artifact.id for each in run] == [each.id for each in disks[1:] if each != disks[6]]
+
+
 def test_who_stops_verifying_many_stops_the_reads(local, add, monkeypatch):
     disks = [local.upload(add(local, f"d{at}"), "data", SMALL * at) for at in (1, 2)]
     _, large, _ = local.stores.reach(disks[1].data.url)

@@ -637,6 +637,22 @@ def test_what_a_mirror_left_is_kept_for_the_next_one(two, add, monkeypatch):
     assert words(mirrored(two)) == ["there"]
 
 
+def test_a_folder_that_takes_days_is_kept_all_the_while(two, folder, monkeypatch):
+    folder(20)
+    now, carried = [0], Carrier.carried
+    monkeypatch.setattr("metastore._garbage.monotonic", lambda: now[0])
+    monkeypatch.setattr("metastore._abreast.LATEST", 0)
+
+    def slow(*args):
+        now[0] += 3 * 3600
+        return carried(*args)
+
+    monkeypatch.setattr(Carrier, "carried", slow)
+    mirrored(two, workers=1)
+    [lease] = two._engine().find(garbage.Lease)
+    assert lease.revision >= 20 * 3 // 13
+
+
 @pytest.mark.parametrize("steps", [("quarantine",), ("quarantine", "delete")], ids=["aside", "deleted"])
 def test_what_was_swept_is_brought_again_under_another_key(two, add, steps):
     [disk] = filled(two, add, SMALL)
