@@ -185,6 +185,14 @@ def test_a_file_of_a_later_revision_is_not_written_even_where_that_would_succeed
     assert before == after
 
 
+def test_a_file_that_says_no_number_of_its_revision_is_damaged(catalog, path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT OR REPLACE INTO _meta VALUES ('revision', 'two')")
+        other.commit()
+    with pytest.raises(DamagedError, match="its revision is 'two'"):
+        catalog.run(lambda: None)
+
+
 def test_a_file_that_is_damaged_is_told_to_be_as_before(catalog, path):
     with closing(sqlite3.connect(path)) as other:
         other.execute("ALTER TABLE _identity RENAME TO _identities")

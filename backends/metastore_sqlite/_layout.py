@@ -24,7 +24,7 @@ __all__ = [
     "MARKED",
     "REVISION",
     "beside",
-    "check_known",
+    "check_told",
     "check_whole",
     "create_search",
     "create_type",
@@ -115,14 +115,21 @@ def revision_of(conn: Any, path: str) -> int:
         conn.execute("PRAGMA user_version").fetchone()[0],
     )
     if application == APPLICATION_ID:
-        check_known(revision, path)
+        _check_known(revision, path)
         return int(revision)
     if application or conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise NotACatalogError(f"{path} is a SQLite database of something else, no catalogue; give another path")
     return 0
 
 
-def check_known(revision: int, path: str) -> None:
+def check_told(revision: str, path: str) -> None:
+    """Raise NewerRevisionError for what ``_meta`` says of a later revision, DamagedError where that is no number."""
+    if not revision.isdecimal():
+        raise DamagedError(f"{path} says of itself that its revision is {revision!r:.40}; restore it from a copy")
+    _check_known(int(revision), path)
+
+
+def _check_known(revision: int, path: str) -> None:
     """Raise NewerRevisionError for a revision that this program does not know."""
     if revision > REVISION:
         raise NewerRevisionError(

@@ -172,7 +172,7 @@ class SqliteStore:
         except driver.Error as refused:
             raise self._translated(refused) from refused
         if revision not in _KNOWN:  # asked in each transaction: what that keeps could not be kept right here
-            layout.check_known(int(revision), self.path)
+            layout.check_told(revision, self.path)
         if local.depth:
             local.latest = latest or 0
         return int(count)

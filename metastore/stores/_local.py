@@ -121,9 +121,12 @@ class LocalDrive:
         return self.stat(key)
 
     def remove(self, key: str) -> None:
-        """Unlink the file."""
-        with contextlib.suppress(MissingBytesError):
+        """Unlink the file; while the root itself is away, as when it is not mounted, nothing is known to be gone."""
+        try:
             self._in_folder(key, lambda folder, name: os.unlink(name, dir_fd=folder), make=False)
+        except MissingBytesError:
+            if not os.path.isdir(self._root):
+                raise
 
     # sweeping
 

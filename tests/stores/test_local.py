@@ -55,6 +55,13 @@ def test_what_is_not_there_is_removed_without_a_trace(drive, root):
     assert list(root.iterdir()) == []
 
 
+def test_nothing_is_known_to_be_gone_while_the_root_is_away(drive, root):
+    drive.create("a/b", [b"bytes"])
+    root.rename(root.with_name("elsewhere"))
+    with pytest.raises(MissingBytesError):
+        drive.remove("a/b")
+
+
 @pytest.mark.parametrize("key", ["link", "inside", "folder/secret", "deep/er/secret", "loop"])
 def test_a_symbolic_link_is_not_followed(drive, root, key):
     (root / "real").write_text("here")
