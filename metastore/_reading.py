@@ -77,15 +77,15 @@ class Reading:
         ``type`` may be Record for an id of any type. Raises NotFoundError; QueryError when several owners hold
         the name and version and ``owner`` does not say which.
         """
-        if id is None:
-            return self._by_name(type, name, version, owner)  # type: ignore[no-any-return]
         try:
             shelf = self._types.known(type)
         except TypeError:  # it has no hash, so it is no class, and below they say so
             shelf = None
+        if id is None:
+            return self._by_name(shelf, type, name, version, owner)  # type: ignore[no-any-return]
         if shelf is None or not isinstance(id, UUID):
             return self._by_id(type, id)  # type: ignore[no-any-return]
-        rows, access = self._backend.fetch(shelf.spec, (id.bytes,)), self._access
+        rows, access = self._backend.fetch(shelf.spec, (id.int.to_bytes(16, "big"),), short=True), self._access
         if not rows:
             return self._by_id(type, id)  # type: ignore[no-any-return]
         if access is None:
@@ -133,15 +133,18 @@ class Reading:
             return NotFoundError(f"{ident} is one of {known.type}, not of {what}")
         return NotFoundError(f"no {what} {ident}")
 
-    def _by_name(self, type: Any, name: str | None, version: Any, owner: Any) -> Any:
+    def _by_name(self, shelf: Shelf | None, type: Any, name: str | None, version: Any, owner: Any) -> Any:
         if name is None:
             raise QueryError("get() needs an id, or a name with or without a version")
-        if _artifact_class(type).__type_name__ is None or owner is not _ANY_OWNER or self._access is not None:
+        if owner is not _ANY_OWNER or self._access is not None:
             return self._by_owner(type, name, version, owner)
-        shelf = self._types.shelf(type)
+        if shelf is None:
+            if _artifact_class(type).__type_name__ is None:
+                return self._by_owner(type, name, version, owner)
+            shelf = self._types.shelf(type)
         text = None if version is None else shelf.codec.version_text(version)
         rows = self._backend.named(shelf.spec, _name(shelf, name), text, 1 if text is None else 2)
-        return shelf.codec.decode(self._only(type, name, version, rows))
+        return shelf.codec.decode(rows[0] if len(rows) == 1 else self._only(type, name, version, rows))
 
     def _by_owner(self, type: Any, name: str, version: Any, owner: Any) -> Any:
         wanted: list[Predicate] = [Compare(Path("name"), "eq", name)]
@@ -197,8 +200,8 @@ class Reading:
         ...     catalog.latest(Tool, "saw", Tool.version < "2.0.0-0").version
         Version('1.10.0')
         """
-        if not predicates and _artifact_class(type).__type_name__ is not None:
-            return self._by_name(type, name, None, _ANY_OWNER)  # type: ignore[no-any-return]
+        if not predicates:
+            return self.get(type, name=name)
         order = (Order(Path("version"), descending=True),)
         found = self.find(type, Compare(Path("name"), "eq", name), *predicates, order_by=order, limit=1, unlisted=True)
         return self._only(type, name, None, list(found))  # type: ignore[no-any-return]

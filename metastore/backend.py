@@ -230,11 +230,14 @@ class Backend(Protocol):
         recorded before, and for ``at`` where something else was recorded last.
         """
 
-    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
-        """Return the live rows of that type with these ids, in the order asked; missing ones are left out."""
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes], *, short: bool = False) -> list[Row]:
+        """Return the live rows of that type with these ids, in the order asked; missing ones are left out.
+
+        ``short`` says that only the fields are wanted: a row may then end with the last of them, before what follows from them.
+        """
 
     def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
-        """Return the live rows of a name (and of a canonical version), the highest version first.
+        """Return the live rows of a name (and of a canonical version), the highest version first; they may be short ones (see `fetch`).
 
         The catalogue's commonest question, so it is one of its own: a backend answers it without compiling a query.
         """

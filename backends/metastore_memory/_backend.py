@@ -202,8 +202,8 @@ class MemoryBackend:
                 store.put(store.tombstones, stored["id"], (store.commits[commit], change))
             return True
 
-    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
-        """Return the live rows with these ids, in the order asked."""
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes], *, short: bool = False) -> list[Row]:
+        """Return the live rows with these ids, in the order asked, always whole."""
         with self._reading() as store:
             rows = store.rows.get(spec.name, {})
             return [row_of(spec, rows[id]) for id in ids if id in rows]

@@ -197,8 +197,8 @@ class SqlStore:
                 raise
         return session.read(*ask(self._types.relation(spec)))
 
-    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
-        """Return the live rows of that type with these ids, in the order asked."""
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes], *, short: bool = False) -> list[Row]:
+        """Return the live rows of that type with these ids, in the order asked, always whole."""
         known = [ident for ident in ids if len(ident) == 16]
 
         def ask(relation: Relation) -> tuple[str, Sequence[Any]]:

@@ -342,13 +342,13 @@ class SqliteStore:
             raise self._translated(refused) from refused
         return found
 
-    def fetch(self, spec: TypeSpec, ids: Sequence[bytes]) -> list[Row]:
-        """Return the live rows of that type with these ids, in the order asked."""
+    def fetch(self, spec: TypeSpec, ids: Sequence[bytes], *, short: bool = False) -> list[Row]:
+        """Return the live rows of that type with these ids, in the order asked; a single one ends with its fields if ``short``."""
         table, local = self._tables.get(spec.digest) or self._table(spec), self._connections.local()
         try:
             with local.busy:
                 if len(ids) == 1:
-                    row = local.conn.execute(table.by_id, ids).fetchone()
+                    row = local.conn.execute(table.short_by_id if short else table.by_id, ids).fetchone()
                     return [] if row is None else [row]
                 return table.fetch(local.conn, ids)
         except driver.Error as refused:
@@ -356,7 +356,7 @@ class SqliteStore:
 
     def named(self, spec: TypeSpec, name: str, version: str | None, limit: int) -> list[Row]:
         """Return the live rows of a name (and of a canonical version), the highest version first."""
-        table = self._table(spec)
+        table = self._tables.get(spec.digest) or self._table(spec)
         if version is None:
             return self._read(table.named, (name, limit))
         key = known_key(spec.by_name["version"].scheme, version)  # the index has it before the text

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from metastore._data import evolve
 from metastore.backend import Backend, FieldSpec, TypeSpec
@@ -113,6 +114,15 @@ class ValuesSuite(Exam):
             things = list(case.world.of(spec.name))
             assert backend.fetch(spec, [each.id for each in things]) == [row(each) for each in things]
         assert list(backend.check()) == []
+
+    @given(case=cases(least=1), several=st.booleans())
+    @few(15)
+    def test_a_short_row_has_every_field(self, fresh: Callable[[], Backend], case: Case, several: bool) -> None:
+        backend = filled(fresh(), case.world)
+        for spec in case.world.specs.values():
+            things, width = list(case.world.of(spec.name))[: None if several else 1], len(spec.fields)
+            rows = backend.fetch(spec, [each.id for each in things], short=True)
+            assert [each[:width] for each in rows] == [row(each)[:width] for each in things]
 
     def test_fetch_keeps_the_order_asked_and_leaves_out_what_is_missing(self, backend: Backend, spec: TypeSpec) -> None:
         things = [self.one(backend, spec) for _ in range(4)]
