@@ -53,11 +53,14 @@ _ORDERED = _RANGES | {"id"}
 _FREE = FieldSpec(kind="json")
 DEPTH = 100
 """Predicates nest at most this deep."""
+WORDS = 200
+"""A search has at most this many words: what a ranked one costs grows with their square."""
 
 
 def _check_words(given: tuple[str, ...]) -> None:
-    wrong = [each for each in given if words(each) != [each]]
-    if wrong:
+    if len(given) > WORDS:
+        raise QueryError(f"expected at most {WORDS} different words in a search, got {len(given)}: search for fewer")
+    if words(" ".join(given)) != [*given] and (wrong := [each for each in given if words(each) != [each]]):
         raise QueryError(f"expected words as matches(…) makes them of a text, got {wrong[0]!r:.60}")
 
 

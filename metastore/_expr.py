@@ -346,7 +346,7 @@ def matches(text: str, *fields: Expr[Any]) -> Predicate:
     """Hold where every word of ``text`` occurs in a searched field; any text is fine, no syntax in it.
 
     Only ``fields`` are searched, where some are given. Alone or in a conjunction, and without another order, the best
-    rank comes first.
+    rank comes first. A find raises QueryError for more than 200 different words.
 
     >>> from metastore import Artifact, matches
     >>> matches("Debian, debian rescue!", Artifact.name)

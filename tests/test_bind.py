@@ -212,6 +212,7 @@ def test_a_bound_node_carries_kinds_and_row_values(predicate, node):
         matches("a", Image.note),
         matches("a", Image.size),
         *(Matches((word,)) for word in ('a"', "a b", "A", "", "\xa7" + "0" * 32)),
+        matches(" ".join(f"w{at}" for at in range(201))),
         linked_from(Shelf.image, Shelf.rows == "x"),
         linked_from(Shelf.beside, Shelf.rows == 1),
         linked_from(Shelf.image, "rows = 1"),

@@ -125,14 +125,11 @@ def _ranks(spec: TypeSpec, rank: Rank) -> bool:
 
 
 def _hits(spec: TypeSpec, rank: Rank, also: str = "", guard: str = "") -> Fragment:
-    """Documents with their rank: one indexed search per word and field, then a sum."""
-    table = quoted(f"{spec.name}:text")
-    parts, bound = [], []
-    for field in searched(spec, rank.fields):
-        for word in rank.words:
-            parts.append(f"SELECT rowid AS n, {field.search} AS weight FROM {guard}{table} WHERE {table} MATCH ?")
-            bound.append(f'({{"_{field.name}"}} : "{word}"){also}')
-    return f"SELECT n, sum(weight) AS hits FROM ({' UNION ALL '.join(parts)}) GROUP BY n", bound
+    """Documents with their rank: one indexed search per word and field, bound as one JSON object, then a sum."""
+    table, fields = quoted(f"{spec.name}:text"), searched(spec, rank.fields)
+    weights = {f'({{"_{each.name}"}} : "{word}"){also}': each.search for each in fields for word in rank.words}
+    sql = f"SELECT f.rowid AS n, sum(j.value) AS hits FROM {guard}json_each(?) AS j CROSS JOIN {table} AS f WHERE f.{table} MATCH j.key GROUP BY f.rowid"
+    return sql, [encode(weights)]
 
 
 def _matched(spec: TypeSpec, rank: Rank) -> Fragment:

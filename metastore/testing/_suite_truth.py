@@ -264,6 +264,16 @@ class TruthSuite(Exam):
                 order = (Order(Rank(words, fields), descending=True),)
                 agree(backend, world, Query("images", Matches(words, fields), order))
 
+    @pytest.mark.parametrize("hits", [3, 200])
+    def test_a_search_for_hundreds_of_words_is_ranked_as_one_for_a_few(self, backend: Backend, hits: int) -> None:
+        spec, words = type_spec("images"), tuple(f"w{at}" for at in range(200))
+        world = world_of(
+            *(thing(spec, name=f"n w{at % 4}", description=" ".join(words[at % 2 :])) for at in range(hits))
+        )
+        filled(backend, world)
+        for asked in (Matches(words), Matches(words, ("name", "description")), Matches(words[:2])):
+            agree(backend, world, Query("images", asked, (Order(Rank(words), descending=True),)))
+
     def test_a_replaced_or_deleted_row_leaves_nothing_to_be_found(self, backend: Backend, spec: TypeSpec) -> None:
         made = self.one(backend, spec, tags=["old"], properties={"k": 1}, description="old words", name="old")
         after = made.but(tags=["new"], properties={}, description=None, name="new")
