@@ -9,6 +9,7 @@ artifact size and url of what was attached. A column of CPU is of this process a
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import io
 import os
@@ -51,14 +52,21 @@ class Disk(Artifact, type_name="disks"):
 def in_turn(
     works: Mapping[str, Work], expected: object, rounds: int, before_each: Callable[[str], object] = lambda _: None
 ) -> Spent:
-    """Return the seconds by the clock and of CPU that each work took in each round; each has to return what is expected."""
+    """Return the seconds by the clock and of CPU that each work took in each round; each has to return what is expected.
+
+    The collector is off meanwhile, for all alike, as in `benchmarks.harness`: else a full collection of three clients' objects
+    falls on whoever comes last.
+    """
     spent: Spent = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             before_each(name)
+            gc.collect()
+            gc.disable()
             begun, before = time.perf_counter(), time.process_time()
             found = work()
             spent[name].append((time.perf_counter() - begun, time.process_time() - before))
+            gc.enable()
             if found != expected:
                 raise SystemExit(f"{name}: {found!r:.200} where {expected!r:.200} was expected")
     return spent
