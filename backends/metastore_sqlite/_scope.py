@@ -9,7 +9,7 @@ from metastore.errors import ReadOnlyError
 from metastore_sqlite._connection import driver
 
 if TYPE_CHECKING:
-    from metastore_sqlite._store import SqliteStore
+    from metastore_sqlite._file import CatalogFile
 
 __all__ = ["Scope"]
 
@@ -22,7 +22,7 @@ class Scope:
 
     __slots__ = ("_busy", "_level", "_local", "_stamped", "_store")
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: CatalogFile) -> None:
         self._store = store
         self._level, self._busy = -1, False
 
