@@ -14,8 +14,9 @@ from metastore._hooks import check_hooks
 from metastore._lifecycle import ACTIONS, Lifecycle, Transition, check_lifecycle
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
+from metastore._schemes import SCHEMES
 from metastore._targets import link_hint, link_target, root_of
-from metastore._version import SCHEMES, Version, default
+from metastore._version import Version, default
 from metastore.errors import DeclarationError, nearest
 
 __all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "spec_of"]

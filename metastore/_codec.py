@@ -23,9 +23,10 @@ from metastore._ids import read_id
 from metastore._json import decode, encode
 from metastore._link import Link
 from metastore._schema import FieldSpec, TypeSpec
+from metastore._schemes import canonical
 from metastore._text import fold
 from metastore._values import EPOCH, column_writer, to_column
-from metastore._version import Version, canonical, known_key
+from metastore._version import Version, known_key
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
 __all__ = ["Codec", "content_digest"]

@@ -22,8 +22,9 @@ from metastore._blob import Blob
 from metastore._data import NO_DEFAULT, evolve
 from metastore._link import Link
 from metastore._schema import FieldSpec
+from metastore._schemes import SCHEMES
 from metastore._values import to_column
-from metastore._version import SCHEMES, Version
+from metastore._version import Version
 from metastore.errors import DeclarationError, MetastoreError, nearest
 
 __all__ = ["Unresolved", "check_options", "default_from", "field_spec", "hint_of", "hints_of"]

@@ -14,7 +14,7 @@ from typing import Any
 from metastore._blob import DIGEST_LENGTHS, URL_LENGTH
 from metastore._location import STATES
 from metastore._schema import FieldSpec, TypeSpec
-from metastore._version import MAX_TEXT
+from metastore._schemes import MAX_TEXT
 
 __all__ = ["json_schema"]
 

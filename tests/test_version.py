@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from packaging.version import InvalidVersion
 from packaging.version import Version as PackagingVersion
 
-from metastore import _version
-from metastore._version import MAX_KEY, MAX_TEXT, SCHEMES, Version, canonical, caret, default, sort_key, tilde
+from metastore import _schemes, _version
+from metastore._schemes import MAX_KEY, MAX_TEXT, SCHEMES, canonical
+from metastore._version import Version, caret, default, sort_key, tilde
 from metastore.errors import MetastoreError, MissingExtraError, VersionError
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones(scheme: Any) -> None:
 
 def test_a_missing_packaging_names_the_extra_and_stored_versions_still_sort(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "packaging.version", None)
-    _version._packaging_version.cache_clear()
+    _schemes._packaging_version.cache_clear()
     with pytest.raises(MissingExtraError, match=r"metastore-engine\[versions\]"):
         Version("1.0", "pep440")
     assert Version.trusted("1.0rc1", "pep440") < Version.trusted("1.0", "pep440")
@@ -548,8 +549,12 @@ def test_nothing_optional_is_imported_with_the_module() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_the_examples_run_and_every_public_name_has_one() -> None:
-    results = doctest.testmod(_version)
-    assert (results.failed, results.attempted >= 10) == (0, True)
-    found = [getattr(_version, name) for name in _version.__all__ if callable(getattr(_version, name))]
+@pytest.mark.parametrize("module", [_schemes, _version], ids=lambda module: module.__name__)
+def test_the_examples_run(module: Any) -> None:
+    results = doctest.testmod(module)
+    assert (results.failed, results.attempted >= 3) == (0, True)
+
+
+def test_every_function_of_versions_has_an_example() -> None:
+    found = [getattr(_version, name) for name in _version.__all__] + [_schemes.canonical]
     assert [item for item in found if ">>>" not in (item.__doc__ or "")] == []
