@@ -12,16 +12,14 @@ from copy import copy
 from datetime import timedelta
 from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID, SafeUUID
 
 from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
-from metastore._blob import Blob
+from metastore._column_readers import Resolve, column_reader, column_readers
 from metastore._data import NO_DEFAULT
 from metastore._declare import default_from, hint_of
-from metastore._ids import read_id
-from metastore._json import decode, encode
-from metastore._link import Link
+from metastore._json import encode
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._schemes import canonical
 from metastore._text import fold
@@ -33,9 +31,6 @@ __all__ = ["Codec", "content_digest"]
 
 Row = tuple[Any, ...]
 _Content = tuple[str, int, Any]
-Resolve = Callable[[str, UUID], bool]
-"""Tells whether an id is that of an artifact of a type (empty: of any) that the reader can get."""
-
 NOTHING: Mapping[str, Any] = {}
 _NO_OBJECT = object()
 _NUMBERS: dict[str, type] = {"int": int, "float": float}
@@ -44,7 +39,6 @@ _new = object.__new__
 _MADE_BY_DECODE = ("id", "version", "hidden", "protected", "created_at", "updated_at")
 _trusted = Version.trusted
 _put_int, _put_safe = UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
-_put_target, _put_leads = Link.__dict__["id"].__set__, Link.__dict__["_leads"].__set__
 
 
 class Codec:
@@ -61,7 +55,7 @@ class Codec:
         self._missing = {each.name: default_from(each) for each in spec.fields if each.name not in known}
         self.names = tuple(each.name for each in spec.fields)
         self._made = tuple(spec.position[name] for name in _MADE_BY_DECODE)
-        self._readers = tuple(_readers(cls, spec, resolve))
+        self._readers = tuple(column_readers(cls, spec, resolve, _MADE_BY_DECODE))
         self._reading: dict[str, Callable[[Any], Any]] = {}
         self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self.names if name not in known)
@@ -86,7 +80,7 @@ class Codec:
             return self
         made = copy(self)
         made._resolve = resolve
-        made._readers, made._reading = tuple(_readers(self.cls, self.spec, resolve)), {}
+        made._readers, made._reading = tuple(column_readers(self.cls, self.spec, resolve, _MADE_BY_DECODE)), {}
         return made
 
     def encode(self, values: Mapping[str, Any]) -> list[Any]:
@@ -243,7 +237,7 @@ class Codec:
             return None
         found = self._reading.get(name)
         if found is None:
-            found = self._reading[name] = _reader_of(self.cls, self.spec.by_name[name], self._resolve)
+            found = self._reading[name] = column_reader(self.cls, self.spec.by_name[name], self._resolve)
         return found(value)
 
     def glimpse(self, row: Sequence[Any], places: Iterable[int]) -> Any:
@@ -342,89 +336,3 @@ def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:
             yield spec.position[f"{each.name}__key"], spec.position[each.name], partial(known_key, each.scheme)
         if each.folded:
             yield spec.position[f"{each.name}__folded"], spec.position[each.name], fold
-
-
-def _readers(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterable[tuple[int, Callable[[Any], Any]]]:
-    for each in spec.fields:
-        if each.name in cls.__fields_by_name__ and each.name not in _MADE_BY_DECODE:
-            read = _reader_of(cls, each, resolve)
-            if read is not _same:
-                yield spec.position[each.name], read
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _instant(count: int) -> Any:
-    return EPOCH + timedelta(0, 0, count)
-
-
-def _link_reader(spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
-    target = spec.links.target  # type: ignore[union-attr]  # asked of links only
-    leads = None if resolve is None else partial(resolve, target)
-
-    def link(ident: bytes) -> Link[Any]:
-        found = _new(Link)
-        _put_target(found, read_id(ident))
-        _put_leads(found, leads)
-        return found
-
-    if spec.kind == "link":
-        return link
-    return lambda text: [link(bytes.fromhex(each.replace("-", ""))) for each in decode(text)]
-
-
-def _folder(text: str) -> dict[str, Blob]:
-    blobs = decode(text)
-    for name, plain in blobs.items():
-        blobs[name] = Blob.from_plain(plain)
-    return blobs  # type: ignore[no-any-return]
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "bool": bool,
-    "id": read_id,
-    "datetime": _instant,
-    "blob": Blob.from_plain,
-    "folder": _folder,
-    "json": decode,
-}
-
-
-def _reader_of(cls: type[Record], spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
-    if spec.links is not None:
-        return _link_reader(spec, resolve)
-    declared = cls.__fields_by_name__.get(spec.name)
-    hint = _without_none(declared.hint) if declared is not None else None
-    if spec.kind in ("list", "dict", "object"):
-        return _structured(hint, spec)
-    if spec.kind == "version":
-        return lambda text: Version.trusted(text, spec.scheme)
-    if spec.choices and isinstance(hint, type) and not issubclass(hint, str | int):
-        return hint
-    if spec.choices and hint not in (str, int) and isinstance(hint, type):
-        return hint
-    return _READERS.get(spec.kind, _same)
-
-
-def _without_none(hint: Any) -> Any:
-    parts = [part for part in get_args(hint) if part is not type(None)]
-    return parts[0] if type(None) in get_args(hint) and len(parts) == 1 else hint
-
-
-def _structured(hint: Any, spec: FieldSpec) -> Callable[[Any], Any]:
-    if hint is None or _all_plain(spec):
-        return decode
-    from metastore._nested import reader  # cattrs, at first use
-
-    return reader(hint)
-
-
-def _all_plain(spec: FieldSpec) -> bool:
-    item = spec.item
-    return (
-        item is not None
-        and not item.choices
-        and (item.kind in ("str", "int", "bool", "float", "json") or (item.item is not None and _all_plain(item)))
-    )
