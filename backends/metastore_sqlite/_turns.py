@@ -1,9 +1,9 @@
 """Whose turn it is to write: a fair, bounded queue in front of SQLite's write lock.
 
 SQLite's busy wait is a lottery that the process that wrote last wins: one of two writers got 99 % of the
-turns (measured). Here a writer holds two locks in turn, bytes of a small file beside the database: it waits for *next*, and holding that for
-*now*; who has had its share must queue for *next* again. Locks are by open file description (fcntl(2), F_OFD_SETLK), so
-threads count like processes and a killed process gives them back.
+turns (measured). Here who writes holds a lock, *now*, a byte of a small file beside the database. Who waits holds a *ticket*, a byte of that
+file, too: the one after the last that is held. Whose ticket is the first is next. Locks are by open file description (fcntl(2),
+F_OFD_SETLK), so threads count like processes, and a killed process gives its ticket back.
 
 A share is many transactions: every change of writer makes SQLite forget its pages. So the file also says until when the
 writer at hand may come back, and who waits lets it, unless it stays away.
@@ -23,43 +23,44 @@ from metastore.errors import BusyError, ReadOnlyError, StorageFullError
 
 __all__ = ["Turns"]
 
-NEXT, NOW = 0, 1
+NOW, DRAWING, TICKETS = 1, 2, 16
+"""Bytes that are locked: while somebody writes, while a ticket is drawn, and from there on a byte per ticket."""
+
 QUANTUM = 0.01
 """A writer may write again without queueing for this long, in seconds: handing over costs more than many a commit."""
 
 AWAY, CLOSE = 5, 0.0001
 """A writer that was seen away so often in its share, so many seconds apart, has lost the rest of it."""
 
-QUEUE = 0.001
-"""Seconds between looks at the queue."""
+SECOND, FURTHER = 0.001, 0.004
+"""Seconds between looks at the queue of who is the second in it, and of those behind: each look takes its time from who writes."""
 
 _SETLK, _GETLK = getattr(fcntl, "F_OFD_SETLK", None), getattr(fcntl, "F_OFD_GETLK", None)
 _LOCK, _DEADLINE = struct.Struct("hhqqi0q"), struct.Struct("=d")
 
 
-_ASKED = {
-    (byte, kind): _LOCK.pack(kind, os.SEEK_SET, byte, 1, 0)
-    for byte in (NEXT, NOW)
-    for kind in (fcntl.F_WRLCK, fcntl.F_UNLCK)
-}
-
-
-def _try(fd: int, byte: int, kind: int) -> bool:
+def _try(fd: int, byte: int) -> bool:
     if _SETLK is None:
         return True
     try:
-        fcntl.fcntl(fd, _SETLK, _ASKED[byte, kind])
+        fcntl.fcntl(fd, _SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
     except (BlockingIOError, PermissionError):
         return False
     return True
 
 
-def _held(fd: int, byte: int) -> bool:
-    """Whether another one holds the lock of a byte."""
+def _unlock(fd: int, first: int, count: int = 1) -> None:
+    if _SETLK is not None:
+        fcntl.fcntl(fd, _SETLK, _LOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, first, count, 0))
+
+
+def _held(fd: int, first: int, count: int = 1) -> int | None:
+    """Return one of ``count`` bytes (0: of all) from the first on whose lock another one holds."""
     if _GETLK is None:
-        return False
-    asked = fcntl.fcntl(fd, _GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
-    return bool(_LOCK.unpack(asked)[0] != fcntl.F_UNLCK)
+        return None
+    asked = fcntl.fcntl(fd, _GETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, count, 0))
+    kind, _, found, _, _ = _LOCK.unpack(asked)
+    return None if kind == fcntl.F_UNLCK else found
 
 
 def _promised(fd: int) -> float:
@@ -85,9 +86,9 @@ class Turns:
         """Wait for the turn to write. Raises BusyError after the timeout, in seconds."""
         fd = self._fd if self._fd is not None else self._opened()
         began = time.monotonic()
-        if began < self._until and _try(fd, NOW, fcntl.F_WRLCK):
+        if began < self._until and _try(fd, NOW):
             return
-        if _promised(fd) or _held(fd, NEXT) or not _try(fd, NOW, fcntl.F_WRLCK):
+        if _promised(fd) or _held(fd, TICKETS, 0) is not None or not _try(fd, NOW):
             self._queue(fd, began)
         self._until = time.monotonic() + QUANTUM
         with suppress(OSError):  # on a full disk nobody is promised anything
@@ -95,21 +96,33 @@ class Turns:
 
     def _queue(self, fd: int, began: float) -> None:
         try:
-            self._wait_next(fd, began)
+            self._wait_first(fd, self._drawn(fd, began), began)
             self._wait_now(fd, began)
         finally:
-            _try(fd, NEXT, fcntl.F_UNLCK)
+            _unlock(fd, DRAWING, 0)  # and the ticket: a signal may have come before either was known to be held
         self.longest = max(self.longest, time.monotonic() - began)
 
-    def _wait_next(self, fd: int, began: float) -> None:
-        while not _try(fd, NEXT, fcntl.F_WRLCK):
-            self._sleep(QUEUE, began)  # one pause for all: who looked more often would come before who waits longer
+    def _drawn(self, fd: int, began: float) -> int:
+        """Return a ticket, held, beyond all that others hold; one draws at a time, so that no two have one."""
+        while not _try(fd, DRAWING):
+            self._sleep(CLOSE, began)
+        ticket = TICKETS
+        while (other := _held(fd, ticket, 0)) is not None:
+            ticket = other + 1
+        _try(fd, ticket)
+        _unlock(fd, DRAWING)
+        return ticket
+
+    def _wait_first(self, fd: int, ticket: int, began: float) -> None:
+        while (before := ticket - TICKETS) and _held(fd, TICKETS, before) is not None:
+            second = before == 1 or _held(fd, TICKETS, before - 1) is None
+            self._sleep(SECOND if second else FURTHER, began)
 
     def _wait_now(self, fd: int, began: float) -> None:
         """Leave the writer at hand its share unless it stays away; while it is seen at work it is looked at less and less, as looking takes its time."""
         away, pause = 0, CLOSE
-        while ((left := _promised(fd)) and away < AWAY) or not _try(fd, NOW, fcntl.F_WRLCK):
-            if _held(fd, NOW):
+        while ((left := _promised(fd)) and away < AWAY) or not _try(fd, NOW):
+            if _held(fd, NOW) is not None:
                 away, pause = 0, 2 * pause
             else:
                 away += 1
@@ -125,7 +138,7 @@ class Turns:
     def give(self) -> None:
         """Let the next one write."""
         if self._fd is not None:
-            _try(self._fd, NOW, fcntl.F_UNLCK)
+            _unlock(self._fd, NOW)
 
     def _opened(self) -> int:
         try:

@@ -1,0 +1,105 @@
+"""The queue of writers in front of one file of SQLite."""
+
+import fcntl
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from metastore.errors import BusyError
+from metastore_sqlite._turns import TICKETS, Turns, _held
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(fcntl, "F_OFD_SETLK"), reason="there is no fair queue without locks by open file description"
+)
+
+
+@pytest.fixture
+def turns(tmp_path):
+    """A function that makes another one's place in the queue of one file."""
+    made = []
+
+    def another(timeout=30.0):
+        made.append(Turns(f"{tmp_path}/c.db", timeout))
+        return made[-1]
+
+    yield another
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def looker(tmp_path):
+    fd = os.open(f"{tmp_path}/c.db-lock", os.O_RDWR | os.O_CREAT)
+    yield fd
+    os.close(fd)
+
+
+@pytest.fixture
+def held(turns):
+    """Who writes, and is away in its share: only a commit of its own would end it."""
+    writer = turns()
+    writer.take()
+    yield writer
+    writer.give()
+
+
+def queued(looker, ticket):
+    """Return once somebody waits with a ticket."""
+    end = time.monotonic() + 30
+    while _held(looker, ticket) is None:
+        assert time.monotonic() < end
+        os.sched_yield()
+
+
+def test_who_came_first_writes_first(turns, looker, held):
+    wrote = []
+
+    def write(number):
+        mine = turns()
+        mine.take()
+        wrote.append(number)
+        mine.give()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        queued(looker, TICKETS + number)
+    assert wrote == []
+    held.give()
+    for thread in threads:
+        thread.join()
+    assert wrote == list(range(6))
+
+
+def test_who_waited_in_vain_leaves_the_queue(turns, looker, held):
+    with pytest.raises(BusyError, match=r"kept .* busy for 0\.05 s"):
+        turns(timeout=0.05).take()
+    assert _held(looker, 0, TICKETS + 100) == 1  # what is left is the turn of who writes
+
+
+def test_who_gives_up_lets_the_next_one_come(turns, looker, held):
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(turns(timeout=0.2).take)
+        queued(looker, TICKETS)
+        second = turns()
+        taken = pool.submit(second.take)
+        queued(looker, TICKETS + 1)
+        assert isinstance(first.exception(), BusyError)
+        held.give()
+        taken.result()
+    assert _held(looker, TICKETS, 0) is None
+
+
+def test_a_new_queue_begins_where_none_is_left(turns, looker, held):
+    for _ in range(3):
+        with pytest.raises(BusyError):
+            turns(timeout=0.0).take()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = turns()
+        taken = pool.submit(waiting.take)
+        queued(looker, TICKETS)
+        held.give()
+        taken.result()
