@@ -35,6 +35,9 @@ AWAY, CLOSE = 5, 0.0001
 SECOND, FURTHER = 0.001, 0.004
 """Seconds between looks at the queue of who is the second in it, and of those behind: each look takes its time from who writes."""
 
+ASLEEP = 50
+"""Looks in a row at which nobody wrote, after which who is the first is passed by: it may be stopped."""
+
 _SETLK, _GETLK = getattr(fcntl, "F_OFD_SETLK", None), getattr(fcntl, "F_OFD_GETLK", None)
 _LOCK, _DEADLINE = struct.Struct("hhqqi0q"), struct.Struct("=d")
 
@@ -114,7 +117,9 @@ class Turns:
         return ticket
 
     def _wait_first(self, fd: int, ticket: int, began: float) -> None:
-        while (before := ticket - TICKETS) and _held(fd, TICKETS, before) is not None:
+        idle, before = 0, ticket - TICKETS
+        while before and _held(fd, TICKETS, before) is not None and idle < ASLEEP:
+            idle = 0 if _held(fd, NOW) is not None or _promised(fd) else idle + 1
             second = before == 1 or _held(fd, TICKETS, before - 1) is None
             self._sleep(SECOND if second else FURTHER, began)
 

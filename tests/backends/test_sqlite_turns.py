@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from metastore.errors import BusyError
-from metastore_sqlite._turns import TICKETS, Turns, _held
+from metastore_sqlite._turns import TICKETS, Turns, _held, _try
 
 pytestmark = pytest.mark.skipif(
     not hasattr(fcntl, "F_OFD_SETLK"), reason="there is no fair queue without locks by open file description"
@@ -103,3 +103,10 @@ def test_a_new_queue_begins_where_none_is_left(turns, looker, held):
         queued(looker, TICKETS)
         held.give()
         taken.result()
+
+
+def test_who_waits_passes_one_by_that_is_stopped(turns, looker):
+    assert _try(looker, TICKETS)  # it is the first, and does nothing
+    mine = turns()
+    mine.take()
+    mine.give()
