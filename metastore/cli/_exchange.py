@@ -7,7 +7,7 @@ The first line says what the file is, then comes a line per type with its spec, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import IO, Any
 
@@ -17,6 +17,7 @@ from metastore import Catalog, Record, TypeSpec, make_type, spec_from_json, spec
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, caller, opened
+from metastore.cli._target import target_at
 from metastore.errors import MetastoreError, UnknownTypeError, ValidationError
 
 __all__ = ["COMMANDS"]
@@ -29,31 +30,37 @@ _Numbered = tuple[int, dict[str, Any]]
 
 
 @click.command("export", cls=Command)
-@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.argument("file", default="-")
 @click.option(
     "--type", "type_names", multiple=True, shell_complete=complete_type, help="Only this type; may be given again."
 )
-def export(file: IO[str], type_names: tuple[str, ...]) -> None:
+def export(file: str, type_names: tuple[str, ...]) -> None:
     """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
     catalog = opened()
     specs = [spec_named(catalog, name) for name in type_names] or catalog.types(unlisted=caller() is None)
-    _line(file, {"metastore": "export", "format": FORMAT})
+    with target_at(file) as target:
+        number = _export(catalog, specs, target)
+    output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
+
+
+def _export(catalog: Catalog, specs: Sequence[TypeSpec], target: IO[bytes]) -> int:
+    _line(target, {"metastore": "export", "format": FORMAT})
     for spec in specs:
-        _line(file, {"spec": spec_to_json(spec)})
+        _line(target, {"spec": spec_to_json(spec)})
     number = 0
     for spec in specs:
         for record in catalog.dump_many(catalog.artifact_type(spec.name)):
-            _line(file, record)
+            _line(target, record)
             number += 1
-    output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
+    return number
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _line(file: IO[str], value: Any) -> None:
-    file.write(json.dumps(value, ensure_ascii=False) + "\n")
+def _line(target: IO[bytes], value: Any) -> None:
+    target.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
 
 @click.command("import", cls=Command)
@@ -129,7 +136,7 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
         record = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, thousands of brackets
         raise ValidationError(f"line {number}: no JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")
