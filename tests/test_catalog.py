@@ -709,6 +709,14 @@ def edges(found):
     return [(each.source, each.field, each.target, each.depth) for each in found]
 
 
+@pytest.mark.parametrize("depth", [101, 10**9, 10**30])
+def test_a_closure_of_many_hops_ends_at_cycles_and_at_its_depth(catalog, depth):
+    ring = [catalog.add(Image(name=str(number))) for number in range(110)]
+    for one, other in zip(ring, [*ring[1:], ring[0]], strict=True):
+        catalog.update(one, parent=Link(other))
+    assert len(catalog.closure(ring[0], depth)) == min(depth, 110)
+
+
 def test_a_closure_has_each_link_once_and_ends_at_cycles(catalog):
     a, b, c = (Image(name=name) for name in "abc")
     a, b, c = (
