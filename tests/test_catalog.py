@@ -3,6 +3,7 @@
 import enum
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -1061,6 +1062,19 @@ def test_stats_count_artifacts_and_changes(catalog):
     catalog.add(Note())
     found = catalog.stats()
     assert (found["changes"], found["artifacts"]["kept_notes"], found["artifacts"].get("kept_images", 0)) == (4, 1, 0)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_closing_within_a_transaction_undoes_it_and_says_so(tmp_path, depth):
+    opened, transactions = Catalog.open(str(tmp_path / "a.db"), types=[Image]), ExitStack()
+    with pytest.raises(ClosedError), transactions:
+        for _ in range(depth):
+            transactions.enter_context(opened.transaction())
+        opened.add(Image(name="lost"))
+        opened.close()
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
+        assert again.count(Image) == 0
+        again.add(Image(name="kept"))
 
 
 def test_a_closed_catalogue_refuses_everything():
