@@ -126,6 +126,14 @@ def test_a_bad_line_is_told_with_its_number_and_nothing_is_written(metastore, im
     assert metastore("-c", "copy.db", "count", "any").out in ("0\n", "")
 
 
+def test_a_spec_with_code_for_a_name_is_refused_and_nothing_of_it_runs(metastore, images, path):
+    spec = json.loads(exported(metastore).splitlines()[1])
+    spec["spec"]["fields"].append({"name": f'x=open("{path.parent / "ran"}", "w")', "kind": "int"})
+    found = metastore("-c", "copy.db", "import", input=json.dumps(spec) + "\n")
+    assert (found.code, "line 1: a spec that cannot be taken" in found.err) == (1, True)
+    assert not (path.parent / "ran").exists()
+
+
 def test_a_number_of_thousands_of_digits_is_no_json(metastore):
     found = metastore("import", input='{"metastore": ' + "1" * 5000 + "}\n")
     assert (found.code, "line 1: no JSON" in found.err) == (1, True)
