@@ -1,6 +1,7 @@
 """Catalog: every write lands whole or not at all, and every refusal leaves all as it was."""
 
 import enum
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -1062,6 +1063,30 @@ def test_stats_count_artifacts_and_changes(catalog):
     catalog.add(Note())
     found = catalog.stats()
     assert (found["changes"], found["artifacts"]["kept_notes"], found["artifacts"].get("kept_images", 0)) == (4, 1, 0)
+
+
+def test_a_revision_that_leaves_no_room_for_changes_is_not_loaded(catalog):
+    one = catalog.dump(catalog.add(Image(name="a")))
+    with pytest.raises(ValidationError, match=r"\$.revision"):
+        catalog.load(Image, [one | {"revision": 2**63 - 1}])
+    catalog.load(Image, [one | {"revision": 2**62 - 1}])
+    assert catalog.update(catalog.get(Image, name="a"), size=1).revision == 2**62
+
+
+@pytest.mark.parametrize(
+    "damage", ["unique_key = zeroblob(32)", "unique_key = NULL", "revision = 7", "size = 7", "digest = zeroblob(32)"]
+)
+def test_the_audit_finds_a_row_that_was_changed_behind_its_back(tmp_path, damage):
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as opened:
+        opened.add(Image(name="a"))
+        table = Image.__type_name__
+        assert opened.check() == []
+    raw = sqlite3.connect(tmp_path / "a.db")
+    raw.execute(f"UPDATE {table} SET {damage}")  # noqa: S608 - words of this test
+    raw.commit()
+    raw.close()
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
+        assert again.check() != []
 
 
 @pytest.mark.parametrize("depth", [1, 2])
