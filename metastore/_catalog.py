@@ -217,6 +217,8 @@ class Catalog(Governing, Keeping, Mirroring):
                 content = {field: value for field, at, usual in shelf.codec.content if (value := row[at]) != usual}
                 if content_digest(name, content) != row[-1]:
                     yield f"{name} {UUID(bytes=row[0])}: the content is not what its digest says"
+                if shelf.codec.key_of(row) != row[-2]:
+                    yield f"{name} {UUID(bytes=row[0])}: unique_key is not what its fields say"
 
     def close(self) -> None:
         """Close the store; closing twice is fine. A principal's view is closed with its catalogue, not by itself."""

@@ -155,13 +155,14 @@ class Codec:
             for target, source, derive in self._derived:
                 value = row[source]
                 row[target] = None if value is None else derive(value)
-            row[-2] = self._unique_key(row)
+            row[-2] = self.key_of(row)
         row[-1] = content_digest(
             self.spec.name, {name: value for name, at, usual in content if (value := row[at]) != usual}
         )
         return row
 
-    def _unique_key(self, row: Sequence[Any]) -> bytes | None:
+    def key_of(self, row: Sequence[Any]) -> bytes | None:
+        """Return the unique key that the fields of a row make."""
         if not self._scope:
             return None
         scope: list[Any] = [self.spec.name, [row[at] for at in self._scope]]

@@ -64,7 +64,7 @@ _ROOM: dict[tuple[str, str], Callable[[Any, Any], bool]] = {
 
 _ON_DELETE = ("restrict", "detach", "cascade")
 INDEXED_LENGTH = 512
-_TAKEN = {"self", "type", "digest", "unique_key", "row__n"}
+TAKEN = {"self", "type", "digest", "unique_key", "row__n"}
 """The constructor's own name, the key under which a dump says an artifact's type, and columns that the engine derives."""
 
 
@@ -106,15 +106,20 @@ def _hint(where: str, written: Any, names: _Names) -> Any:
         raise DeclarationError(f"{where}: its annotation cannot be read: {broken}") from broken
 
 
-def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> FieldSpec:
-    """Return the spec of one field. Raises DeclarationError naming ``owner.name``."""
-    where = f"{owner}.{name}"
+def check_name(where: str, name: str) -> None:
+    """Raise DeclarationError for what cannot be the name of a field."""
     if not FIELD_NAME.fullmatch(name):
         raise DeclarationError(
             f"{where}: a field's name is lower-case ASCII like min_ram, at most 63 characters, no double underscore"
         )
-    if keyword.iskeyword(name) or name in _TAKEN:
+    if keyword.iskeyword(name) or name in TAKEN:
         raise DeclarationError(f"{where}: {name} means something already; choose another name")
+
+
+def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> FieldSpec:
+    """Return the spec of one field. Raises DeclarationError naming ``owner.name``."""
+    where = f"{owner}.{name}"
+    check_name(where, name)
     said = {key: value for key, value in options.items() if value is not False and value not in (None, "", ())}
     shape = _whole_shape(where, hint)
     _check_values(where, shape, said)

@@ -98,6 +98,6 @@ def _moment(given: Mapping[str, Any], name: str) -> int:
 
 def _revision(given: Mapping[str, Any]) -> int:
     revision = given.get("revision", 1)
-    if type(revision) is not int or not 1 <= revision < 2**63:
-        raise ValidationError(f"expected a revision, 1 or more, at $.revision, got {revision!r:.40}")
+    if type(revision) is not int or not 1 <= revision < 2**62:  # half of what fits, so that changes can follow
+        raise ValidationError(f"expected a revision, from 1 to 2**62 - 1, at $.revision, got {revision!r:.40}")
     return revision

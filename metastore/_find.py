@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from metastore._cursor import read_cursor, write_cursor
@@ -137,20 +139,35 @@ class Find(Generic[A]):
             yield tuple(one.read(path.field, row[one.shelf.spec.position[path.field]]) for path in paths)
 
     def facets(self, *fields: Any) -> dict[str, dict[Any, int]]:
-        """Return, per field, how many artifacts have each value; elements of lists count one by one."""
+        """Return, per field, how many artifacts have each value; elements of lists count one by one.
+
+        Raises QueryError for a field by which nothing can be grouped, and where the same number of a free JSON
+        value and a truth value would be one key.
+        """
         if not fields:
             raise QueryError("facets() needs at least one field like Image.arch")
         found: dict[str, dict[Any, int]] = {}
         for given in fields:
             if repr(given) in found:
                 continue
-            counts = found.setdefault(repr(given), {})
-            for each in self._asked:
-                path, spec = _grouped(each, given)
-                for value, count in each.aggregate((path,), (Measure("count"),)):
-                    key = each.group(path, spec, value)
-                    counts[key] = counts.get(key, 0) + count
-        return {name: dict(sorted(counts.items(), key=lambda item: -item[1])) for name, counts in found.items()}
+            found[repr(given)] = dict(sorted(self._counted(given).items(), key=lambda item: -item[1]))
+        return found
+
+    def _counted(self, given: Any) -> dict[Any, int]:
+        """Return how many artifacts have each value of a field."""
+        counts: Counter[tuple[bool, Any]] = Counter()
+        for each in self._asked:
+            path, spec = _grouped(each, given)
+            for value, count in each.aggregate((path,), (Measure("count"),)):
+                key = each.group(path, spec, value)
+                counts[isinstance(key, bool), key] += count
+        values = {key: count for (_, key), count in counts.items()}
+        if len(values) < len(counts):
+            raise QueryError(
+                f"{given!r} has truth values and the numbers 0 or 1, which one dict cannot tell apart: "
+                f"ask aggregate(by=[{given!r}], n='count') of each type"
+            )
+        return values
 
     def aggregate(self, *, by: Sequence[Any] = (), **measures: Any) -> list[dict[str, Any]]:
         """Return a dict per group: its values by field name, its measures by the names given.
@@ -294,6 +311,8 @@ def _group(one: Asked, paths: Any, names: Any, asked: Any, wanted: Any, row: Any
 
 
 def _figure(measure: Measure, value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        raise QueryError(f"the {measure.what} is beyond what a float can hold: narrow the query")
     if value is not None and measure.path is not None and measure.path.kind == "datetime" and not measure.path.keys:
         return instant(value)
     return value

@@ -32,6 +32,10 @@ __all__ = ["Edge", "Reading"]
 A = TypeVar("A", bound=Record)
 
 _ANY_OWNER: Any = object()
+_MOST = 2**62
+"""A limit beyond it is none: what counts rows takes no number of more than 63 bits."""
+_BOUNDED = 100
+"""Hops up to which a database bounds a closure itself."""
 OPERATIONAL = ("metastore_garbage", "metastore_leases", "metastore_probes", "metastore_verifications")
 """Types of the engine's own that no dump carries: they tell of this catalogue's stores, for a while."""
 
@@ -233,7 +237,8 @@ class Reading:
         ['axe', 'saw']
         """
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-            raise QueryError(f"expected limit as a whole number, 0 or more, got {limit!r}")
+            raise QueryError(f"expected limit as a whole number, 0 or more, got {limit!r:.40}")
+        limit = None if limit is None else min(limit, _MOST)
         asked = self._asked(type, predicates, order_by, latest=latest, unlisted=unlisted)
         return Find(self, asked, after, limit)
 
@@ -301,14 +306,20 @@ class Reading:
         [('of', 1), ('of', 2)]
         """
         if depth is not None and (type(depth) is not int or depth < 0):
-            raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r}")
+            raise QueryError(f"expected depth as a whole number, 0 or more, got {depth!r:.40}")
         start = id_of(artifact).bytes
         if self._access is None:
-            found = self._users(self._backend.closure([start], depth, backwards=backwards))
+            found = self._users(self._within(start, depth, backwards=backwards))
         else:
             found = seen_closure(self._seen, self._shows, self._backend, start, depth, backwards=backwards)
         ids = {raw: read_id(raw) for raw in {raw for edge in found for raw in (edge.source, edge.target)}}
         return [Edge(ids[source], field, ids[target], hops) for source, field, target, hops in found]
+
+    def _within(self, start: bytes, depth: int | None, *, backwards: bool) -> list[Step]:
+        """Return the links of a closure; one of many hops is cut from the whole, since a database walks cycles to their bound."""
+        if depth is None or depth <= _BOUNDED:
+            return self._backend.closure([start], depth, backwards=backwards)
+        return [step for step in self._backend.closure([start], None, backwards=backwards) if step.depth <= depth]
 
     def _users(self, edges: list[Step]) -> list[Step]:
         """Leave out links that the engine keeps for itself; only those of one name can be, so others are not asked for."""

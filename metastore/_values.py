@@ -65,7 +65,7 @@ def _int(spec: FieldSpec, value: Any, where: str) -> int:
     if type(value) is not int:
         _refuse("int", where, _kind(value))
     if not -(2**63) <= value < 2**63:
-        _refuse("an int of 64 bits", where, f"one of {value.bit_length()} bits")
+        _refuse("an int of 64 bits", where, f"one of {value.bit_length() + 1} bits")  # and one for the sign
     _bounded(spec, value, value, where)
     return value
 

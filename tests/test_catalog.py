@@ -1,8 +1,10 @@
 """Catalog: every write lands whole or not at all, and every refusal leaves all as it was."""
 
 import enum
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -709,6 +711,14 @@ def edges(found):
     return [(each.source, each.field, each.target, each.depth) for each in found]
 
 
+@pytest.mark.parametrize("depth", [101, 10**9, 10**30])
+def test_a_closure_of_many_hops_ends_at_cycles_and_at_its_depth(catalog, depth):
+    ring = [catalog.add(Image(name=str(number))) for number in range(110)]
+    for one, other in zip(ring, [*ring[1:], ring[0]], strict=True):
+        catalog.update(one, parent=Link(other))
+    assert len(catalog.closure(ring[0], depth)) == min(depth, 110)
+
+
 def test_a_closure_has_each_link_once_and_ends_at_cycles(catalog):
     a, b, c = (Image(name=name) for name in "abc")
     a, b, c = (
@@ -1053,6 +1063,43 @@ def test_stats_count_artifacts_and_changes(catalog):
     catalog.add(Note())
     found = catalog.stats()
     assert (found["changes"], found["artifacts"]["kept_notes"], found["artifacts"].get("kept_images", 0)) == (4, 1, 0)
+
+
+def test_a_revision_that_leaves_no_room_for_changes_is_not_loaded(catalog):
+    one = catalog.dump(catalog.add(Image(name="a")))
+    with pytest.raises(ValidationError, match=r"\$.revision"):
+        catalog.load(Image, [one | {"revision": 2**63 - 1}])
+    catalog.load(Image, [one | {"revision": 2**62 - 1}])
+    assert catalog.update(catalog.get(Image, name="a"), size=1).revision == 2**62
+
+
+@pytest.mark.parametrize(
+    "damage", ["unique_key = zeroblob(32)", "unique_key = NULL", "revision = 7", "size = 7", "digest = zeroblob(32)"]
+)
+def test_the_audit_finds_a_row_that_was_changed_behind_its_back(tmp_path, damage):
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as opened:
+        opened.add(Image(name="a"))
+        table = Image.__type_name__
+        assert opened.check() == []
+    raw = sqlite3.connect(tmp_path / "a.db")
+    raw.execute(f"UPDATE {table} SET {damage}")
+    raw.commit()
+    raw.close()
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
+        assert again.check() != []
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_closing_within_a_transaction_undoes_it_and_says_so(tmp_path, depth):
+    opened, transactions = Catalog.open(str(tmp_path / "a.db"), types=[Image]), ExitStack()
+    with pytest.raises(ClosedError), transactions:
+        for _ in range(depth):
+            transactions.enter_context(opened.transaction())
+        opened.add(Image(name="lost"))
+        opened.close()
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
+        assert again.count(Image) == 0
+        again.add(Image(name="kept"))
 
 
 def test_a_closed_catalogue_refuses_everything():

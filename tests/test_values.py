@@ -57,7 +57,7 @@ def test_a_refusal_says_what_was_expected_where_and_what_was_found():
         (spec("int", lt=9), 9, "expected less than 9 at $.f, got 9"),
         (spec("float"), math.nan, "expected a finite float at $.f, got nan"),
         (spec("float"), -math.inf, "expected a finite float at $.f, got -inf"),
-        (spec("int"), 2**63, "expected an int of 64 bits at $.f, got one of 64 bits"),
+        (spec("int"), 2**63, "expected an int of 64 bits at $.f, got one of 65 bits"),
         (spec("str", max_length=2), "abc", "expected at most 2 characters at $.f, got 3"),
         (spec("str", min_length=2), "a", "expected at least 2 characters at $.f, got 1"),
         (spec("str"), "a\0b", "expected text without NUL at $.f, got one with NUL at position 1"),

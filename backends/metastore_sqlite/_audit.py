@@ -134,6 +134,8 @@ def _expected_words(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) ->
 
 def _history(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
     for table in tables:
-        last = "SELECT c.digest FROM _changes AS c WHERE c.artifact = t.id ORDER BY c.seq DESC LIMIT 1"
-        for (ident,) in conn.execute(f"SELECT t.id FROM {table.table} AS t WHERE t.digest IS NOT ({last})"):
+        last = "SELECT c.digest, c.revision FROM _changes AS c WHERE c.artifact = t.id ORDER BY c.seq DESC LIMIT 1"
+        for (ident,) in conn.execute(
+            f"SELECT t.id FROM {table.table} AS t WHERE (t.digest, t.revision) IS NOT ({last})"
+        ):
             yield f"{table.spec.name} {UUID(bytes=ident)}: the history does not end in what is stored"

@@ -72,6 +72,8 @@ class Scope:
             if self._local.specs and not self._level:
                 self._store._latest.clear()  # in here it may have been learned what other programs stored
             self._local.specs = dict.fromkeys(self._local.specs if self._level else ())
+        except driver.ProgrammingError:
+            pass  # closed meanwhile, which undid all of it
         except driver.OperationalError as refused:
             if "no such savepoint" not in str(refused):  # the signal came after its release
                 raise

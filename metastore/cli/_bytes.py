@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +18,13 @@ from metastore.cli import _output as output
 from metastore.cli._fields import artifact_of, artifacts_of, complete_type, type_named
 from metastore.cli._read import where
 from metastore.cli._session import Command, asked, opened
+from metastore.cli._target import STANDARD, target_at
 from metastore.cli._write import REF, done
-from metastore.errors import MetastoreError, ValidationError
+from metastore.errors import ValidationError
 
 __all__ = ["COMMANDS", "PRIORITY", "bar"]
 
 BLOB = f"{REF} BLOB"
-STANDARD = ("-", "/dev/stdout")  # the second leads to a file where output goes to one, which is not ours to replace
 RESULT = ("id", "blob", "part", "result", "size", "proof", "url", "reason")
 
 STORE = click.option("--store", metavar="NAME", help="The store; may be left out where one alone can be written.")
@@ -127,7 +126,7 @@ def get(words: tuple[str, ...], output: str, span: str | None, unverified: bool)
     blob = value.get(key) if isinstance(value, dict) else value
     with bar(field, blob.size if isinstance(blob, Blob) else None) as progress:
         said: dict[str, Any] = {"start": start, "stop": stop, "unverified": unverified, "progress": progress}
-        with catalog.open_blob(artifact, field, key=key, **said) as source, _target(output) as target:
+        with catalog.open_blob(artifact, field, key=key, **said) as source, target_at(output) as target:
             for chunk in source.chunks():
                 target.write(chunk)
 
@@ -141,38 +140,6 @@ def _span(text: str | None) -> tuple[int, int | None]:
     if last and int(last) < int(first):
         raise click.UsageError(f"the range {text} ends before it begins")
     return int(first), int(last) + 1 if last else None
-
-
-@contextmanager
-def _target(path: str) -> Iterator[Any]:
-    """Give a file that gets its name only at a good end; standard output, a device or a pipe as it is."""
-    if path in STANDARD:
-        yield sys.stdout.buffer
-        return
-    if not path or os.path.isdir(path):
-        raise click.UsageError(f"{path} is a folder: name the file in it" if path else "--output names no file")
-    special = os.path.exists(path) and not os.path.isfile(path)
-    try:
-        with open(path, "wb") if special else _at_a_good_end(path) as file:
-            yield file
-    except MetastoreError:
-        raise
-    except OSError as error:  # of the file that was asked for, not of one that nobody knows
-        raise OSError(error.errno, error.strerror, path) from None
-
-
-@contextmanager
-def _at_a_good_end(path: str) -> Iterator[Any]:
-    """Give a file that then gets its name, or that of the file to which a link of this name leads."""
-    place = os.path.realpath(path)
-    part = f"{place}.{secrets.token_hex(4)}.part"
-    try:
-        with open(part, "xb") as file:
-            yield file
-        os.replace(part, place)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(part)
 
 
 @click.command(cls=Command)

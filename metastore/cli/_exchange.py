@@ -7,7 +7,7 @@ The first line says what the file is, then comes a line per type with its spec, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import IO, Any
 
@@ -17,7 +17,8 @@ from metastore import Catalog, Record, TypeSpec, make_type, spec_from_json, spec
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, caller, opened
-from metastore.errors import MetastoreError, UnknownTypeError, ValidationError
+from metastore.cli._target import target_at
+from metastore.errors import DeclarationError, MetastoreError, UnknownTypeError, ValidationError
 
 __all__ = ["COMMANDS"]
 
@@ -26,34 +27,41 @@ TOGETHER = 500
 OURS = "metastore_"
 """How the names of types begin that the engine keeps for itself."""
 _Numbered = tuple[int, dict[str, Any]]
+_NumberedSpec = tuple[int, TypeSpec]
 
 
 @click.command("export", cls=Command)
-@click.argument("file", type=click.File("w", encoding="utf-8", atomic=True), default="-")
+@click.argument("file", default="-")
 @click.option(
     "--type", "type_names", multiple=True, shell_complete=complete_type, help="Only this type; may be given again."
 )
-def export(file: IO[str], type_names: tuple[str, ...]) -> None:
+def export(file: str, type_names: tuple[str, ...]) -> None:
     """Write every artifact, specs first, as JSON Lines to FILE (standard output unless given)."""
     catalog = opened()
     specs = [spec_named(catalog, name) for name in type_names] or catalog.types(unlisted=caller() is None)
-    _line(file, {"metastore": "export", "format": FORMAT})
+    with target_at(file) as target:
+        number = _export(catalog, specs, target)
+    output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
+
+
+def _export(catalog: Catalog, specs: Sequence[TypeSpec], target: IO[bytes]) -> int:
+    _line(target, {"metastore": "export", "format": FORMAT})
     for spec in specs:
-        _line(file, {"spec": spec_to_json(spec)})
+        _line(target, {"spec": spec_to_json(spec)})
     number = 0
     for spec in specs:
         for record in catalog.dump_many(catalog.artifact_type(spec.name)):
-            _line(file, record)
+            _line(target, record)
             number += 1
-    output.note(f"{_counted(number, 'artifact')} of {_counted(len(specs), 'type')}")
+    return number
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _line(file: IO[str], value: Any) -> None:
-    file.write(json.dumps(value, ensure_ascii=False) + "\n")
+def _line(target: IO[bytes], value: Any) -> None:
+    target.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
 
 @click.command("import", cls=Command)
@@ -93,7 +101,7 @@ def _strays(catalog: Catalog, subjects: list[str]) -> int:
 
 def _runs(catalog: Catalog, file: Iterable[bytes]) -> Iterator[tuple[str, Iterator[_Numbered]]]:
     """Register the specs and yield the artifacts, those of one type that follow each other together."""
-    specs: list[TypeSpec] = []
+    specs: list[_NumberedSpec] = []
     ahead = _artifacts(file, specs)
     first = next(ahead, None)
     _register(catalog, specs)
@@ -109,7 +117,7 @@ def _chain(first: _Numbered, ahead: Iterator[_Numbered]) -> Iterator[_Numbered]:
     yield from ahead
 
 
-def _artifacts(file: Iterable[bytes], specs: list[TypeSpec]) -> Iterator[_Numbered]:
+def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec]) -> Iterator[_Numbered]:
     for number, line in enumerate(file, 1):
         record = _record(number, line)
         if "metastore" in record and record.get("format") != FORMAT:
@@ -117,7 +125,7 @@ def _artifacts(file: Iterable[bytes], specs: list[TypeSpec]) -> Iterator[_Number
                 f"line {number}: expected an export of format {FORMAT}, found {record.get('format')!r}"
             )
         if "spec" in record and "type" not in record:
-            specs.append(_spec(number, record["spec"]))
+            specs.append((number, _spec(number, record["spec"])))
         elif "metastore" not in record:
             if not isinstance(record.get("type"), str):
                 raise ValidationError(f"line {number}: expected an artifact with its type, found none")
@@ -129,7 +137,7 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
         record = json.loads(line)
     except json.JSONDecodeError as error:
         raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, thousands of brackets
         raise ValidationError(f"line {number}: no JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")
@@ -139,20 +147,29 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
 def _spec(number: int, data: Any) -> TypeSpec:
     try:
         return spec_from_json(data)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValidationError(f"line {number}: a spec that cannot be read: {error!r}") from error
 
 
-def _register(catalog: Catalog, specs: list[TypeSpec]) -> None:
+def _register(catalog: Catalog, specs: list[_NumberedSpec]) -> None:
     known = {spec.name: spec.digest for spec in catalog.types(unlisted=True)}
     made: dict[str, type[Any]] = {}
 
     def resolve(name: str) -> type[Any]:
         return made[name] if name in made else catalog.artifact_type(name)
 
-    new = [spec for spec in specs if known.get(spec.name) != spec.digest]
-    made.update({spec.name: make_type(spec, resolve) for spec in new})
+    for number, spec in specs:
+        new = _made(number, spec, resolve)
+        if known.get(spec.name) != spec.digest:
+            made[spec.name] = new
     catalog.register(*made.values())
+
+
+def _made(number: int, spec: TypeSpec, resolve: Callable[[str], type[Any]]) -> type[Any]:
+    try:
+        return make_type(spec, resolve)
+    except DeclarationError as error:
+        raise ValidationError(f"line {number}: a spec that cannot be taken: {error}") from error
 
 
 def _load(catalog: Catalog, name: str, records: Iterator[_Numbered]) -> int:

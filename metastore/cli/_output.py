@@ -21,6 +21,9 @@ from metastore.cli._session import asked, printable
 
 __all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "printable", "rows"]
 
+NARROWEST = 60
+"""Columns of the narrowest table; where COLUMNS says less, the terminal breaks its lines."""
+
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -35,13 +38,22 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
         for row in values:
             _json_line(dict(zip(columns, map(plain, row), strict=True)))
     elif on_terminal():
-        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-        for row in values:
-            table.add_row(*(printable(cell(value)) for value in row))
-        Console(highlight=False, markup=False).print(table)
+        _table(columns, values)
     else:
         for row in values:
             click.echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
+
+
+def _table(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+    """Show a table as wide as the terminal; an id stays whole, since no command takes a part of one, and so does all that is said of one thing."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        table.add_column(name, no_wrap=name == "id", overflow="ellipsis" if name else "fold")
+    for row in values:
+        table.add_row(*(printable(cell(value)) for value in row))
+    console = Console(highlight=False, markup=False)
+    console.width = max(console.width, NARROWEST)
+    console.print(table)
 
 
 def object_(values: Mapping[str, Any]) -> None:

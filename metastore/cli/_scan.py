@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -21,6 +20,7 @@ from metastore import Catalog
 from metastore.cli import _output as output
 from metastore.cli._fields import expression, value_at
 from metastore.cli._session import Command, asked, opened, url
+from metastore.cli._target import own_files
 from metastore.scan import Options, Report, Scanner, Summarised, open_scanner, run, scanners
 
 __all__ = ["COMMANDS"]
@@ -46,7 +46,7 @@ def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
     metastore scan debian [FILE | DIR]     this machine's packages, or those of package lists
     metastore scan DIR                     every file of a tree (./python, if it is named like a scanner)
     """
-    scanner = _scanner(what, target, Options(rehash=rehash, exclude=tuple(_own_files(url()))))
+    scanner = _scanner(what, target, Options(rehash=rehash, exclude=own_files()))
     catalog = opened(write=True, types=scanner.types)
     started = time.monotonic()
     with _progress(scanner.source) as progress:
@@ -65,11 +65,6 @@ def _scanner(what: str, target: str | None, options: Options) -> Scanner:
         return open_scanner("tree", what, options)
     names = ", ".join(each for each in scanners() if each != "tree")
     raise click.UsageError(f"{what!r} is neither a directory nor a scanner ({names})")
-
-
-def _own_files(address: str) -> Iterator[str]:
-    path = address.removeprefix("sqlite://")
-    return (os.path.realpath(path + ending) for ending in ("", "-wal", "-shm", "-journal", "-lock"))
 
 
 @contextmanager
@@ -103,10 +98,11 @@ def _tell(catalog: Catalog, scanner: Scanner, report: Report, seconds: float, pr
 def _result(report: Report, seconds: float, prune: bool) -> Iterator[str]:
     parts = [f"{getattr(report, name)} {name}" for name in ("added", "changed", "unchanged", "gone")]
     refused = f", {report.refused} refused" if report.refused else ""
-    yield f"{output.printable(report.source)}: {report.found} found in {seconds:.1f} s: {', '.join(parts)}{refused}"
+    yield f"{_shown(report.source)}: {report.found} found in {seconds:.1f} s: {', '.join(parts)}{refused}"
     if report.gone:
-        yield f"Gone{' and deleted' if prune else ' (delete with --prune)'}:"
-        yield from (f"  {output.printable(key)}" for key in report.gone_keys)
+        deleted = " and deleted" if report.pruned == report.gone else f", {report.pruned} of them deleted"
+        yield f"Gone{deleted if prune else ' (delete with --prune)'}:"
+        yield from (f"  {_shown(key)}" for key in report.gone_keys)
         if report.gone > len(report.gone_keys):
             yield f"  and {report.gone - len(report.gone_keys)} more"
 
@@ -126,7 +122,7 @@ def _sums(catalog: Catalog, name: str, figures: Any, report: Report) -> Iterator
 def _biggest(catalog: Catalog, kind: type[Any], size: Any, field: str, report: Report) -> Iterator[str]:
     for each in catalog.find(kind, kind.scan_source == report.source, order_by=[-size], limit=BIGGEST):
         number = value_at(each, field)
-        yield f"  {number or 0:>15,} bytes  {output.printable(each.name)} {'' if str(each.version) == '0.0.0' else each.version}".rstrip()
+        yield f"  {number or 0:>15,} bytes  {_shown(each.name)} {'' if str(each.version) == '0.0.0' else each.version}".rstrip()
 
 
 def _problems(report: Report) -> Iterator[str]:
@@ -135,9 +131,14 @@ def _problems(report: Report) -> Iterator[str]:
         yield "What did not fit:"
     for group in report.problems:
         yield f"  {group.count:,} x {group.what}"
-        yield from (f"      {output.printable(example)}" for example in group.examples[:3])
+        yield from (f"      {_shown(example)}" for example in group.examples[:3])
         if group.count > 3 and len(group.examples) > 3:
             yield "      …"
+
+
+def _shown(text: str) -> str:
+    """Return a name in one line."""
+    return output.printable(text).replace("\n", "\\n")
 
 
 COMMANDS: tuple[click.Command, ...] = (scan,)

@@ -12,7 +12,7 @@ from attrs import Factory, define, frozen
 
 from metastore import Catalog, Link
 from metastore._ids import make_id
-from metastore.errors import ValidationError, VersionError
+from metastore.errors import FrozenFieldError, LinkedError, ProtectedError, ValidationError, VersionError, VetoError
 from metastore.scan._contract import Found, Problem, Scanned, Scanner, short
 
 __all__ = ["ProblemGroup", "Report", "run"]
@@ -22,6 +22,10 @@ BATCH = 2000
 
 EXAMPLES = 5
 _REFUSALS = (ValidationError, VersionError)
+_HELD = (FrozenFieldError, VetoError)
+"""What stands against a change of an artifact that is active, out of use, or watched by a hook."""
+_KEPT = (ProtectedError, LinkedError, VetoError)
+"""What stands against deleting one."""
 GONE_SHOWN = 20
 
 
@@ -38,8 +42,8 @@ class ProblemGroup:
 class Report:
     """What a scan came to. ``gone_keys`` are the first twenty of those gone.
 
-    ``found`` is ``added + changed + unchanged``; ``refused`` counts what no field could hold, each one told in
-    ``problems``; ``gone`` includes ``pruned``.
+    ``found`` is ``added + changed + unchanged``; ``refused`` counts what no field could hold and what its state keeps
+    from changing, each one told in ``problems``; ``gone`` includes ``pruned``.
     """
 
     source: str
@@ -173,6 +177,8 @@ class _Scan:
             self.bring_up(before, now, (*found.values, *found.links))
         except _REFUSALS as error:
             self.refuse(found.key, error)
+        except _HELD as error:
+            self.refuse(found.key, error, "changed, but what is catalogued may not change; left as it was")
         return None
 
     def add(self, new: list[Scanned]) -> None:
@@ -190,9 +196,9 @@ class _Scan:
         self.counts["added"] += len(new)
         self.stored.update(type(one) for one in new)
 
-    def refuse(self, key: str, error: Exception) -> None:
+    def refuse(self, key: str, error: Exception, what: str = "not catalogued, a value does not fit its field") -> None:
         self.counts["refused"] += 1
-        self.note(Problem("not catalogued, a value does not fit its field", f"{key}: {error}"))
+        self.note(Problem(what, f"{key}: {error}"))
 
     def build(self, found: Found, identity: UUID) -> Scanned:
         links = {name: self.link(keys) for name, keys in found.links.items()}
@@ -216,8 +222,19 @@ class _Scan:
             gone = list(self.gone_of(kind))
             self.counts["gone"] += len(gone)
             for start in range(0, len(gone) if prune else 0, BATCH):
-                chosen = kind.id.in_(gone[start : start + BATCH])
-                self.counts["pruned"] += self.catalog.delete_many(kind, chosen)
+                self.prune(kind, gone[start : start + BATCH])
+
+    def prune(self, kind: type[Scanned], gone: list[UUID]) -> None:
+        """Delete all at once, or, where something stands against it, half of them at a time, down to the one it is."""
+        try:
+            self.counts["pruned"] += self.catalog.delete_many(kind, kind.id.in_(gone))
+        except _KEPT as error:
+            if len(gone) == 1:
+                self.note(Problem("gone, but what is catalogued may not be deleted; kept", str(error)))
+                return
+            middle = len(gone) // 2
+            self.prune(kind, gone[:middle])
+            self.prune(kind, gone[middle:])
 
     def gone_of(self, kind: type[Scanned]) -> Iterator[UUID]:
         """Yield the ids of what this source held before and the scan did not come across."""

@@ -16,7 +16,7 @@ from metastore import Blob, Field, Link, Version, field
 from metastore.errors import MetastoreError, MissingExtraError, VersionError
 from metastore.scan._contract import Found, Known, Options, Problem, Scanned
 from metastore.scan._names import readable
-from metastore.scan._record import files_of
+from metastore.scan._record import files_of, text_of
 
 __all__ = ["PythonDistribution", "PythonScanner", "UnversionedPythonDistribution", "open_scanner"]
 
@@ -139,7 +139,7 @@ class PythonScanner:
             "requires_python": _clean(metadata["Requires-Python"]),
             "requirements": requirements,
             "location": _location(one.distribution),
-            "installer": _clean(one.distribution.read_text("INSTALLER")),
+            "installer": _clean(text_of(one.distribution, "INSTALLER")),
             "file_count": len(files.blobs),
             "total_size": files.size,
             "files": files.blobs,
@@ -163,12 +163,13 @@ class PythonScanner:
 
     def meet(self, text: str) -> tuple[str | None, str | None]:
         """Return what is wrong with a requirement, and the key of the installed distribution that it leads to."""
-        read, invalid = _packaging()
+        read = _packaging()
         try:
             requirement = read(text)
-        except invalid:
+            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except (ValueError, KeyError):  # no requirement, or a marker that compares what has no order or no name
             return "a requirement that cannot be read", None
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+        if not wanted:
             return None, None
         other = self.installed.get(_normal(requirement.name))
         if other is None:
@@ -179,14 +180,14 @@ class PythonScanner:
         return (None if fits else "a requirement that is installed in another version"), other.key
 
 
-def _packaging() -> tuple[Any, type[Exception]]:
+def _packaging() -> Any:
     try:
-        from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.requirements import Requirement
     except ImportError as error:
         raise MissingExtraError(
             "scanning Python distributions needs the package 'packaging': pip install 'metastore-engine[cli]'"
         ) from error
-    return Requirement, InvalidRequirement
+    return Requirement
 
 
 def _is_pep440(version: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import csv
+import io
 from base64 import urlsafe_b64decode
 from importlib.metadata import Distribution
 
@@ -16,7 +17,7 @@ from metastore import Blob
 from metastore.errors import ValidationError
 from metastore.scan._names import readable
 
-__all__ = ["Files", "files_of"]
+__all__ = ["Files", "files_of", "text_of"]
 
 
 @define
@@ -68,13 +69,21 @@ def _hex(encoded: str) -> str:
     return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
 
 
+def text_of(distribution: Distribution, name: str) -> str | None:
+    """Return a file of a distribution's metadata, ``None`` where there is none; bytes that are no UTF-8 are lone surrogates."""
+    try:
+        return distribution.read_text(name)
+    except UnicodeDecodeError as error:
+        return error.object.decode("utf-8", "surrogateescape")
+
+
 def files_of(distribution: Distribution) -> Files:
     """Return the files that RECORD lists, or, for a distribution without one, those its egg-info names."""
     files = Files()
-    record = distribution.read_text("RECORD")
+    record = text_of(distribution, "RECORD")
     if record is not None:
         try:
-            for line in csv.reader(record.splitlines()):
+            for line in csv.reader(io.StringIO(record, newline="")):  # a quoted name may hold what ends a line
                 files.add(*[*line, "", ""][:3]) if line and line[0] else None
         except csv.Error:
             files.note("RECORD is damaged; its files up to there are catalogued")

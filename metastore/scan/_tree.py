@@ -168,7 +168,7 @@ class TreeScanner:
             )
 
     def file(self, entry: _Entry, values: dict[str, Any], before: Any) -> Iterator[Problem]:
-        media_type = mimetypes.guess_type(entry.path)[0]
+        media_type = mimetypes.guess_type(f"/{entry.path}")[0]  # without the slash, "data:…" would be read as a url
         values |= {"kind": "file", "target": None, "media_type": media_type}
         values |= {"size": entry.info.st_size, "modified": _time(entry.info)}
         if values["modified"] is None:

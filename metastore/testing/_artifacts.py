@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from metastore._artifact import Record
 from metastore._blob import Blob, Location
 from metastore._data import evolve
-from metastore._declare import hint_of
+from metastore._declare import TAKEN, hint_of
 from metastore._dynamic import make_type
 from metastore._expr import absent
 from metastore._link import Link
@@ -38,7 +38,7 @@ _SET_BY_CATALOG = {"created_at", "updated_at", "activated_at", "revision"}
 def classes(draw: Draw, name: str = "drawn") -> type[Record]:
     """Draw an artifact class; its links lead to itself."""
     spec = draw(specs(name=name, target=name))
-    spec = TypeSpec(name, spec.fields, ("name", "version"))
+    spec = TypeSpec(name, tuple(each for each in spec.fields if each.name not in TAKEN), ("name", "version"))
     made = make_type(spec, lambda wanted: {name: made}[wanted])
     return made
 

@@ -1,6 +1,7 @@
 """export and import."""
 
 import json
+import os
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_an_empty_catalogue_is_rebuilt_as_it_was(metastore, images, tmp_path):
 def test_files_are_written_and_read(metastore, images):
     assert metastore("export", "all.jsonl").code == 0
     assert "3 artifacts" in metastore("import", "all.jsonl", "-c", "copy.db").err
+
+
+def test_a_pipe_takes_an_export_as_it_comes_and_stays_a_pipe(metastore, images, path):
+    pipe = path.parent / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert metastore("export", str(pipe)).code == 0
+    assert os.read(reading, 2**20).decode() == exported(metastore)
+    os.close(reading)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("name", ["catalog.db", "./catalog.db-wal", "."])
+def test_an_export_is_not_written_over_the_catalogue(metastore, images, name):
+    assert metastore("export", name).code == 2
+    assert metastore("count", "images").out == "3\n"
 
 
 def test_a_second_import_writes_nothing(metastore, images):
@@ -107,6 +124,19 @@ def test_a_bad_line_is_told_with_its_number_and_nothing_is_written(metastore, im
     found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 4, change))
     assert (found.code in (1, 2), "line 4: " in found.err, words in found.err) == (True, True, True), found.err
     assert metastore("-c", "copy.db", "count", "any").out in ("0\n", "")
+
+
+def test_a_spec_with_code_for_a_name_is_refused_and_nothing_of_it_runs(metastore, images, path):
+    spec = json.loads(exported(metastore).splitlines()[1])
+    spec["spec"]["fields"].append({"name": f'x=open("{path.parent / "ran"}", "w")', "kind": "int"})
+    found = metastore("-c", "copy.db", "import", input=json.dumps(spec) + "\n")
+    assert (found.code, "line 1: a spec that cannot be taken" in found.err) == (1, True)
+    assert not (path.parent / "ran").exists()
+
+
+def test_a_number_of_thousands_of_digits_is_no_json(metastore):
+    found = metastore("import", input='{"metastore": ' + "1" * 5000 + "}\n")
+    assert (found.code, "line 1: no JSON" in found.err) == (1, True)
 
 
 def test_a_newer_format_is_refused(metastore, images):

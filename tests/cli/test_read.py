@@ -180,3 +180,18 @@ def test_reading_never_makes_a_catalogue(metastore, path):
     found = metastore("types")
     assert (found.code, path.exists()) == (4, False)
     assert found.err.startswith("metastore: ")
+
+
+@pytest.mark.parametrize("columns", ["80", "20", "0"])
+def test_an_id_is_shown_whole_on_a_terminal_of_any_width(metastore, images, monkeypatch, columns):
+    monkeypatch.setattr("metastore.cli._output.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    found = metastore("find", "images", "--select", "id,name,version,created_at,updated_at,arch,min_ram,tags")
+    assert all(str(each.id) in found.out for each in (images.old, images.new, images.alpine))
+
+
+def test_all_of_one_artifact_is_shown_on_a_terminal(metastore, images, monkeypatch):
+    monkeypatch.setattr("metastore.cli._output.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    metastore("set", "images", "alpine", f"description={'x' * 300}")
+    assert metastore("show", "images", "alpine").out.count("x") >= 300

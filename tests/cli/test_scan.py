@@ -46,6 +46,22 @@ def test_what_the_other_summaries_say_to_try_works(metastore, path, what):
             assert metastore(*shlex.split(line)[1:]).code == 0, line
 
 
+def test_a_name_of_two_lines_is_told_in_one(metastore, tree):
+    (tree / "two\nlines").write_text("!")
+    assert r"  two\nlines" in metastore("scan", "tree").out
+    (tree / "two\nlines").unlink()
+    assert r"  two\nlines" in metastore("scan", "tree").out
+
+
+def test_what_is_protected_is_told_and_the_others_are_pruned(metastore, tree):
+    metastore("scan", "tree")
+    metastore("protect", "files", "a.txt")
+    for name in ("a.txt", "sub/b.json"):
+        (tree / name).unlink()
+    found = metastore("scan", "tree", "--prune")
+    assert (found.code, "Gone, 1 of them deleted:" in found.out, "is protected" in found.out) == (0, True, True)
+
+
 def test_a_second_scan_writes_nothing(metastore, tree):
     metastore("scan", "tree")
     changes = metastore("stats", "--json").json[0]["changes"]

@@ -149,6 +149,23 @@ def test_a_change_that_does_not_fit_leaves_what_was_there(catalog):
     assert (report.refused, report.gone, catalog.get(Part, name="a").size) == (1, 0, 1)
 
 
+def test_a_change_of_what_is_active_is_told_and_the_others_are_written(catalog):
+    run(catalog, Listed(part("a"), part("b")))
+    catalog.activate(catalog.get(Part, name="a"))
+    report = run(catalog, Listed(part("a", size=2), part("b", size=2), part("c")), prune=True)
+    assert (report.refused, report.changed, report.added, report.gone) == (1, 1, 1, 0)
+    assert report.problems[0].examples[0].startswith("a: size of parts is frozen")
+
+
+def test_a_prune_keeps_what_is_protected_and_deletes_the_others(catalog):
+    run(catalog, Listed(*(part(name) for name in "abcde")))
+    catalog.update(catalog.get(Part, name="c"), protected=True)
+    report = run(catalog, Listed(part("a")), prune=True)
+    assert (report.gone, report.pruned) == (4, 3)
+    assert [group.count for group in report.problems] == [1]
+    assert {each.name for each in catalog.find(Part)} == {"a", "c"}
+
+
 def test_a_key_found_twice_is_reported(catalog):
     report = run(catalog, Listed(part("a", size=1), part("a", size=2)))
     assert (report.found, catalog.get(Part, name="a").size) == (1, 1)

@@ -198,3 +198,31 @@ def test_an_unknown_scanner_is_refused_with_the_nearest_name():
     assert {"python", "debian", "tree"} <= set(scanners())
     with pytest.raises(MetastoreError, match="did you mean 'python'"):
         open_scanner("pyton")
+
+
+def test_bytes_that_are_no_utf8_in_record_and_installer_are_escaped(catalog, site, tmp_path):
+    info = site("old")
+    (info / "RECORD").write_bytes(b"caf\xe9.py,,3\n")
+    (info / "INSTALLER").write_bytes(b"p\xefp")
+    report = scanned(catalog, tmp_path)
+    old = catalog.get(PythonDistribution, name="old")
+    assert (list(old.files), old.installer) == (["caf%E9.py"], "p%EFp")
+    assert told(report)["a file's name is not UTF-8 and is percent-escaped"] == ("old==1.0 (1)",)
+
+
+def test_a_name_in_record_may_hold_what_ends_a_line(catalog, site, tmp_path):
+    site("odd", record='a\u2028b.py,,1\n"c\nd.py",,2\n')
+    scanned(catalog, tmp_path)
+    assert set(catalog.get(PythonDistribution, name="odd").files) == {"a\u2028b.py", "c\nd.py"}
+
+
+def test_a_requirement_whose_marker_compares_what_has_no_order_is_told(catalog, site, tmp_path):
+    lines = [
+        'Requires-Dist: a; os_name ~= "posix"',
+        "Requires-Dist: a; 'test' in nowhere",
+        "Requires-Dist: a; 'x' ~= 'y'",
+    ]
+    site("odd", *lines, record="")
+    site("a", record="")
+    report = scanned(catalog, tmp_path)
+    assert (report.added, len(told(report)["a requirement that cannot be read"])) == (2, 3)

@@ -146,6 +146,13 @@ def test_a_name_that_is_no_utf8_is_escaped_and_reported(catalog, root):
     assert scanned(catalog, root).unchanged == 3
 
 
+def test_a_name_that_reads_like_a_url_is_a_name(catalog, root):
+    (root / "data:\u00fc").mkdir()
+    (root / "data:\u00fc" / "x,.txt").write_bytes(b"x")
+    scanned(catalog, root)
+    assert named(catalog, "data:\u00fc/x,.txt").media_type == "text/plain"
+
+
 def test_an_escaped_name_does_not_meet_its_double(catalog, root):
     os.close(os.open(os.fsencode(root) + b"/a\xff", os.O_CREAT))
     (root / "a%FF").touch()
