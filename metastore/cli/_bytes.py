@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -195,14 +195,17 @@ def verify(words: tuple[str, ...], type_name: str | None, since: datetime | None
             wrong += each.result != "ok"
             yield each.artifact.id, each.blob, each.part, each.result, each.size, each.proof, each.url, each.reason
 
-    with bar("verify", None) as progress:
-        output.rows(RESULT, told(_found(catalog, words, type_name, since, workers, progress)))
+    with (
+        bar("verify", None) as progress,
+        closing(_found(catalog, words, type_name, since, workers, progress)) as found,
+    ):
+        output.rows(RESULT, told(found))
     return 1 if wrong else 0
 
 
 def _found(
     catalog: Catalog, words: tuple[str, ...], type_name: str | None, since: datetime | None, workers: int, progress: Any
-) -> Iterator[Any]:
+) -> Generator[Any]:
     if type_name is None:
         if not words or since is not None:
             raise click.UsageError("name artifacts, or give --type TYPE (and --since with it)")

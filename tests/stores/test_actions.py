@@ -409,10 +409,26 @@ def test_many_are_verified_at_once_and_a_run_goes_on_where_it_was(local, add):
     first = catalog.verify_many(type(made[0]), since=since, workers=2, progress=told.append)
     done = [next(first).artifact.id for _ in range(2)]
     first.close()
+    kept = [each.id for each in made if catalog.verifications(each)]
     rest = [each.artifact.id for each in catalog.verify_many(type(made[0]), since=since)]
-    assert {*done, *rest} == {each.id for each in made}
-    assert set(done) & set(rest) == set()
+    assert set(done) <= set(kept)
+    assert sorted([*kept, *rest]) == sorted(each.id for each in made)
     assert told
+
+
+def test_what_was_verified_when_the_run_is_interrupted_is_not_verified_again(local, add, monkeypatch):
+    disk, since, read = unverified(local, add, 3), datetime.now(UTC), Stores.reach
+
+    def interrupted(stores, url):
+        if url.endswith("k002"):
+            raise KeyboardInterrupt
+        return read(stores, url)
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(Stores, "reach", interrupted)
+        list(local.verify_many(type(disk), since=since, workers=1))
+    assert [each.part for each in local.verifications(disk)] == ["k000", "k001"]
+    assert [each.part for each in local.verify_many(type(disk), since=since)] == ["k002"]
 
 
 def unverified(catalog, add, count):
