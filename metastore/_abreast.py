@@ -1,13 +1,14 @@
-"""Abreast: one kind of work on many things, several at a time, for whoever takes the results: those of one bunch together."""
+"""Abreast: one kind of work on many things, several at a time, and results that are taken in one thread: those of one bunch together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from metastore.errors import ValidationError
+from metastore.errors import MetastoreError, ValidationError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -16,9 +17,10 @@ __all__ = ["abreast", "check_workers"]
 
 J = TypeVar("J")
 R = TypeVar("R")
+T = TypeVar("T")
 MOST = 64
 LATEST = 10.0
-"""Seconds after which what is done of a bunch is handed out, though the rest is not."""
+"""Seconds after which what is done of a bunch is taken, though the rest is not, and for which the caller waits at most."""
 
 
 def check_workers(workers: int) -> int:
@@ -29,12 +31,17 @@ def check_workers(workers: int) -> int:
 
 
 def abreast(
-    work: Callable[[J], R], bunches: Iterable[Sequence[J]], workers: int, end: Callable[[], object]
-) -> Iterator[list[tuple[J, R]]]:
-    """Yield the jobs of each bunch with what ``work`` made of them in other threads: all of it once it is done, or what is by ``LATEST``.
+    work: Callable[[J], R],
+    bunches: Iterable[Sequence[J]],
+    workers: int,
+    take: Callable[[list[tuple[J, R]]], T],
+    end: Callable[[], object],
+) -> Iterator[T | None]:
+    """Yield what ``take`` makes, in the caller's thread, of jobs with what ``work`` made of them in others: of a bunch once it is done, or of what is by ``LATEST``.
 
-    Jobs begin in their order, and stand in a list as they ended. Bunches are taken one by one, in the caller's thread, no more ahead than keeps all busy. When
-    the caller stops asking, or is interrupted, ``end`` is called, upon which the work under way should break off.
+    ``None`` is yielded where nothing was done for so long, so that the caller can do what is due meanwhile. Jobs begin in their order, and stand in a list as they
+    ended. Bunches are taken one by one, in the caller's thread, no more ahead than keeps all busy. When the caller stops asking, or is interrupted, ``end`` is called,
+    upon which the work under way should break off, and what had ended by then is taken all the same, as far as it can be.
     """
     from concurrent.futures import ThreadPoolExecutor  # here, as logging comes with it
 
@@ -45,13 +52,15 @@ def abreast(
                 for job in bunch.jobs:
                     ahead.under_way[pool.submit(work, job)] = bunch, job
                     if len(ahead.under_way) >= 2 * workers:
-                        yield from ahead.done()
+                        yield from ahead.taken(take)
             while ahead.under_way:
-                yield from ahead.done()
+                yield from ahead.taken(take)
         finally:
+            ended = [future for future in ahead.under_way if future.done()]  # before the others are told to break off
             end()
             for each in ahead.under_way:
                 each.cancel()
+            ahead.take_rest(ended, take)
 
 
 class _Bunch(Generic[J, R]):
@@ -70,29 +79,49 @@ class _Bunch(Generic[J, R]):
         if not self._left:
             self.due = -inf
 
-    def taken(self) -> list[tuple[J, R]]:
-        """Return what is done and was not handed out."""
-        done, self._done, self.due = self._done, [], inf
-        return done
+    def take(self, take: Callable[[list[tuple[J, R]]], T]) -> T:
+        """Have what is done taken, and return what that makes; until then it counts as not taken."""
+        made = take([*self._done])
+        self._done, self.due = [], inf
+        return made
 
 
 class _Ahead(Generic[J, R]):
-    """What is under way, and the bunches of which something is done that was not handed out."""
+    """What is under way, and the bunches of which something is done that was not taken."""
 
     def __init__(self) -> None:
         self.under_way: dict[Future[R], tuple[_Bunch[J, R], J]] = {}
         self._waiting: dict[_Bunch[J, R], None] = {}
 
-    def done(self) -> Iterator[list[tuple[J, R]]]:
-        """Wait until some work is done, or some of it has waited long enough; yield what is to be handed out."""
+    def taken(self, take: Callable[[list[tuple[J, R]]], T]) -> Iterator[T | None]:
+        """Wait until some work is done, or some of it has waited long enough; yield what is taken, ``None`` where nothing was done."""
         from concurrent.futures import FIRST_COMPLETED, wait
 
         due = min((each.due for each in self._waiting), default=inf)
-        wait(self.under_way, None if due == inf else max(0.0, due - monotonic()), FIRST_COMPLETED)
-        for each in [future for future in self.under_way if future.done()]:
-            bunch, job = self.under_way.pop(each)
+        wait(self.under_way, min(LATEST, max(0.0, due - monotonic())), FIRST_COMPLETED)
+        done = [future for future in self.under_way if future.done()]
+        self._put(done)
+        ready = [each for each in self._waiting if each.due <= monotonic()]
+        for bunch in ready:
+            yield self._take(bunch, take)
+        if not (done or ready):
+            yield None
+
+    def take_rest(self, done: Iterable[Future[R]], take: Callable[[list[tuple[J, R]]], object]) -> None:
+        """Take what is done and was not taken, as far as that can be: it is the end of a run, and has a reason of its own."""
+        self._put(each for each in done if each.exception() is None)
+        for bunch in [*self._waiting]:
+            with suppress(MetastoreError):
+                self._take(bunch, take)
+
+    def _put(self, done: Iterable[Future[R]]) -> None:
+        for each in done:
+            bunch, job = self.under_way[each]
             bunch.put(job, each.result())
             self._waiting[bunch] = None
-        for bunch in [each for each in self._waiting if each.due <= monotonic()]:
-            del self._waiting[bunch]
-            yield bunch.taken()
+            del self.under_way[each]
+
+    def _take(self, bunch: _Bunch[J, R], take: Callable[[list[tuple[J, R]]], T]) -> T:
+        made = bunch.take(take)
+        del self._waiting[bunch]
+        return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -27,8 +27,9 @@ _SECRETS = {
     "temp_url_expires", "x-goog-signature", "x-goog-credential", "x-oss-signature", "x-cos-security-token", "awsaccesskeyid",
     "googleaccessid", "key-pair-id", "token", "access_token", "refresh_token", "id_token", "auth_token", "private_token",
     "password", "passwd", "secret", "client_secret", "secret_key", "api_key", "apikey", "access_key", "authorization",
-    "credential", "credentials",
+    "credential", "credentials", "x-auth-token",
 }  # fmt: skip
+_SECRET_NAMES = {each.replace("-", "_") for each in _SECRETS}
 
 
 class Location(Data):
@@ -102,7 +103,7 @@ def _check_metadata(metadata: Any) -> None:
     if not isinstance(metadata, dict) or not all(isinstance(name, str) for name in metadata):
         raise ValidationError(f"expected a location's metadata as a dict of names to JSON values, got {metadata!r:.60}")
     for name in metadata:
-        if name.lower().replace("-", "_") in _SECRETS:
+        if _is_secret(name):
             raise ValidationError(f"a location's metadata must not carry credentials ({name}); configure the store")
     try:
         text = encode(metadata)
@@ -152,7 +153,7 @@ def check_url(url: Any) -> str:
 
 
 def _check_secrets(url: str) -> None:
-    from urllib.parse import parse_qsl, urlsplit  # here, as only writing a new reference needs it
+    from urllib.parse import urlsplit  # here, as only writing a new reference needs it
 
     try:
         parts = urlsplit(url)
@@ -161,5 +162,18 @@ def _check_secrets(url: str) -> None:
     if "@" in parts.netloc or "%40" in parts.netloc:
         raise ValidationError("a blob's url must not carry credentials (user@host); configure the store instead")
     for text in (parts.query, parts.fragment):
-        if any(name.lower() in _SECRETS for name, _ in parse_qsl(text.replace(";", "&"), keep_blank_values=True)):
+        if any(map(_is_secret, _names(text))):
             raise ValidationError("a blob's url must not be a signed one: store the plain url, sign it when it is used")
+
+
+def _names(text: str) -> Iterator[str]:
+    """Yield the names that a query gives values to; those of urls in it, too, which are encoded once more each."""
+    from urllib.parse import parse_qsl, unquote
+
+    for _ in range(3):
+        yield from (name for name, _ in parse_qsl(re.sub("[;?#]", "&", text), keep_blank_values=True))
+        text = unquote(text)
+
+
+def _is_secret(name: str) -> bool:
+    return name.lower().replace("-", "_") in _SECRET_NAMES

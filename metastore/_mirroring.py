@@ -148,7 +148,7 @@ class Mirroring(Verifying):
 
         ``budget`` bounds the bytes that are sent in this run; what does not fit is skipped, and smaller ones after it are not. ``rate`` bounds
         the bytes per second that pass here, over all workers. ``progress`` gets the bytes so far, of all. A run that was stopped, at whatever
-        point, is gone on with by the same call: nothing is sent that lies there. The same content of one owner is sent once.
+        point, is gone on with by the same call: nothing is sent that lies there; unless it is killed, it refers to what was brought before it ends. The same content of one owner is sent once.
 
         Raises UncoveredError for an unknown store, StoreUnableError for one that is not written, and the target's StoreUnreachableError
         or StoreDeniedError once it failed eight times in a row; QueryError.
@@ -168,8 +168,14 @@ class Mirroring(Verifying):
         carrier = Carrier(self._configured, order.target, Budget(budget), pace, stop)
         hold = Holding(self._engine(), self._configured.url(order.target, self._folder), HELD, "a mirror")
         bunches = self._bunches_of(takewhile(lambda _: carrier.ended is None, found), order, hold)
-        done = abreast(lambda job: _carried(carrier, job, told.one()), bunches, workers, stop.wish)
-        return self._mirrored(done, carrier, order, hold)
+        done = abreast(
+            lambda job: _carried(carrier, job, told.one()),
+            bunches,
+            workers,
+            lambda ended: self._ended(ended, order),
+            stop.wish,
+        )
+        return self._mirrored(done, carrier, hold)
 
     def _bunches_of(self, found: Iterable[Record], order: _Order, hold: Callable[[], None]) -> Iterator[list[_Job]]:
         for each in found:
@@ -255,15 +261,19 @@ class Mirroring(Verifying):
     # what was carried is referred to
 
     def _mirrored(
-        self, done: Iterator[list[_Ended]], carrier: Carrier, order: _Order, hold: Callable[[], None]
+        self, done: Iterator[list[Mirrored] | None], carrier: Carrier, hold: Callable[[], None]
     ) -> Iterator[Mirrored]:
-        for ended in done:
+        for told in done:
             hold()
-            failed = [job.failed(found) for job, found in ended if isinstance(found, MetastoreError)]
-            brought = [_Brought(job, found) for job, found in ended if found and not isinstance(found, MetastoreError)]
-            yield from chain(failed, self._referred(brought, order))
+            yield from told or ()
         if carrier.ended is not None:
             raise carrier.ended
+
+    def _ended(self, ended: Sequence[_Ended], order: _Order) -> list[Mirrored]:
+        """Refer to what was brought, and return what came of each."""
+        failed = [job.failed(found) for job, found in ended if isinstance(found, MetastoreError)]
+        brought = [_Brought(job, found) for job, found in ended if found and not isinstance(found, MetastoreError)]
+        return [*failed, *self._referred(brought, order)]
 
     def _referred(self, brought: Sequence[_Brought], order: _Order) -> list[Mirrored]:
         """Refer to blobs of one artifact where they lie now, and return what came of each."""

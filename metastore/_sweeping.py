@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from metastore._artifact import Record
@@ -19,7 +20,7 @@ from metastore.errors import ConflictError, MetastoreError, MissingBytesError, S
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
     from metastore.query import Predicate
-    from metastore.stores import Stat, Stores
+    from metastore.stores import Stat, Store, Stores
 
 __all__ = ["WEEK", "Ground", "Place", "plan", "same", "survey"]
 
@@ -77,6 +78,7 @@ class Ground:
         names = _writable(configured) if stores is None else list(dict.fromkeys(stores))
         self.places = [Place(configured, name, number) for number, name in enumerate(names)]
         _check_apart(self.places)
+        _check_links(self.places, [each for root in self.roots for each in root.stores.values()])
         self.references: list[References] = []
 
     def look(self) -> None:
@@ -135,6 +137,29 @@ def _check_apart(places: Sequence[Place]) -> None:
             same = (one.base.family, one.base.root) == (other.base.family, other.base.root)
             if one is not other and same and within:
                 raise ConflictError(f"the store {one.name} lies within {other.name}: sweep one of them at a time")
+
+
+def _check_links(places: Sequence[Place], configured: Iterable[Store]) -> None:
+    """A folder in a store, configured by the path of a link: of a url there no text tells which object it names."""
+    folders = {each.url: _folder(each) for each in configured if each.place.protocol == "file"}
+    for place in places if folders else ():
+        if place.store.place.protocol != "file":
+            continue
+        above = _folder(place.store)
+        for url, inside in folders.items():
+            really = _below(inside.resolve(), above.resolve())
+            if really not in (None, (), _below(inside, above)):
+                raise ConflictError(
+                    f"the store at {url} leads into the store {place.name} by a link, so nobody could tell which objects its urls name: refer to them by {place.url('/'.join(really or ()))}, and take that store out"
+                )
+
+
+def _folder(store: Store) -> FilePath:
+    return FilePath("/", *store.place.segments)
+
+
+def _below(inside: FilePath, above: FilePath) -> tuple[str, ...] | None:
+    return inside.parts[len(above.parts) :] if inside.is_relative_to(above) else None
 
 
 def same(found: Stat | Finding, told: Stat) -> bool:

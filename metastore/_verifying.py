@@ -84,7 +84,7 @@ class Verifying(Delivering):
 
         What is found of one artifact is kept together: of up to 500 blobs (of more than 5,000, a tenth), or of those read within ten seconds.
         With ``since``, blobs whose every place was found right after that time are passed over: so a run that was stopped goes on where it
-        was when it is started again with the same ``since``. What is deleted meanwhile is passed over, too. ``progress`` gets the
+        was when it is started again with the same ``since``: what was read by then is kept, unless it is killed. What is deleted meanwhile is passed over, too. ``progress`` gets the
         bytes read so far, of all. Raises ForbiddenError for a principal who may not verify one that fits.
         """
         check_workers(workers)
@@ -101,8 +101,11 @@ class Verifying(Delivering):
             stop.check()
             return proved(self._configured, job, _heeding(stop, told.one()))
 
-        for ended in abreast(work, bunches, workers, stop.wish):
-            yield from self._kept(self._filled_in([_Read(*each) for each in ended]))
+        def take(ended: Sequence[tuple[Job, list[Found]]]) -> list[Verification]:
+            return self._kept(self._filled_in([_Read(*each) for each in ended]))
+
+        for kept in abreast(work, bunches, workers, take, stop.wish):
+            yield from kept or ()
 
     def identity(self, artifact: Record, field: str | None = None) -> str:
         """Return the identity of an artifact's blobs together (of a folder's, by ``field``), as ``sha256:…``.

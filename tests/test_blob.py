@@ -24,6 +24,10 @@ SECRET_URLS = [
     "https://host/x#access_token=abc",
     "https://host/x?a=1;sig=abc",
     "https://host/x?X-Amz-Security-Token=abc",
+    "https://host/x?X-Auth-Token=abc",
+    "https://host/x?api-key=abc",
+    "https://host/x?to=https%3A%2F%2Fs3.example%2Fx%3FX-Amz-Signature%3Dabc",
+    "https://host/x?a=b%2526sig%253Dabc",
 ]
 BAD_URLS = [
     "",
@@ -201,6 +205,8 @@ BAD_PLACES = [
     {"metadata": {"a": "\ud800"}},
     {"metadata": {"a": "x" * 5000}},
     {"metadata": {"Secret-Key": "abc"}},
+    {"metadata": {"X-Amz-Security-Token": "abc"}},
+    {"metadata": {"X-Auth-Token": "abc"}},
 ]
 
 

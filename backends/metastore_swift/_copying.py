@@ -17,11 +17,13 @@ __all__ = ["copied"]
 
 
 def copied(objects: Objects, source: tuple[str, str], target: tuple[str, str]) -> None:
-    """Copy an object, with type, metadata and expiry. The copy of a large one shares nothing with it: either may go.
+    """Copy an object, with type, metadata and expiry. The copy of a large one shares nothing with it: either may go; onto itself nothing is copied.
 
     Raises: FileNotFoundError.
     """
     entry = objects.head(*source)
+    if source == target:
+        return
     if entry["kind"] == "object":
         objects.copy(source, target)
         return

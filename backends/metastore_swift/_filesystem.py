@@ -15,8 +15,8 @@ from metastore_swift import _tree
 from metastore_swift._account import Account
 from metastore_swift._crowd import each
 from metastore_swift._entries import Entry, is_marker, told_truly
-from metastore_swift._housekeeping import Housekeeping
 from metastore_swift._listed import entries
+from metastore_swift._moving import Moving
 from metastore_swift._names import PROTOCOL, bare, split, stripped
 from metastore_swift._objects import Objects
 from metastore_swift._settings import public, settings_from
@@ -28,7 +28,7 @@ FSSPEC_OPTIONS = ("asynchronous", "loop", "use_listings_cache", "listings_expiry
 _living: WeakValueDictionary[int, SwiftFileSystem] = WeakValueDictionary()
 
 
-class SwiftFileSystem(Housekeeping):
+class SwiftFileSystem(Moving):
     """Objects of an OpenStack Swift as files: ``swift://container/name``.
 
     Credentials, as options or from the environment (``OS_*``, ``ST_*``): ``token`` and ``storage_url``; ``auth_url``,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -37,11 +37,12 @@ DIGEST = click.option(
 )
 
 
-def _blob_of(catalog: Catalog, words: Sequence[str], more: int) -> tuple[Any, str, str | None, list[str]]:
-    """Return the artifact, field and key that the words name, and the words left, of which there are ``more``."""
+def _blob_of(catalog: Catalog, words: Sequence[str], *more: str) -> tuple[Any, str, str | None, list[str]]:
+    """Return the artifact, field and key that the words name, and the words left, which are ``more``."""
     artifact, rest = artifact_of(catalog, words)
-    if len(rest) != 1 + more:
-        raise click.UsageError(f"after the artifact: BLOB (a field, or FOLDER.NAME) and {more} more, found {' '.join(rest) or 'nothing'!r}")  # fmt: skip
+    if len(rest) != 1 + len(more):
+        wanted = " and ".join(("BLOB (a field, or FOLDER.NAME)", *more))
+        raise click.UsageError(f"expected after the artifact {wanted}, found {' '.join(rest) or 'nothing'!r}")
     field, dot, key = rest[0].partition(".")
     return artifact, field, key if dot else None, rest[1:]
 
@@ -83,7 +84,7 @@ def attach(
     metastore attach images debian@12.4.0 disk s3://images/debian.qcow2 --digest sha256:9f86d08…
     """
     catalog = opened(write=True)
-    artifact, field, key, [url] = _blob_of(catalog, words, 1)
+    artifact, field, key, [url] = _blob_of(catalog, words, "URL")
     said: dict[str, Any] = {"size": size, "digests": _digests(digests), "media_type": media_type, "priority": priority}
     done(catalog, catalog.attach(artifact, field, url, key=key, **said))
 
@@ -99,7 +100,7 @@ def put(
 ) -> None:
     """Bring the bytes of FILE (- for standard input) to a store, hashing them on the way, and refer to them."""
     catalog = opened(write=True)
-    artifact, field, key, [path] = _blob_of(catalog, words, 1)
+    artifact, field, key, [path] = _blob_of(catalog, words, "FILE")
     source: Any = sys.stdin.buffer if path == "-" else path
     said: dict[str, Any] = {"digests": _digests(digests), "media_type": media_type, "priority": priority}
     with bar(path, os.stat(path).st_size if path != "-" else None) as progress:
@@ -118,7 +119,7 @@ def get(words: tuple[str, ...], output: str, span: str | None, unverified: bool)
     On standard output the last bytes are held back until all are proved: a wrong one ends it early, with exit code 1.
     """
     catalog = opened()
-    artifact, field, key, _ = _blob_of(catalog, words, 0)
+    artifact, field, key, _ = _blob_of(catalog, words)
     start, stop = _span(span)
     if output in STANDARD and sys.stdout.isatty():
         raise click.UsageError("bytes do not go to a terminal: give --output FILE, or a pipe")
@@ -162,14 +163,17 @@ def verify(words: tuple[str, ...], type_name: str | None, since: datetime | None
             wrong += each.result != "ok"
             yield each.artifact.id, each.blob, each.part, each.result, each.size, each.proof, each.url, each.reason
 
-    with bar("verify", None) as progress:
-        output.rows(RESULT, told(_found(catalog, words, type_name, since, workers, progress)))
+    with (
+        bar("verify", None) as progress,
+        closing(_found(catalog, words, type_name, since, workers, progress)) as found,
+    ):
+        output.rows(RESULT, told(found))
     return 1 if wrong else 0
 
 
 def _found(
     catalog: Catalog, words: tuple[str, ...], type_name: str | None, since: datetime | None, workers: int, progress: Any
-) -> Iterator[Any]:
+) -> Generator[Any]:
     if type_name is None:
         if not words or since is not None:
             raise click.UsageError("name artifacts, or give --type TYPE (and --since with it)")
@@ -210,7 +214,7 @@ def url(
     It is a secret while it is good. What was brought is referred to by attaching its location, which is shown.
     """
     catalog = opened(write=upload)
-    artifact, field, key, _ = _blob_of(catalog, words, 0)
+    artifact, field, key, _ = _blob_of(catalog, words)
     if upload:
         sha256 = _digests(digests).get("sha256")
         if size is None or sha256 is None:

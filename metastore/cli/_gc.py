@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from metastore import Catalog, garbage
 from metastore.cli import _output as output
-from metastore.cli._session import Group, as_caller, asked, opened
+from metastore.cli._session import Group, as_caller, asked, opened, url
 from metastore.errors import ValidationError
 
 __all__ = ["COMMANDS"]
@@ -41,10 +41,12 @@ PLAN = click.argument("file", metavar="PLAN", type=click.File(encoding="utf-8"))
 
 
 def _roots(more: Iterable[str], snapshots: Iterable[str], *, write: bool) -> list[Catalog]:
-    """Open every catalogue that may refer to the stores."""
+    """Open every catalogue that may refer to the stores, none of which is made: a new one refers to nothing, so it would keep nothing."""
     context, mode = click.get_current_context(), "rw" if write else "ro"
-    named: list[tuple[str, Any]] = [*((url, mode) for url in more), *((url, "ro") for url in snapshots)]
-    others = [as_caller(context.with_resource(Catalog.open(url, mode=how))) for url, how in named]
+    for each in (url(), *more) if write else ():
+        Catalog.open(each, mode="ro").close()
+    named: list[tuple[str, Any]] = [*((each, mode) for each in more), *((each, "ro") for each in snapshots)]
+    others = [as_caller(context.with_resource(Catalog.open(each, mode=how))) for each, how in named]
     return [opened(write=write), *others]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import click
@@ -64,8 +65,9 @@ def mirror(type_name: str, filter_: str | None, store: str, **said: Any) -> int:
     kind, predicates = type_named(catalog, type_name), where(catalog, type_name, filter_)
     counts: Counter[str] = Counter()
     with bar("mirror", None) as progress:
-        found = catalog.mirror(kind, *predicates, store=store, progress=progress, **said)
-        output.rows(COLUMNS, _told(found, counts))
+        found: Any = catalog.mirror(kind, *predicates, store=store, progress=progress, **said)
+        with closing(found):  # however it ends: what was brought by then is referred to while the catalogue is open
+            output.rows(COLUMNS, _told(found, counts))
     if counts:
         output.note(", ".join(f"{count:,} {word}" for word, count in sorted(counts.items())))
     else:

@@ -31,12 +31,14 @@ _NEXT = (MissingBytesError, StoreDeniedError, StoreUnableError, StoreUnreachable
 class Bytes(io.RawIOBase):
     """The bytes of a blob, to be read once from front to back, or taken in chunks by iterating `chunks`.
 
-    Of a whole blob the last bytes come only after all were proved. ``url`` is where they come from. Close it, or use it in ``with``.
+    Of a whole blob the last bytes come only after all were proved. What broke off is never at its end: whoever reads on gets
+    the same error. Close it, or use it in ``with``.
     """
 
     def __init__(self, chunks: Iterator[bytes], size: int | None) -> None:
         super().__init__()
         self._chunks, self._rest = chunks, memoryview(b"")
+        self._broken: BaseException | None = None
         self.size = size
 
     def chunks(self) -> Iterator[bytes]:
@@ -44,14 +46,26 @@ class Bytes(io.RawIOBase):
         if self._rest:
             rest, self._rest = bytes(self._rest), memoryview(b"")
             yield rest
-        yield from self._chunks
+        while chunk := self._next():
+            yield chunk
+
+    def _next(self) -> bytes:
+        if self.closed:
+            raise ValueError("the bytes of a blob were closed: open it again")
+        if self._broken is not None:
+            raise self._broken.with_traceback(None)
+        try:
+            return next(self._chunks, b"")
+        except BaseException as broken:
+            self._broken = broken
+            raise
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
+            self._rest = memoryview(self._next())
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
@@ -61,6 +75,7 @@ class Bytes(io.RawIOBase):
             close = getattr(self._chunks, "close", None)
             if close is not None:
                 close()
+        self._rest = memoryview(b"")
         super().close()
 
 
@@ -111,7 +126,11 @@ def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _size(blob: Blob, start: int, stop: int | None) -> int | None:
     if blob.size is None:
         return None
-    return max(0, min(blob.size, blob.size if stop is None else stop) - start)
+    return max(0, _end(blob.size, stop) - start)
+
+
+def _end(size: int, stop: int | None) -> int:
+    return size if stop is None else min(size, stop)
 
 
 def _several(
@@ -125,6 +144,7 @@ def _several(
 ) -> Iterator[bytes]:
     """Yield the bytes of one place after the other, each from where the one before broke off."""
     at, failed = start, None
+    end = None if blob.size is None or not (start or stop is not None) else _end(blob.size, stop)
     for url in [*urls, *urls]:  # twice: a connection that broke may be there again
         try:
             drive, key, store = stores.reach(url)
@@ -132,6 +152,11 @@ def _several(
             for chunk in lively(drive.read(key, at, stop), store.name, store.timeout, progress):
                 at += len(chunk)
                 yield chunk
+            if end is not None and at < end:  # of a whole blob it is the proof that tells
+                raise StoreUnreachableError(
+                    f"the store {store.name} at {key[:200]!r}: it gave no more than {at - start} of {end - start} bytes",
+                    store=store.name, key=key,
+                )  # fmt: skip
             return
         except _NEXT as error:
             failed = failed or error

@@ -60,7 +60,7 @@ class RemoteDrive:
         size = self.stat(key).size
         end = size if stop is None else stop if size is None else min(stop, size)
         if end is None:
-            yield ask(self._name, key, self._fs.cat_file, self.path(key))
+            yield ask(self._name, key, self._fs.cat_file, self.path(key), start=start or None)
             return
         steps = [(at, min(at + BLOCK, end)) for at in range(start, end, BLOCK)]
         yield from ahead(lambda step: self._block(key, *step), steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -41,14 +42,17 @@ class Resume(Data):
 
 
 def size_of(source: Any) -> int | None:
-    """Return how many bytes a source has, where it tells without being read."""
+    """Return how many bytes a source has, where it tells without being read.
+
+    What says that it is empty does not tell: a pipe, and files of /proc, say so. Nor does a file that is made of another one, as `gzip`'s.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
-        return len(source)
+        return source.nbytes if isinstance(source, memoryview) else len(source)
     try:
         if isinstance(source, str | os.PathLike):
-            return os.stat(source).st_size
-        if hasattr(source, "fileno"):
-            return os.fstat(source.fileno()).st_size - int(source.tell())
+            return os.stat(source).st_size or None
+        if isinstance(getattr(source, "raw", source), io.FileIO):
+            return max(0, os.fstat(source.fileno()).st_size - int(source.tell())) or None
     except (OSError, ValueError):
         return None
     return None

@@ -151,7 +151,10 @@ def _timeout(where: str, value: Any) -> float:
 
 def stores_in(path: str | os.PathLike[str]) -> list[Store]:
     """Return the stores of a TOML file, in its order; paths in it are relative to its folder. Raises StoresFileError naming file and store."""
-    tables = _read(path).get("stores", {})
+    said = _read(path)
+    if other := sorted(said.keys() - {"stores"}):
+        raise StoresFileError(f"{path}: expected tables like [stores.images] and nothing else, found {other[0]!r:.60}")
+    tables = said.get("stores", {})
     if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
         raise StoresFileError(f'{path}: expected tables like [stores.images] with url = "s3://images"')
     folder = Path(path).absolute().parent

@@ -9,6 +9,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import urljoin
 
@@ -33,6 +34,7 @@ TRIES = 3
 LONGEST_WAIT = 30
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BUSY = {429, 500, 502, 503, 504}
+_BEYOND = 416
 
 Covering = Callable[[Place], "Store | None"]
 """Says which configured store covers a place."""
@@ -54,9 +56,8 @@ class WebDrive:
         """Return what the headers of a HEAD tell."""
         answer = self._answer("HEAD", key, {})
         answer.close()
-        size = answer.getheader("Content-Length")
         mark = answer.getheader("ETag") or answer.getheader("Last-Modified")
-        return Stat(int(size) if size is not None and size.isdecimal() else None, mark)
+        return Stat(_number(answer.getheader("Content-Length")), mark)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the body of a GET, or the range of it."""
@@ -64,8 +65,10 @@ class WebDrive:
             return
         ranged = start > 0 or stop is not None
         span = f"bytes={start}-{'' if stop is None else stop - 1}"
-        answer = self._answer("GET", key, {"Range": span} if ranged else {})
+        answer = self._answer("GET", key, {"Range": span} if ranged else {}, beyond=start)
         try:
+            if answer.status == _BEYOND:
+                return
             if ranged:
                 self._check_range(key, answer, start, stop)
             while chunk := self._chunk(answer):
@@ -78,8 +81,8 @@ class WebDrive:
     def _check_range(self, key: str, answer: http.client.HTTPResponse, start: int, stop: int | None) -> None:
         told = answer.getheader("Content-Range") or ""
         first, _, last = told.removeprefix("bytes ").partition("/")[0].partition("-")
-        end = int(last) + 1 if last.isdecimal() else -1
-        if answer.status != 206 or first != str(start) or (stop is not None and end > stop):
+        end = _number(last)
+        if answer.status != 206 or first != str(start) or end is None or (stop is not None and end >= stop):
             raise StoreUnableError(
                 f"the store {self._name} at {shown(key)}: it does not give the range that was asked for",
                 store=self._name,
@@ -125,8 +128,8 @@ class WebDrive:
 
     # asking
 
-    def _answer(self, method: str, url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-        """Return the answer that redirects end in. Raises what its status means."""
+    def _answer(self, method: str, url: str, headers: dict[str, str], *, beyond: int = 0) -> http.client.HTTPResponse:
+        """Return the answer that redirects end in: success, or that a range begins ``beyond`` the end. Raises what its status means."""
         at, place = url, self._first(url)
         holder: Store | None = self._store
         for _ in range(HOPS + 1):
@@ -134,11 +137,11 @@ class WebDrive:
             if answer.status not in _REDIRECTS:
                 break
             answer.close()
-            at = urljoin(at, answer.getheader("Location") or "")
+            at = self._joined(at, answer.getheader("Location") or "")
             place, holder = self._hop(at, place)
         else:
             raise UnsafeUrlError(f"the store {self._name}: it redirects more than {HOPS} times", store=self._name)
-        if answer.status in (200, 206):
+        if answer.status in (200, 206) or (answer.status == _BEYOND and _lies_beyond(answer, beyond)):
             return answer
         answer.close()
         raise refused(self._name, shown(url), answer.status)
@@ -148,6 +151,11 @@ class WebDrive:
         if self._covering(place) is not self._store:
             raise UncoveredError(f"the store {self._name} does not cover {shown(url)}", store=self._name)
         return place
+
+    def _joined(self, url: str, to: str) -> str:
+        with suppress(ValueError):
+            return urljoin(url, to)
+        raise UnsafeUrlError(f"the store {self._name}: it redirects to what is no url", store=self._name)
 
     def _hop(self, url: str, before: Place) -> tuple[Place, Store]:
         """Return where a redirect leads, and the store that covers that. Raises UnsafeUrlError, UncoveredError."""
@@ -172,8 +180,8 @@ class WebDrive:
             if answer.status not in _BUSY:
                 return answer
             answer.close()
-            told = answer.getheader("Retry-After") or "1"
-            time.sleep(min(int(told) if told.isdecimal() else 1, LONGEST_WAIT, self._store.timeout))
+            told = _number(answer.getheader("Retry-After"))
+            time.sleep(min(1 if told is None else told, LONGEST_WAIT, self._store.timeout))
         return self._asked(method, place, covering, headers)
 
     def _asked(self, method: str, place: Place, covering: Store, headers: dict[str, str]) -> http.client.HTTPResponse:
@@ -206,6 +214,19 @@ class WebDrive:
     def _credentials(self) -> Hidden:
         """Return the headers that hold credentials: each by its own name."""
         return Hidden({name: each.reveal().text for name, each in self._store.credentials.items()})
+
+
+def _number(text: str | None) -> int | None:
+    """Return the number that a header says, ``None`` for what is none; one that no file has is 2^63."""
+    if text is None or not text.isdecimal():
+        return None
+    return int(text) if len(text) < 19 else 2**63
+
+
+def _lies_beyond(answer: http.client.HTTPResponse, start: int) -> bool:
+    """Whether an answer says that there are no more bytes than ``start``."""
+    size = _number((answer.getheader("Content-Range") or "").removeprefix("bytes */"))
+    return size is not None and size <= start
 
 
 def _host(place: Place) -> str:

@@ -100,6 +100,16 @@ def test_every_root_is_asked(metastore, stored, planned):
     assert (done.code, "refers to it" in done.rows[0][-1]) == (1, True)
 
 
+@pytest.mark.parametrize("words", [("quarantine", "PLAN"), ("delete", "PLAN"), ("restore", "--all")])
+@pytest.mark.parametrize("option", ["--root", "--catalog"])
+def test_a_catalogue_that_is_not_there_is_no_root_and_is_not_made(metastore, stored, planned, words, option):
+    file = planned()
+    failed = metastore("gc", *(str(file) if each == "PLAN" else each for each in words), option, stored / "typo.db")
+    assert (failed.code, "typo.db" in failed.err) == (4, True)
+    assert not (stored / "typo.db").exists()
+    assert (stored / "store" / "left").exists()
+
+
 def test_mistakes_are_told(metastore, stored, planned):
     assert metastore("gc", "plan", "--min-age", "7").code == 2
     assert metastore("gc", "restore").code == 2

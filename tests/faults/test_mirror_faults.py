@@ -116,9 +116,11 @@ def test_a_folder_that_a_run_was_stopped_in_has_no_reference_to_nothing_and_is_g
         assert running.poll() is None
     running.send_signal(number)
     out, _ = running.communicate(timeout=30)
-    assert (out, catalog.get(Folder, folder.id).revision) == ("", 1)
-    assert whole(catalog, Folder) == ({"ok"}, 20)
+    told = number == signal.SIGINT  # what was brought is referred to, where the process is asked to end
+    assert (out, catalog.get(Folder, folder.id).revision) == ("", 1 + told)
+    words, places = whole(catalog, Folder)
+    assert (words, places >= 23 if told else places == 20) == ({"ok"}, True)
     out, _ = program(kind="folders").communicate(timeout=60)
     results = [line.split("\t")[3] for line in out.splitlines()]
-    assert (len(results), results.count("there") >= 3) == (20, True)
-    assert (whole(catalog, Folder), catalog.get(Folder, folder.id).revision) == (({"ok"}, 40), 2)
+    assert (len(results), results.count("there") >= 3 or told) == (40 - places, True)
+    assert (whole(catalog, Folder), catalog.get(Folder, folder.id).revision) == (({"ok"}, 40), 2 + told)

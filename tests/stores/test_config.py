@@ -56,6 +56,8 @@ WRONG = [
     ("[stores]\na = 3", "expected tables"),
     ("stores = 3", "expected tables"),
     ("[stores.a", "no TOML"),
+    ('[store.a]\nurl = "s3://a"', "and nothing else, found 'store'"),
+    ('[images]\nurl = "s3://a"', "found 'images'"),
     ("x = " + "[" * 100_000, "no TOML"),
 ]
 

@@ -225,6 +225,26 @@ def test_a_reference_through_a_broader_a_nested_or_another_store_protects(made, 
     assert verdicts(nested) == {"a": ("unreferenced", "quarantine")}
 
 
+@pytest.mark.parametrize("link", ["link", "one/link"])
+def test_a_store_that_leads_into_another_by_a_link_keeps_that_from_being_swept(opened, tmp_path, link):
+    (tmp_path / "one" / "deep").mkdir(parents=True)
+    (tmp_path / link).symlink_to(tmp_path / "one" / "deep")
+    catalog = opened(Store("one", f"file://{tmp_path}/one"), Store("link", f"file://{tmp_path}/{link}"))
+    put(catalog, "deep/a")
+    catalog.attach(catalog.add(Disk(name="root")), "data", f"file://{tmp_path}/{link}/a")
+    with pytest.raises(ConflictError, match=f"leads into the store one by a link.*file://{tmp_path}/one/deep,"):
+        garbage.plan([catalog], ["one"])
+
+
+def test_stores_that_a_link_makes_one_are_told_apart_by_nothing_and_protect_each_other(opened, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    catalog = opened(Store("one", f"file://{tmp_path}/one"), Store("link", f"file://{tmp_path}/link"))
+    put(catalog, "deep/a"), put(catalog, "deep/b")
+    catalog.attach(catalog.add(Disk(name="root")), "data", f"file://{tmp_path}/link/deep/a")
+    assert swept(catalog, "quarantine")[0] == {"deep/b"}
+
+
 def test_who_refers_to_an_object_is_told(local):
     disk = local.upload(local.add(Disk(name="root")), "data", b"bytes")
     [found] = garbage.survey([local])

@@ -653,6 +653,39 @@ def test_a_folder_that_takes_days_is_kept_all_the_while(two, folder, monkeypatch
     assert lease.revision >= 20 * 3 // 13
 
 
+def test_one_blob_that_takes_days_is_kept_all_the_while(two, add, monkeypatch):
+    filled(two, add, SMALL)
+    now, carried, days = [0], Carrier.carried, threading.Event()
+
+    def clock():
+        now[0] += 3600
+        if now[0] > 48 * 3600:
+            days.set()
+        return now[0]
+
+    monkeypatch.setattr("metastore._garbage.monotonic", clock)
+    monkeypatch.setattr("metastore._abreast.LATEST", 0)
+    monkeypatch.setattr(Carrier, "carried", lambda *args: days.wait(30) and carried(*args))
+    assert words(mirrored(two)) == ["copied"]
+    [lease] = two._engine().find(garbage.Lease)
+    assert lease.revision >= 48 // 13
+
+
+def test_what_was_brought_when_the_run_is_interrupted_is_referred_to(two, folder, monkeypatch):
+    disk, carried = folder(3), Carrier.carried
+
+    def interrupted(carrier, blob, *args):
+        if blob == disk.files[max(disk.files)]:
+            raise KeyboardInterrupt
+        return carried(carrier, blob, *args)
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(Carrier, "carried", interrupted)
+        mirrored(two, workers=1)
+    assert [len(each.urls) for _, each in sorted(two.get(kind(two), disk.id).files.items())] == [2, 2, 1]
+    assert words(mirrored(two)) == ["copied"]
+
+
 @pytest.mark.parametrize("steps", [("quarantine",), ("quarantine", "delete")], ids=["aside", "deleted"])
 def test_what_was_swept_is_brought_again_under_another_key(two, add, steps):
     [disk] = filled(two, add, SMALL)

@@ -243,6 +243,79 @@ def test_a_busy_server_is_asked_again_when_it_says(web, stores, status):
     assert stores.drive("web").stat(f"{web.url}/pub/a").size == len(BODY)
 
 
+@pytest.mark.parametrize("told", ["9" * 5000, "-5", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "²"])
+def test_a_busy_server_may_say_anything_of_when(web, stores, monkeypatch, told):
+    slept = []
+    monkeypatch.setattr("metastore.stores._web.time.sleep", slept.append)
+    web.refuse("/pub/a", 503, then=BODY, Retry_After=told)
+    assert stores.drive("web").stat(f"{web.url}/pub/a").size == len(BODY)
+    assert slept == [min(30, stores["web"].timeout) if told.startswith("9") else 1]
+
+
+@pytest.mark.parametrize("headers", [{"Content_Length": "9" * 5000}, {"Content_Range": f"bytes 4-{'9' * 5000}/10"}])
+def test_numbers_without_end_are_no_more_than_a_wrong_answer(web, stores, headers):
+    web.routes["/pub/a"] = lambda asked: asked.answer(206 if asked.headers.get("Range") else 200, BODY, **headers)
+    with pytest.raises(StoreError):
+        read(stores, f"{web.url}/pub/a", start=4, stop=9)
+
+
+@pytest.mark.parametrize("to", ["http://[::1", "//[", "http://[::1]x/"])
+def test_a_redirect_to_what_is_no_url_is_refused(web, stores, to):
+    web.redirect("/pub/a", to)
+    with pytest.raises(UnsafeUrlError):
+        read(stores, f"{web.url}/pub/a")
+
+
+def beyond(asked, body):
+    """Answer a range as nginx does: with 416 where it begins beyond the end."""
+    start = int(asked.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+    if start >= len(body):
+        asked.answer(416, Content_Range=f"bytes */{len(body)}")
+    else:
+        asked.answer(206, body[start:], Content_Range=f"bytes {start}-{len(body) - 1}/{len(body)}")
+
+
+@pytest.mark.parametrize(("body", "start", "stop"), [(b"abc", 3, None), (b"abc", 9, 12), (b"", 0, 5), (b"", 1, None)])
+def test_a_range_beyond_the_end_is_nothing(web, stores, body, start, stop):
+    web.routes["/pub/a"] = lambda asked: beyond(asked, body) if asked.command == "GET" else asked.answer(200, body)
+    assert read(stores, f"{web.url}/pub/a", body, start=start, stop=stop) == b""
+
+
+def test_a_range_that_is_refused_though_there_are_such_bytes_is_an_error(web, stores):
+    web.routes["/pub/a"] = lambda asked: asked.answer(
+        416 if asked.command == "GET" else 200, b"" if asked.command == "GET" else BODY, Content_Range="bytes */10"
+    )
+    with pytest.raises(StoreError, match="416"):
+        read(stores, f"{web.url}/pub/a", start=3)
+
+
+def test_a_range_that_is_given_in_part_is_no_range(web, stores):
+    web.routes["/pub/a"] = lambda asked: asked.answer(
+        206 if asked.command == "GET" else 200,
+        BODY[4:6] if asked.command == "GET" else BODY,
+        Content_Range="bytes 4-5/9",
+    )
+    with pytest.raises(StoreUnreachableError, match="no more than 2 of 5 bytes"):
+        read(stores, f"{web.url}/pub/a", start=4, stop=9)
+
+
+def test_who_reads_on_after_an_error_is_not_told_that_it_was_the_end(web, stores):
+    web.give("/pub/a", BODY[:-1] + b"!")
+    with opened(stores, blob(f"{web.url}/pub/a")) as file:
+        for _ in range(2):
+            with pytest.raises(WrongBytesError):
+                while file.read(2**20):
+                    pass
+
+
+def test_who_closed_it_reads_no_more(web, stores):
+    web.give("/pub/a", BODY)
+    file = opened(stores, blob(f"{web.url}/pub/a"))
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.read()
+
+
 REFUSALS = {
     401: StoreDeniedError, 403: StoreDeniedError, 404: MissingBytesError, 409: StoreError, 410: MissingBytesError,
     412: StoreError, 429: StoreUnreachableError, 500: StoreUnreachableError, 503: StoreUnreachableError, 418: StoreError,
