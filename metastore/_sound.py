@@ -97,6 +97,8 @@ def _check_values(where: str, spec: FieldSpec) -> None:
 
 def _check_inner(where: str, spec: FieldSpec) -> None:
     if spec.item is not None:
+        if spec.item.name != "":
+            raise DeclarationError(f"{where}: what is in a list or dict has no name, got {spec.item.name!r:.40}")
         _check_field(f"{where}[]", spec.item)
     for each in _listed(where, spec, "fields"):
         _check_texts(where, name=each.name)

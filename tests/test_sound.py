@@ -71,6 +71,7 @@ def test_a_sound_spec_is_taken():
         (["fields", 1, "required_for"], "active"),
         (["fields", 2, "item", "fields", 0, "name"], "a=print(1)"),
         (["fields", 2, "item", "fields", 0, "name"], "_"),
+        (["fields", 2, "item", "name"], "a=print(1)"),
         (["fields", 2, "item", "fields", 1, "name"], "_class"),
         (["fields", 2, "item", "fields", 0, "kind"], None),
         (["fields", 4, "scheme"], "none"),

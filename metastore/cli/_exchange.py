@@ -147,7 +147,7 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
 def _spec(number: int, data: Any) -> TypeSpec:
     try:
         return spec_from_json(data)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValidationError(f"line {number}: a spec that cannot be read: {error!r}") from error
 
 
@@ -168,7 +168,7 @@ def _register(catalog: Catalog, specs: list[_NumberedSpec]) -> None:
 def _made(number: int, spec: TypeSpec, resolve: Callable[[str], type[Any]]) -> type[Any]:
     try:
         return make_type(spec, resolve)
-    except DeclarationError as error:
+    except (DeclarationError, RecursionError) as error:
         raise ValidationError(f"line {number}: a spec that cannot be taken: {error}") from error
 
 

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from metastore import Artifact, Blob, Catalog, FieldSpec, Record, TypeSpec, builtin, spec_of
 from metastore.cli._session import caller, described, known
-from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, nearest
+from metastore.errors import MetastoreError, NotFoundError, UnknownFieldError, UnknownTypeError, VersionError, nearest
 
 __all__ = [
     "ANY",
@@ -179,8 +179,15 @@ def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
         return catalog.get(kind, name=text)
     try:
         return catalog.get(kind, name=text)  # names may hold an @, too
-    except NotFoundError:
+    except NotFoundError as missing:
+        return _versioned(catalog, kind, name, version, missing)
+
+
+def _versioned(catalog: Catalog, kind: type[Any], name: str, version: str, missing: NotFoundError) -> Any:
+    try:
         return catalog.get(kind, name=name, version=version)
+    except VersionError as error:
+        raise NotFoundError(f"{missing}; and {error}") from None
 
 
 def _is_change(word: str) -> bool:

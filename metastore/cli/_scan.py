@@ -61,7 +61,9 @@ def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
 def _scanner(what: str, target: str | None, options: Options) -> Scanner:
     if what in scanners() and (what != "tree" or target is not None):
         return open_scanner(what, target, options)
-    if Path(what).is_dir() and target is None:
+    if Path(what).is_dir():
+        if target is not None:
+            raise click.UsageError(f"{what} is a directory and scanned whole; found {target!r} after it")
         return open_scanner("tree", what, options)
     names = ", ".join(each for each in scanners() if each != "tree")
     raise click.UsageError(f"{what!r} is neither a directory nor a scanner ({names})")

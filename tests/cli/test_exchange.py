@@ -134,6 +134,12 @@ def test_a_spec_with_code_for_a_name_is_refused_and_nothing_of_it_runs(metastore
     assert not (path.parent / "ran").exists()
 
 
+def test_a_spec_of_hundreds_of_levels_is_refused(metastore):
+    deep = '{"kind": "list", "item": ' * 400 + '{"kind": "int"}' + "}" * 400
+    found = metastore("import", input='{"spec": {"name": "deep", "fields": [' + deep + "]}}\n")
+    assert (found.code, "line 1: " in found.err) == (1, True)
+
+
 def test_a_number_of_thousands_of_digits_is_no_json(metastore):
     found = metastore("import", input='{"metastore": ' + "1" * 5000 + "}\n")
     assert (found.code, "line 1: no JSON" in found.err) == (1, True)

@@ -195,3 +195,8 @@ def test_all_of_one_artifact_is_shown_on_a_terminal(metastore, images, monkeypat
     monkeypatch.setenv("COLUMNS", "60")
     metastore("set", "images", "alpine", f"description={'x' * 300}")
     assert metastore("show", "images", "alpine").out.count("x") >= 300
+
+
+def test_a_name_with_an_at_that_is_not_there_is_told_whole(metastore, images):
+    found = metastore("show", "images", "icon@2x.png")
+    assert (found.code, "no images 'icon@2x.png'; and '2x.png' is no version" in found.err) == (1, True)

@@ -46,6 +46,11 @@ def test_what_the_other_summaries_say_to_try_works(metastore, path, what):
             assert metastore(*shlex.split(line)[1:]).code == 0, line
 
 
+def test_a_word_after_a_directory_is_told(metastore, tree):
+    found = metastore("scan", "tree/sub", "tree")
+    assert (found.code, "'tree' after it" in found.err) == (2, True)
+
+
 def test_a_name_of_two_lines_is_told_in_one(metastore, tree):
     (tree / "two\nlines").write_text("!")
     assert r"  two\nlines" in metastore("scan", "tree").out
