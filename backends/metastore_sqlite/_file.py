@@ -64,7 +64,10 @@ class CatalogFile:
         if revision < layout.REVISION and not (revision and self.read_only):
             self._make(conn)
         self._look_again()
-        self.catalogue: str = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()[0]
+        named = conn.execute("SELECT value FROM _meta WHERE key = 'catalogue'").fetchone()
+        if named is None:
+            raise DamagedError(f"{self.path} does not say which catalogue it is; restore it from a copy")
+        self.catalogue: str = named[0]
         self.specs()
 
     def _make(self, conn: Any) -> None:

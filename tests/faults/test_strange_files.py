@@ -114,6 +114,17 @@ def test_a_catalogue_that_lost_its_own_tables_is_damaged(tmp_path, whole, mode):
     refused(path, mode, DamagedError)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_catalogue_that_lost_its_identity_is_damaged(tmp_path, whole, mode):
+    path = tmp_path / "c.db"
+    path.write_bytes(whole)
+    broken = sqlite3.connect(path)
+    broken.execute("DELETE FROM _meta WHERE key = 'catalogue'")
+    broken.commit()
+    broken.close()
+    refused(path, mode, DamagedError)
+
+
 def test_bytes_turned_over_in_the_middle_are_found_by_check_or_refused(tmp_path, whole):
     path = tmp_path / "c.db"
     for page in range(1, len(whole) // 4096, 3):
