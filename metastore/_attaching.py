@@ -259,6 +259,8 @@ class Attaching(Fetching):
 def _checked(said: Attachment) -> Attachment:
     if not isinstance(said, Attachment):
         raise ValidationError(f"expected an Attachment of artifact, field and url, got {type(said).__name__}")
+    if not isinstance(said.artifact, Record):
+        raise ValidationError(f"expected an artifact to attach to, got {type(said.artifact).__name__}")
     return said
 
 

@@ -12,21 +12,37 @@ from metastore.errors import NotFoundError, UnknownFieldError, ValidationError, 
 if TYPE_CHECKING:
     from metastore._schema import FieldSpec, TypeSpec
 
-__all__ = ["blob_field", "blob_of", "blobs_of", "image_format", "joined", "most_of", "replaced", "some_blob"]
+__all__ = [
+    "blob_field",
+    "blob_of",
+    "blobs_of",
+    "check_blob_field",
+    "image_format",
+    "joined",
+    "most_of",
+    "replaced",
+    "some_blob",
+]
 
 
 def blob_field(spec: TypeSpec, field: str, key: str | None) -> FieldSpec:
     """Return the spec of a blob's field. Raises UnknownFieldError, ValidationError where ``key`` does not fit its kind."""
-    found = spec.by_name.get(field) if isinstance(field, str) else None
-    if found is None or found.kind not in ("blob", "folder"):
-        known = [each.name for each in spec.fields if each.kind in ("blob", "folder")]
-        raise UnknownFieldError(f"{spec.name} has no blob {field!r:.60}: {nearest(str(field), known)}")
+    found = check_blob_field(spec, field)
     if found.kind == "folder" and (not isinstance(key, str) or not key):
         raise ValidationError(
             f"{field} of {spec.name} is a folder: say which of its blobs by key=…, or as {field}.NAME"
         )
     if found.kind == "blob" and key is not None:
         raise ValidationError(f"{field} of {spec.name} is one blob, not a folder: leave key out")
+    return found
+
+
+def check_blob_field(spec: TypeSpec, field: str) -> FieldSpec:
+    """Return the spec of a field of blobs, one or a folder. Raises UnknownFieldError."""
+    found = spec.by_name.get(field) if isinstance(field, str) else None
+    if found is None or found.kind not in ("blob", "folder"):
+        known = [each.name for each in spec.fields if each.kind in ("blob", "folder")]
+        raise UnknownFieldError(f"{spec.name} has no blob {field!r:.60}: {nearest(str(field), known)}")
     return found
 
 

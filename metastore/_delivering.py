@@ -107,6 +107,10 @@ class Delivering(Attaching):
 
     def _resumed(self, resume: Resume, prefix: str) -> str:
         """Return the store of an upload that goes on, which can only be one of this field of this artifact."""
+        from metastore.stores import Resume
+
+        if not isinstance(resume, Resume):
+            raise ValidationError(f"expected the resume of an UploadBrokenError, got {type(resume).__name__}")
         if not resume.key.startswith(f"{prefix}/"):
             raise ValidationError(
                 "the upload to go on with is of another artifact or field: begin anew, without resume"

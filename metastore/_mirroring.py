@@ -319,5 +319,7 @@ def _carried(carrier: Carrier, job: _Job, progress: Progress | None) -> Carried 
 def _check_bounds(budget: Any, rate: Any) -> None:
     if budget is not None and (type(budget) is not int or budget < 0):
         raise ValidationError(f"expected the budget in bytes, 0 or more, got {budget!r:.40}")
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0):
-        raise ValidationError(f"expected the rate in bytes per second, more than 0, got {rate!r:.40}")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 2**63):
+        raise ValidationError(
+            f"expected the rate in bytes per second, more than 0 and less than 2^63, got {rate!r:.40}"
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from metastore._abreast import abreast, check_workers
 from metastore._artifact import Record
 from metastore._blob import PROOFS, Blob, combined
-from metastore._blobs import blob_field, blobs_of, some_blob
+from metastore._blobs import blob_field, blobs_of, check_blob_field, some_blob
 from metastore._delivering import Delivering
 from metastore._link import Link
 from metastore._proving import Found, Job, Sum, proved
@@ -110,7 +110,8 @@ class Verifying(Delivering):
     def identity(self, artifact: Record, field: str | None = None) -> str:
         """Return the identity of an artifact's blobs together (of a folder's, by ``field``), as ``sha256:…``.
 
-        Other bytes, other names or another set of parts give another one. Raises UnverifiedError where a part has no strong digest.
+        Other bytes, other names or another set of parts give another one. Raises UnverifiedError where a part has no strong digest,
+        UnknownFieldError.
         """
         jobs = self._stored_blobs(artifact, field)
         if any(job.blob.proof is None or job.blob.size is None for job in jobs):
@@ -132,13 +133,15 @@ class Verifying(Delivering):
 
     def _stored_blobs(self, artifact: Record, field: str | None) -> list[Job]:
         stored = self.get(type(artifact), artifact.id)
-        shelf = self._types.shelf(type(stored))
-        return [Job(stored, *each) for each in blobs_of(stored, shelf.spec) if field in (None, each[0].name)]
+        spec = self._types.shelf(type(stored)).spec
+        if field is not None:
+            check_blob_field(spec, field)
+        return [Job(stored, *each) for each in blobs_of(stored, spec) if field in (None, each[0].name)]
 
     def _due_bunches(
         self, type: type[Record], predicates: tuple[Predicate, ...], since: datetime | None
     ) -> Iterator[Sequence[Job]]:
-        if since is not None and since.utcoffset() is None:
+        if since is not None and (not isinstance(since, datetime) or since.utcoffset() is None):
             raise ValidationError(f"expected since as a datetime with a time zone, got {since!r:.60}")
         for artifact in self.find(type, *predicates, unlisted=True):
             yield from in_bunches(self._due_jobs(artifact, since))

@@ -6,7 +6,7 @@ By the inspector of oslo.utils (extra ``formats``), on the bytes as they pass: n
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from metastore.errors import HostileFormatError, MissingExtraError
@@ -53,17 +53,20 @@ class Inspector:
         for name in list(self._left):
             if name in self._safe:
                 continue
-            try:
-                self._left[name].eat_chunk(part)
-            except Exception as broken:  # noqa: BLE001 - what an inspector cannot read is not its format
-                if self._found is not None:
-                    raise self._refuse(f"its {name} cannot be read on: {broken}") from None
-                del self._left[name]
+            self._try(name, lambda name=name: self._left[name].eat_chunk(part))  # type: ignore[misc]
+
+    def _try(self, name: str, look: Callable[[], object]) -> None:
+        try:
+            look()
+        except Exception as broken:  # noqa: BLE001 - what an inspector cannot read is not its format
+            if self._found is not None:
+                raise self._refuse(f"its {name} cannot be read on: {broken}") from None
+            del self._left[name]
 
     def end(self) -> None:
         """Judge what was judged only in part. Raises HostileFormatError."""
-        for each in self._left.values():
-            each.finish()
+        for name, each in list(self._left.items()):
+            self._try(name, each.finish)
         if self._found is None:
             self._judge()
         self._check_safe(last=True)
@@ -94,8 +97,11 @@ class Inspector:
         if not self._found:
             return self._size if self._declared in PLAIN else None
         [each] = list(self._found.values())[:1]
-        size = each.virtual_size
-        return size if type(size) is int and size > 0 else None
+        try:
+            size = each.virtual_size
+        except Exception as broken:  # noqa: BLE001 - it is cut off where its size was to be
+            raise self._refuse(f"its {each} does not tell its size: {broken}") from None
+        return size if type(size) is int and 0 < size < 2**63 else None
 
     def _refuse(self, why: str) -> HostileFormatError:
         said = "a disk image" if self._declared is None else f"a disk image that is said to be {self._declared}"

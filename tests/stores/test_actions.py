@@ -11,7 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -457,6 +457,27 @@ def test_what_is_open_is_sent_as_it_is_read(local, add, tmp_path, source):
     with source(tmp_path) as file:
         made = local.upload(add(local), "data", file)
     assert (made.data.size, made.data.sha256) == (len(SMALL), hashlib.sha256(SMALL).hexdigest())
+
+
+MISTAKES = {
+    "a text for a time": lambda catalog, disk: list(catalog.verify_many(type(disk), since="2020-01-01")),
+    "a day for a time": lambda catalog, disk: list(catalog.verify_many(type(disk), since=date(2020, 1, 1))),
+    "a text for a resume": lambda catalog, disk: catalog.upload(disk, "data", SMALL, resume="x"),
+    "no artifact": lambda catalog, _: catalog.attach(None, "data", "s3://a/b"),
+    "a rate without end": lambda catalog, disk: list(catalog.mirror(type(disk), store="one", rate=float("inf"))),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_is_of_another_kind_is_told_in_a_sentence(local, add, mistake):
+    with pytest.raises(ValidationError, match="expected"):
+        MISTAKES[mistake](local, add(local))
+
+
+@pytest.mark.parametrize("field", ["fils", "name", ""])
+def test_a_field_that_is_none_has_no_identity(local, add, field):
+    with pytest.raises(UnknownFieldError, match="has no blob"):
+        local.identity(add(local), field)
 
 
 def test_a_file_that_is_read_beyond_its_end_is_empty(local, add, tmp_path):

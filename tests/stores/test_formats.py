@@ -3,6 +3,7 @@
 import shutil
 import struct
 import subprocess
+from uuid import UUID
 
 import pytest
 
@@ -39,6 +40,16 @@ def gpt(data=b""):
     return (data.ljust(446, b"\0")[:446] + entry + bytes(48) + b"\x55\xaa" + b"EFI PART").ljust(2**20, b"\0")
 
 
+def vhdx(size, length=8):
+    """Return a VHDX of which the regions are at their usual places, and the size, as bytes of that length, is the last of it."""
+    bat, meta = UUID("2DC27766-F623-4200-9D64-115E9BFD4A08"), UUID("8B7CA206-4790-4B9A-B8FE-575F050F886E")
+    regions = struct.pack("<4sIII", b"regi", 0, 2, 0)
+    regions += b"".join(each.bytes_le + struct.pack("<QII", at * 2**20, 2**20, 1) for each, at in ((bat, 3), (meta, 1)))
+    item = UUID("2FA54224-CD1B-4876-B211-5DBED83BF4B8").bytes_le + struct.pack("<IIII", 2**16, length, 0, 0)
+    table = struct.pack("<8sHH", b"metadata", 0, 1).ljust(32, b"\0") + item
+    return (b"vhdxfile".ljust(192 * 1024, b"\0") + regions).ljust(2**20, b"\0") + table.ljust(2**16, b"\0") + size
+
+
 RAW = b"just bytes, " * 10_000
 
 
@@ -59,6 +70,8 @@ GOOD = [
     ("gpt", gpt(), 2**20),
     ("vmdk", vmdk(), 2048 * 512),
     ("ploop", RAW, None),
+    ("vhdx", vhdx(struct.pack("<Q", 2**30)), 2**30),
+    ("vhdx", vhdx(struct.pack("<Q", 2**64 - 1)), None),
 ]
 HOSTILE = {
     "a backing file": ("qcow2", qcow2(backing=512), "backing_file"),
@@ -89,6 +102,12 @@ def test_a_hostile_image_is_refused(what, step):
     declared, data, words = HOSTILE[what]
     with pytest.raises(HostileFormatError, match=words):
         judged(declared, *(data[at : at + step] for at in range(0, len(data), step)))
+
+
+@pytest.mark.parametrize("length", [0, 4, 7])
+def test_an_image_whose_size_is_shorter_than_a_size_is_refused(length):
+    with pytest.raises(HostileFormatError, match="vhdx"):
+        judged("vhdx", vhdx(bytes(8), length))
 
 
 @pytest.mark.parametrize("what", HOSTILE)
