@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -129,7 +130,7 @@ def _hits(spec: TypeSpec, rank: Rank, also: str = "", guard: str = "") -> Fragme
     table, fields = quoted(f"{spec.name}:text"), searched(spec, rank.fields)
     weights = {f'({{"_{each.name}"}} : "{word}"){also}': each.search for each in fields for word in rank.words}
     sql = f"SELECT f.rowid AS n, sum(j.value) AS hits FROM {guard}json_each(?) AS j CROSS JOIN {table} AS f WHERE f.{table} MATCH j.key GROUP BY f.rowid"
-    return sql, [encode(weights)]
+    return sql, [json.dumps(weights, ensure_ascii=False)]  # in this order, whatever the words: see `_shapes`
 
 
 def _matched(spec: TypeSpec, rank: Rank) -> Fragment:
