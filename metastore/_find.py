@@ -311,10 +311,10 @@ def _group(one: Asked, paths: Any, names: Any, asked: Any, wanted: Any, row: Any
 
 
 def _figure(measure: Measure, value: Any) -> Any:
-    if isinstance(value, float) and not isfinite(value):
-        raise QueryError(f"the {measure.what} is beyond what a float can hold: narrow the query")
     if value is not None and measure.path is not None and measure.path.kind == "datetime" and not measure.path.keys:
         return instant(value)
+    if isinstance(value, float) and not isfinite(value):
+        raise QueryError(f"the {measure.what} is beyond what a float can hold: narrow the query")
     return value
 
 
