@@ -24,6 +24,7 @@ __all__ = [
     "pointer",
     "reference_entries",
     "references",
+    "referred",
     "search_words",
     "targets",
     "text_mark",
@@ -99,11 +100,14 @@ def targets(spec: FieldSpec, value: Any) -> list[bytes]:
 
 def references(spec: FieldSpec, value: str | None) -> set[str]:
     """Return every url and every ``algorithm:hex`` digest of a blob or folder column."""
-    if value is None or value == "{}":
-        return set()
+    return set() if value is None or value == "{}" else referred(spec.kind, value)
+
+
+def referred(kind: str, value: str) -> set[str]:
+    """Return every url and every ``algorithm:hex`` digest of the text of a *blob* or a *folder*."""
     data = decode(value)
     found: set[str] = set()
-    for blob in (data,) if spec.kind == "blob" else data.values():
+    for blob in (data,) if kind == "blob" else data.values():
         for name, digest in blob.get("digests", _NONE).items():
             found.add(f"{name}:{digest}")
         for location in blob.get("locations", ()):

@@ -32,7 +32,10 @@ def hold(
     conn.executemany(_FOREIGN, [each for each in states if each[2] == "foreign"])
     conn.executemany(_KNOWN, [each for each in states if each[2] != "foreign"])
     for table, rows in fresh:
-        _put(conn, table, rows)
+        if rows:
+            last, taken = table.unheld(conn, rows)
+            table.insert(conn, rows, last)
+            (table_of(table.spec.name) or table).text.follow(conn, taken, last + len(rows))
 
 
 def _stored(
@@ -46,9 +49,3 @@ def _stored(
         if table is not None and row is not None:
             found[ident] = table, row
     return found
-
-
-def _put(conn: Any, table: TypeTable, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    table.insert(conn, rows, table.unheld(conn, rows))

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from metastore.backend import FieldSpec, StoredSpec, derived_value, references, text_mark
-from metastore_sqlite._layout import beside, look_ups, quoted
+from metastore_sqlite._layout import MARKED, TAILED, beside, look_ups, quoted, text_table
+from metastore_sqlite._tail import indexed
 from metastore_sqlite._tally import audited
 from metastore_sqlite._words import columns, terms
 from metastore_sqlite._writer import TypeTable
@@ -15,8 +16,8 @@ from metastore_sqlite._writer import TypeTable
 __all__ = ["audit"]
 
 
-def audit(conn: Any, stored: Iterable[StoredSpec], *, marked: bool) -> Iterator[str]:
-    """Yield a sentence per fault in the file, its look-ups, full text (with the marks of blobs, where the file has them there) and history."""
+def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[str]:
+    """Yield a sentence per fault in the file, which is of a revision, its look-ups, full text (with the marks of blobs, where they are there) and history."""
     for (fault,) in conn.execute("PRAGMA integrity_check(20)"):
         if fault != "ok":
             yield f"the file is damaged: {fault}"
@@ -28,9 +29,9 @@ def audit(conn: Any, stored: Iterable[StoredSpec], *, marked: bool) -> Iterator[
         yield from _identities(conn, table)
         yield from _columns(conn, table)
         yield from _look_ups(conn, table)
-        yield from _search(conn, table, columns(table.spec) if marked else list(table.spec.searched))
+        yield from _search(conn, table, revision)
     yield from _links(conn, tables)
-    if not marked:
+    if revision < MARKED:
         yield from _references(conn, tables)
     yield from _history(conn, tables)
     yield from audited(conn, latest.values())
@@ -110,11 +111,17 @@ def _shown(entry: Iterable[Any]) -> str:
     )
 
 
-def _search(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> Iterator[str]:
+def _search(conn: Any, table: TypeTable, revision: int) -> Iterator[str]:
+    fields = columns(table.spec) if revision >= MARKED else list(table.spec.searched)
     if not fields:
         return
-    expected = _expected_words(conn, table, fields)
-    conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {table.text.name}, instance)")
+    taken = indexed(table.spec) if revision >= TAILED else "9223372036854775807"
+    if conn.execute(f"SELECT {taken}").fetchone()[0] is None:
+        yield f"which rows of {table.spec.name} full text has is not known"
+        return
+    expected = _expected_words(conn, table, fields, taken)
+    name = text_table(table.spec.name, revision)
+    conn.execute(f"CREATE VIRTUAL TABLE temp.metastore_words USING fts5vocab(main, {name}, instance)")
     try:
         found = set(conn.execute("SELECT doc, col, term FROM temp.metastore_words"))
     finally:
@@ -123,10 +130,10 @@ def _search(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> Iterato
         yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field[1:]}, row {doc}"
 
 
-def _expected_words(conn: Any, table: TypeTable, fields: Sequence[FieldSpec]) -> set[Any]:
+def _expected_words(conn: Any, table: TypeTable, fields: Sequence[FieldSpec], taken: str) -> set[Any]:
     at = table.spec.position
     expected = set()
-    for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table}"):
+    for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table} WHERE row__n <= {taken}"):
         for field in fields:
             expected |= {(doc, f"_{field.name}", word) for word in terms(field, row[at[field.name]])}
     return expected

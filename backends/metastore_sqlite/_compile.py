@@ -6,7 +6,7 @@ usable; a list of values is one bound JSON array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from metastore._data import Data
@@ -31,8 +31,9 @@ from metastore.query import (
     Text,
     negations_down,
 )
-from metastore_sqlite._layout import beside, quoted
-from metastore_sqlite._words import holds_blobs, mark, searched
+from metastore_sqlite._layout import MARKED, REVISION, TAILED, beside, quoted, text_table
+from metastore_sqlite._tail import pending, referring, worded
+from metastore_sqlite._words import blobs, mark, searched
 
 __all__ = ["Conditions", "Fragment", "Known", "bound_value", "column", "match", "nullable", "one_value", "side"]
 
@@ -124,10 +125,21 @@ def one_value(spec: TypeSpec, path: Path, alias: str) -> Fragment:
 
 
 class Known(Data):
-    """What statements are compiled by: the spec of a type by its name, and whether the file has marks in full text, as since revision 2."""
+    """What statements are compiled by: the spec of a type by its name, and the revision of the file."""
 
     spec: Callable[[str], TypeSpec | None]
-    marked: bool = True
+    revision: int = REVISION
+
+    @property
+    def marked(self) -> bool:
+        """Whether full text has the marks of blobs."""
+        return self.revision >= MARKED
+
+    def and_pending(self, spec: TypeSpec, column: str, test: Fragment) -> Fragment:
+        """Return what goes on with a search by the pending rows that pass a test, where a file has such."""
+        if self.revision < TAILED:
+            return "", []
+        return f" UNION ALL SELECT p.{column} FROM {pending(spec)} AND {test[0]}", test[1]
 
 
 class Conditions:
@@ -183,7 +195,7 @@ class Conditions:
         if not self._known.marked:
             listed = "SELECT id FROM _references WHERE mark = ? AND field = ?"
             return f"{alias}.id IN ({listed})", [text_mark(value), leaf.path.field]
-        return self._having(spec, alias, match((mark(value),), (spec.by_name[leaf.path.field],)))
+        return self._having(spec, alias, value, (spec.by_name[leaf.path.field],))
 
     def _other(self, leaf: Compare, spec: TypeSpec, alias: str) -> Fragment:
         """Present, and of another JSON type or value."""
@@ -298,19 +310,21 @@ class Conditions:
         fields = searched(spec, leaf.fields)
         if not leaf.words or not fields:
             return _FALSE
-        table, asked = quoted(f"{spec.name}:text"), match(leaf.words, fields if leaf.fields else ())
-        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)", [asked]
+        table, asked = text_table(spec.name, self._known.revision), match(leaf.words, fields if leaf.fields else ())
+        more, bound = self._known.and_pending(spec, "row__n", worded(leaf.words, fields, every=True))
+        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?{more})", [asked, *bound]
 
-    def _having(self, spec: TypeSpec, alias: str, asked: str) -> Fragment:
-        """A test for a mark, which few have. By id, as the indexes end in it: by number, a filter beside it was a scan of all that fit the filter."""
-        table = quoted(f"{spec.name}:text")
+    def _having(self, spec: TypeSpec, alias: str, reference: str, fields: Sequence[FieldSpec] = ()) -> Fragment:
+        """A test for a url or digest, which few have. By id, as the indexes end in it: by number, a filter beside it was a scan of all that fit the filter."""
+        table, asked = text_table(spec.name, self._known.revision), match((mark(reference),), fields)
         few = f"SELECT m.id FROM {table} CROSS JOIN {quoted(spec.name)} AS m ON m.row__n = {table}.rowid"
-        return f"{alias}.id IN ({few} WHERE {table} MATCH ?)", [asked]
+        more, bound = self._known.and_pending(spec, "id", referring(reference, fields or blobs(spec)))
+        return f"{alias}.id IN ({few} WHERE {table} MATCH ?{more})", [asked, *bound]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
         if not self._known.marked:
             return f"{alias}.id IN (SELECT id FROM _references WHERE mark = ?)", [text_mark(leaf.value)]
-        return self._having(spec, alias, match((mark(leaf.value),))) if holds_blobs(spec) else _FALSE
+        return self._having(spec, alias, leaf.value) if blobs(spec) else _FALSE
 
 
 def bound_value(value: Any) -> Any:

@@ -45,7 +45,6 @@ class CatalogFile:
         self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
         self._tables: dict[str, TypeTable] = {}
         self._latest: dict[str, TypeSpec] = {}
-        self._shapes = Shapes()
         try:
             self._open()
         except driver.Error as refused:
@@ -75,14 +74,16 @@ class CatalogFile:
             raise NotACatalogError(f"{self.path} is empty, no catalogue; open it for writing once to make it one")
         conn.execute("PRAGMA journal_mode = WAL")
         with Scope(self):
-            if layout.revision_of(conn, self.path) < layout.REVISION:
+            revision = layout.revision_of(conn, self.path)
+            if revision < layout.REVISION:
                 layout.prepare(conn)
+            if revision < layout.MARKED:
                 mark_again(conn, self._every_type())
 
     def _look_again(self) -> None:
         """Learn of which revision the file is; one that is read only may be migrated by another program at any time."""
         revision = layout.revision_of(self._connections.local().conn, self.path)
-        self._known = Known(self._spec, marked=revision >= layout.MARKED)
+        self._known, self._shapes = Known(self._spec, revision), Shapes()
 
     def _translated(self, refused: BaseException) -> MetastoreError:
         """Return the error that says what one of the driver means: that, where another program brought the file to a later revision."""

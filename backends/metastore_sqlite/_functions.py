@@ -12,7 +12,7 @@ from typing import Any
 
 from metastore._json import decode, encode
 from metastore._text import WORD_LENGTH
-from metastore.backend import fold, items, json_kind
+from metastore.backend import fold, items, json_kind, referred
 
 __all__ = ["register"]
 
@@ -92,6 +92,29 @@ def rank(asked: str, form: str, *columns: str | None) -> int:
     return total
 
 
+def every(asked: str, form: str, *columns: str | None) -> int:
+    """Return the rank of searched columns, 0 where one of the words is in none of them."""
+    texts = [
+        "" if value is None else fold(" ".join(items(value)) if listed else value)
+        for (_, listed), value in zip(_weights(form), columns, strict=True)
+    ]
+    for word, found in _tests(asked):
+        if not any(word in text and found(text) for text in texts):
+            return 0
+    return rank(asked, form, *columns)
+
+
+def refers(reference: str, kinds: str, *columns: str | None) -> int:
+    """Return whether a column refers to a url or digest; ``kinds`` are those of their fields, as ``blob,folder``."""
+    part = encode(reference if "://" in reference else reference.partition(":")[2])[1:-1]
+    return int(
+        any(
+            value is not None and part in value and reference in referred(kind, value)
+            for kind, value in zip(kinds.split(","), columns, strict=True)
+        )
+    )
+
+
 def register(conn: Any) -> None:
     """Make the functions known to a connection."""
     conn.create_function("metastore_pick", 2, pick, deterministic=True)
@@ -100,5 +123,7 @@ def register(conn: Any) -> None:
     conn.create_function("metastore_contains", 4, contains, deterministic=True)
     conn.create_function("metastore_ends", 2, ends, deterministic=True)
     conn.create_function("metastore_rank", -1, rank, deterministic=True)
+    conn.create_function("metastore_every", -1, every, deterministic=True)
+    conn.create_function("metastore_refers", -1, refers, deterministic=True)
     conn.create_function("metastore_bytes", 1, bytes.fromhex, deterministic=True)
     conn.create_function("metastore_float", 1, float, deterministic=True)

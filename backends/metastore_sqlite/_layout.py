@@ -23,6 +23,7 @@ from metastore_sqlite import _words as words
 __all__ = [
     "MARKED",
     "REVISION",
+    "TAILED",
     "beside",
     "check_told",
     "check_whole",
@@ -33,22 +34,26 @@ __all__ = [
     "prepare",
     "quoted",
     "revision_of",
+    "text_table",
     "widen_type",
 ]
 
 APPLICATION_ID = 0x6D746131
 """``mta1``, in the header of every catalogue file."""
 
-REVISION = 2
+REVISION = 3
 """Of the catalogue's own tables; kept in ``user_version``, and in ``_meta`` for who has the file open and looks there in every transaction."""
 
 MARKED = 2
 """The first revision that keeps the marks of blobs in full text; before, they had a table of their own, ``_references``."""
 
+TAILED = 3
+"""The first revision in which the last few rows of a type are not in full text yet; before, each was with its own transaction."""
+
 _STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB"}
 
 _OF_TEXT = {"text", "text_data", "text_idx", "text_config"}
-"""The tables that full text of a type is in: FTS5 names its own."""
+"""The tables that full text of a type was in up to revision 2: FTS5 names its own."""
 
 _TABLES = """
 CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -96,6 +101,17 @@ def _second(db: Database) -> None:
     db.execute("DROP TABLE _references")
 
 
+@migrations(name="3: full text follows rows a few at a time")
+def _third(db: Database) -> None:
+    """Full text gets another name, too: who still reads as of revision 2 would miss the rows that it has not yet."""
+    db.execute("CREATE TABLE _indexed (type TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    virtual = "SELECT name FROM sqlite_master WHERE rootpage = 0 AND name LIKE '%:text'"
+    for (name,) in db.execute(virtual).fetchall():
+        of = name.removesuffix(":text")
+        db.execute(f"ALTER TABLE {quoted(name)} RENAME TO {text_table(of)}")
+        db.execute(f"INSERT INTO _indexed SELECT ?, coalesce(max(row__n), 0) FROM {quoted(of)}", (of,))
+
+
 @lru_cache(maxsize=4096)
 def quoted(name: str) -> str:
     """Return a name as SQL text. Names come from checked specs only, never from a caller's query.
@@ -103,6 +119,11 @@ def quoted(name: str) -> str:
     In backticks: SQLite takes a name in double quotes that it does not know, as after another program's migration, for a text.
     """
     return "`" + name.replace("`", "``") + "`"
+
+
+def text_table(type_name: str, revision: int = REVISION) -> str:
+    """Return, as SQL text, the name of a type's full-text table in a file of a revision."""
+    return quoted(f"{type_name}::text" if revision >= TAILED else f"{type_name}:text")
 
 
 def revision_of(conn: Any, path: str) -> int:
@@ -164,7 +185,7 @@ def prepare(conn: Any) -> None:
 
 
 def beside(type_name: str, name: str) -> str:
-    """Return the name of a field's look-up table or index, apart from those of full text.
+    """Return the name of a field's look-up table or index, apart from those of full text up to revision 2.
 
     >>> beside("images", "tags"), beside("images", "text")
     ('images:tags', 'images:text:')
@@ -240,28 +261,27 @@ def _create_look_up(db: Database, spec: TypeSpec, field: FieldSpec) -> None:
 
 
 def create_search(db: Database, spec: TypeSpec) -> None:
-    """Make the full-text table of a type, where it has searched fields or blobs."""
+    """Make the full-text table of a type, where it has searched fields or blobs; all rows there are are pending."""
     fields = words.columns(spec)
     if not fields:
         return
     names = ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
     db.execute(
-        f"CREATE VIRTUAL TABLE {quoted(f'{spec.name}:text')} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
+        f"CREATE VIRTUAL TABLE {text_table(spec.name)} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
     )
     # SQLite tells a new virtual table of savepoints from the next one on; one that was never told keeps the words of what is
     # rolled back, and the savepoint after that fails with "SQL logic error" (3.40)
     db.execute("SAVEPOINT told")
     db.execute("RELEASE told")
+    db.execute("INSERT OR REPLACE INTO _indexed (type, last) VALUES (?, 0)", (spec.name,))
 
 
 def drop_type(db: Database, spec: TypeSpec) -> None:
     """Take every table of a type away."""
-    for name in (spec.name, *(beside(spec.name, each.name) for each in look_ups(spec)), *_search_tables(spec)):
+    for name in (spec.name, *(beside(spec.name, each.name) for each in look_ups(spec))):
         db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
-
-
-def _search_tables(spec: TypeSpec) -> tuple[str, ...]:
-    return (f"{spec.name}:text",) if words.columns(spec) else ()
+    db.execute(f"DROP TABLE IF EXISTS {text_table(spec.name)}")
+    db.execute("DELETE FROM _indexed WHERE type = ?", (spec.name,))
 
 
 def widen_type(db: Database, old: TypeSpec, new: TypeSpec) -> None:

@@ -21,7 +21,7 @@ from metastore.backend import (
     known_key,
     merged_group,
 )
-from metastore.errors import DamagedError, QueryError
+from metastore.errors import BackendError, DamagedError, QueryError
 from metastore.query import Measure, Path, Query
 from metastore_sqlite import _history as history
 from metastore_sqlite import _statements as statements
@@ -91,9 +91,11 @@ class Reading(CatalogFile):
             return self._read(*compile(*asked, known))
         except RecursionError:
             raise QueryError(_TOO_DEEP) from None
-        except DamagedError:
+        except BackendError as refused:
+            if type(refused) not in (BackendError, DamagedError):
+                raise
             self._look_again()
-            if known.marked == self._known.marked:
+            if known.revision == self._known.revision:
                 raise
             return self._answer(compile, *asked)
 
@@ -160,7 +162,7 @@ class Reading(CatalogFile):
         try:
             conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
             self._look_again()
-            yield from audit(conn, self.specs(), marked=self._known.marked)
+            yield from audit(conn, self.specs(), self._known.revision)
             conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:
             raise self._translated(refused) from refused

@@ -62,7 +62,7 @@ def mark_again(conn: Any, specs: Iterable[TypeSpec]) -> None:
 def _search_again(conn: Any, table: TypeTable) -> None:
     conn.execute(f"DROP TABLE IF EXISTS {table.text.name}")
     create_search(Database(conn), table.spec)
-    table.text.fill(conn)
+    table.text.index(conn, 0)
 
 
 def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int, number: int) -> None:
@@ -74,4 +74,6 @@ def refill(conn: Any, old: TypeSpec, new: TypeSpec, rows: Sequence[Row], tx: int
     create_type(Database(conn), new)
     conn.execute("UPDATE _identity SET state = 'deleted' WHERE type = ? AND state = 'live'", (new.name,))
     changes = [Change("migrate", row[0], row[new.position["revision"]], number, row[-1]) for row in rows]
-    TypeTable(new).insert(conn, rows, 0, tx, changes)
+    table = TypeTable(new)
+    table.insert(conn, rows, 0, tx, changes)
+    table.text.follow(conn, 0, len(rows))

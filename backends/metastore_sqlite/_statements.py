@@ -13,7 +13,8 @@ from metastore._json import encode
 from metastore.backend import TypeSpec
 from metastore.query import And, Contains, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
 from metastore_sqlite._compile import Conditions, Fragment, Known, bound_value, column, match, nullable, one_value, side
-from metastore_sqlite._layout import quoted
+from metastore_sqlite._layout import TAILED, quoted, text_table
+from metastore_sqlite._tail import pending, worded
 from metastore_sqlite._words import searched
 
 __all__ = ["DELETED", "aggregate", "closure", "neighbours", "select"]
@@ -45,7 +46,7 @@ def select(spec: TypeSpec, query: Query, columns: str, known: Known) -> Fragment
     conditions = Conditions(known)
     if (page := _one_element(spec, query)) is not None:
         return _page_of(spec, page, query.limit, columns)
-    source, bound, where = _source(spec, query)
+    source, bound, where = _source(spec, query, known.revision)
     if query.latest:
         text, values = _latest(spec, *conditions.of(query.where, spec, "t"))
     else:
@@ -99,7 +100,7 @@ def _late(spec: TypeSpec, columns: str, asked: str, bound: list[Any], terms: lis
     )
 
 
-def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
+def _source(spec: TypeSpec, query: Query, revision: int) -> tuple[str, list[Any], Predicate]:
     """The FROM clause; a search that is ranked by its own words joins its hits instead of testing for them."""
     table = f"{quoted(spec.name)} AS t"
     ranks = [order.key for order in query.order if isinstance(order.key, Rank)]
@@ -107,9 +108,9 @@ def _source(spec: TypeSpec, query: Query) -> tuple[str, list[Any], Predicate]:
         return table, [], query.where
     rest = _without(query.where, Matches(ranks[0].words, ranks[0].fields))
     if rest is None or query.latest:
-        hits, bound = _hits(spec, ranks[0])
+        hits, bound = _and_pending(spec, ranks[0], revision, *_hits(spec, ranks[0], revision), every=False)
         return f"{table} LEFT JOIN ({hits}) AS r ON r.n = t.row__n", bound, query.where
-    hits, bound = _matched(spec, ranks[0])
+    hits, bound = _and_pending(spec, ranks[0], revision, *_matched(spec, ranks[0], revision), every=True)
     return f"({hits}) AS r JOIN {table} ON t.row__n = r.n", bound, rest
 
 
@@ -125,31 +126,38 @@ def _ranks(spec: TypeSpec, rank: Rank) -> bool:
     return bool(rank.words and searched(spec, rank.fields))
 
 
-def _hits(spec: TypeSpec, rank: Rank, also: str = "", guard: str = "") -> Fragment:
+def _and_pending(spec: TypeSpec, rank: Rank, revision: int, sql: str, bound: list[Any], *, every: bool) -> Fragment:
+    """Go on with the rows that full text has not yet, where the file has such."""
+    if revision < TAILED:
+        return sql, bound
+    hits, own = worded(rank.words, searched(spec, rank.fields), every=every)
+    return f"{sql} UNION ALL SELECT p.row__n, {hits} AS hits FROM {pending(spec)} AND hits > 0", [*bound, *own]
+
+
+def _hits(spec: TypeSpec, rank: Rank, revision: int, also: str = "", guard: str = "") -> Fragment:
     """Documents with their rank: one indexed search per word and field, bound as one JSON object, then a sum."""
-    table, fields = quoted(f"{spec.name}:text"), searched(spec, rank.fields)
+    table, fields = text_table(spec.name, revision), searched(spec, rank.fields)
     weights = {f'({{"_{each.name}"}} : "{word}"){also}': each.search for each in fields for word in rank.words}
     sql = f"SELECT f.rowid AS n, sum(j.value) AS hits FROM {guard}json_each(?) AS j CROSS JOIN {table} AS f WHERE f.{table} MATCH j.key GROUP BY f.rowid"
     return sql, [json.dumps(weights, ensure_ascii=False)]  # in this order, whatever the words: see `_shapes`
 
 
-def _matched(spec: TypeSpec, rank: Rank) -> Fragment:
+def _matched(spec: TypeSpec, rank: Rank, revision: int) -> Fragment:
     """Documents that have every word, with their rank.
 
     A few are ranked one by one from their rows; for many a search per word and field costs less.
     """
-    table, fields = quoted(f"{spec.name}:text"), searched(spec, rank.fields)
+    table, fields = text_table(spec.name, revision), searched(spec, rank.fields)
     every = match(rank.words, fields if rank.fields else ())
-    form = ",".join(f"{field.search}{'l' if field.kind == 'list' else 't'}" for field in fields)
-    columns = ", ".join(f"s.{quoted(field.name)}" for field in fields)
-    searches, bound = _hits(spec, rank, f" AND ({every})", "many CROSS JOIN ")
+    hits, ranked = worded(rank.words, fields, every=False, alias="s")
+    searches, bound = _hits(spec, rank, revision, f" AND ({every})", "many CROSS JOIN ")
     sql = (
         f"WITH few AS MATERIALIZED (SELECT rowid AS n FROM {table} WHERE {table} MATCH ? LIMIT {FEW + 1}),"
         f" many AS MATERIALIZED (SELECT 1 FROM few LIMIT 1 OFFSET {FEW})"
-        f" SELECT s.row__n AS n, metastore_rank(?, ?, {columns}) AS hits FROM few CROSS JOIN {quoted(spec.name)} AS s ON s.row__n = few.n"
+        f" SELECT s.row__n AS n, {hits} AS hits FROM few CROSS JOIN {quoted(spec.name)} AS s ON s.row__n = few.n"
         f" WHERE NOT EXISTS (SELECT 1 FROM many) UNION ALL SELECT n, hits FROM ({searches})"
     )
-    return sql, [every, " ".join(rank.words), form, *bound]
+    return sql, [every, *ranked, *bound]
 
 
 def _terms(spec: TypeSpec, query: Query) -> list[_Term]:

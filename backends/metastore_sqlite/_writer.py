@@ -25,6 +25,7 @@ from metastore.backend import (
 from metastore.errors import DuplicateError
 from metastore_sqlite._full_text import FullText, Replaced
 from metastore_sqlite._layout import beside, look_ups, quoted
+from metastore_sqlite._tail import indexed
 
 __all__ = ["TypeTable", "add_changes"]
 
@@ -123,16 +124,18 @@ class TypeTable:
         named = f"SELECT {short} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
         self.named_version = f"{named} AND version__key = ? AND version = ? ORDER BY id DESC LIMIT ?"
-        self._delete = f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n"
+        self._delete = f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n, row__n <= {indexed(spec)}"
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
         self._holders = f"SELECT id, unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?))"
-        last = f"SELECT coalesce(max(row__n), 0) FROM {self.table}"
+        # a number that full text has taken in is none of a new row, even where its row is gone
+        taken = f"coalesce({indexed(spec)}, 0)"
+        last = f"max((SELECT coalesce(max(row__n), 0) FROM {self.table}), {taken}), {taken}"
         self._free = (
-            f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), ({last})"
+            f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), {last}"
         )
-        self._holder = f"SELECT ({self._held}), ({last})"
-        self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), ({last})"
+        self._holder = f"SELECT ({self._held}), {last}"
+        self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), {last}"
         self._updates: dict[tuple[int, ...], str] = {}
         self._revision = spec.position["revision"]
         self.text = FullText(spec)
@@ -142,30 +145,30 @@ class TypeTable:
         found = {row[0]: row for row in conn.execute(self._by_ids, (encode([*ids]),))}
         return [found[ident] for ident in ids if ident in found]
 
-    def free(self, conn: Any, rows: Sequence[Row]) -> int:
-        """Return the number of the last row. Raises IdTakenError, DuplicateError (also for what comes twice) where rows cannot be added.
+    def free(self, conn: Any, rows: Sequence[Row]) -> tuple[int, int]:
+        """Return the numbers of the last row, and of the last that full text has. Raises IdTakenError, DuplicateError (also for what comes twice) where rows cannot be added.
 
         One statement; the write lock keeps the answer true.
         """
         if len(rows) == 1:
-            used, held, last = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
+            used, held, last, taken = conn.execute(self._free_one, (rows[0][0], rows[0][-2])).fetchone()
         else:
             ids = [row[0] for row in rows]
             # ids that were made just now are beyond all that are known, which one look tells
-            used, held, last = conn.execute(self._free, (min(ids), encode(ids), _keys(rows))).fetchone()
+            used, held, last, taken = conn.execute(self._free, (min(ids), encode(ids), _keys(rows))).fetchone()
             used, held = used or repeated(ids), _clash(rows, held)
         if used is not None:
             raise id_taken(used)
         if held is not None:
             raise self._duplicate(rows, held)
-        return int(last)
+        return last, taken
 
-    def unheld(self, conn: Any, rows: Sequence[Row]) -> int:
-        """Return the number of the last row. Raises DuplicateError where another one, stored or of these, holds a unique key."""
-        held, last = conn.execute(self._holder, (_keys(rows),)).fetchone()
+    def unheld(self, conn: Any, rows: Sequence[Row]) -> tuple[int, int]:
+        """Return what `free` does. Raises DuplicateError where another one, stored or of these, holds a unique key."""
+        held, last, taken = conn.execute(self._holder, (_keys(rows),)).fetchone()
         if (held := _clash(rows, held)) is not None:
             raise self._duplicate(rows, held)
-        return int(last)
+        return last, taken
 
     def check_keys(self, conn: Any, rows: Sequence[Row]) -> None:
         """Raise DuplicateError where another row, stored or of these, holds a unique key that one of these is to have."""
@@ -178,7 +181,10 @@ class TypeTable:
         return duplicate(self.spec, next(row for row in reversed(rows) if row[-2] == held))
 
     def insert(self, conn: Any, rows: Sequence[Row], last: int, tx: int = 0, changes: Iterable[Change] = ()) -> None:
-        """Write rows after the ``last``, their identities, what is derived from them, and what the history tells of them; nothing of it is taken."""
+        """Write rows after the ``last``, their identities, their look-ups, and what the history tells of them; nothing of it is taken.
+
+        Full text has to follow.
+        """
         many = conn.executemany
         many(_KNOW, [(row[0], self.spec.name) for row in rows])
         many(self._insert, [(*row, number) for number, row in enumerate(rows, last + 1)])
@@ -187,7 +193,6 @@ class TypeTable:
             if found:
                 found.sort()  # neighbours in the look-up are written one after the other
                 _add(many, add, found)
-        self.text.add(conn, enumerate(rows, last + 1))
         many(_ADD_CHANGE, [_change(tx, change) for change in changes])
 
     def replace(self, conn: Any, tx: int, entries: Sequence[tuple[Row, Row, Change]]) -> list[bytes]:
@@ -252,13 +257,15 @@ class TypeTable:
 
     def take(self, conn: Any, before: Row) -> bool:
         """Take a row and what is derived from it away; its id is deleted."""
-        number = conn.execute(self._delete, (before[0], before[self._revision])).fetchone()
-        if number is None:
+        gone_row = conn.execute(self._delete, (before[0], before[self._revision])).fetchone()
+        if gone_row is None:
             return False
+        number, taken = gone_row
         for each in self.derived:
             if gone := each.entries((before,)):
                 conn.executemany(each.drop, gone)
-        self.text.drop(conn, number[0], before)
+        if taken:
+            self.text.drop(conn, number, before)
         conn.execute("UPDATE _identity SET state = 'deleted' WHERE id = ?", (before[0],))
         return True
 
