@@ -147,9 +147,12 @@ def _finite(numbers: list[int | float]) -> float:
 
 
 def _average(numbers: list[int | float]) -> float:
-    if any(isinstance(each, float) for each in numbers):
+    if not any(isinstance(each, float) for each in numbers):
+        return sum(numbers) / len(numbers)
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except OverflowError:  # of the sum, as no average is beyond the greatest of its numbers
         return math.fsum(each / len(numbers) for each in numbers)
-    return sum(numbers) / len(numbers)
 
 
 Hop = tuple[bytes, str, bytes]
