@@ -41,7 +41,7 @@ class Part(Artifact, type_name="parts"):
 @pytest.fixture
 def catalog(tmp_path, monkeypatch):
     monkeypatch.setattr("metastore_sqlite._turns.QUANTUM", 0)  # every write queues, however fast the one before was
-    monkeypatch.setattr("metastore_sqlite._full_text.PENDING", 16)  # no write here comes to more
+    monkeypatch.setattr("metastore_sqlite._full_text.PENDING", 8)  # no write here comes to more
     with Catalog.open(f"{tmp_path}/c.db", types=[Part]) as catalog:
         catalog.add_many(Part(name=f"p{at}", size=at) for at in range(20))
         used_once(catalog)

@@ -45,6 +45,7 @@ class CatalogFile:
         self._connections = Connections(path, mode=mode, durability=durability, timeout=timeout)
         self._tables: dict[str, TypeTable] = {}
         self._latest: dict[str, TypeSpec] = {}
+        self._shapes = Shapes()
         try:
             self._open()
         except driver.Error as refused:
@@ -83,7 +84,8 @@ class CatalogFile:
     def _look_again(self) -> None:
         """Learn of which revision the file is; one that is read only may be migrated by another program at any time."""
         revision = layout.revision_of(self._connections.local().conn, self.path)
-        self._known, self._shapes = Known(self._spec, revision), Shapes()
+        self._known = Known(self._spec, revision)
+        self._shapes.forget()
 
     def _translated(self, refused: BaseException) -> MetastoreError:
         """Return the error that says what one of the driver means: that, where another program brought the file to a later revision."""

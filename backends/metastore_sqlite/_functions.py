@@ -94,14 +94,17 @@ def rank(asked: str, form: str, *columns: str | None) -> int:
 
 def every(asked: str, form: str, *columns: str | None) -> int:
     """Return the rank of searched columns, 0 where one of the words is in none of them."""
-    texts = [
-        "" if value is None else fold(" ".join(items(value)) if listed else value)
-        for (_, listed), value in zip(_weights(form), columns, strict=True)
-    ]
-    for word, found in _tests(asked):
-        if not any(word in text and found(text) for text in texts):
+    whole, tests = fold("\n".join(filter(None, columns))), _tests(asked)
+    for word, _ in tests:
+        if word not in whole:  # so are nearly all; no sign of a word is escaped in the JSON of a list
             return 0
-    return rank(asked, form, *columns)
+    texts = [
+        fold(" ".join(items(value)) if listed else value)
+        for (_, listed), value in zip(_weights(form), columns, strict=True)
+        if value is not None
+    ]
+    there = all(any(map(found, texts)) for _, found in tests)
+    return rank(asked, form, *columns) if there else 0
 
 
 def refers(reference: str, kinds: str, *columns: str | None) -> int:

@@ -94,6 +94,10 @@ class Shapes:
             known = self._learn(shape, select(spec, _marked(query, asked.words), columns, by))
         return known[0], _bound(known[1], asked.values, asked.words)
 
+    def forget(self) -> None:
+        """Forget every shape, as when the file became one of another revision."""
+        self._known.clear()
+
     def _learn(self, shape: Hashable, compiled: Fragment) -> tuple[str, list[_Take]]:
         if len(self._known) >= MOST:
             self._known.clear()

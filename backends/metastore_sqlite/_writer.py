@@ -124,16 +124,16 @@ class TypeTable:
         named = f"SELECT {short} FROM {self.table} WHERE name = ?"
         self.named = f"{named} ORDER BY version__key DESC, version DESC, id DESC LIMIT ?"
         self.named_version = f"{named} AND version__key = ? AND version = ? ORDER BY id DESC LIMIT ?"
-        self._delete = f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n, row__n <= {indexed(spec)}"
+        self._delete = (
+            f"DELETE FROM {self.table} WHERE id = ? AND revision = ? RETURNING row__n, row__n <= {indexed(spec)}"
+        )
         self._insert = f"INSERT INTO {self.table} ({self.columns}, row__n) VALUES ({', '.join('?' * len(names))}, ?)"
         self._held = f"SELECT unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?)) LIMIT 1"
         self._holders = f"SELECT id, unique_key FROM {self.table} WHERE unique_key IN (SELECT metastore_bytes(value) FROM json_each(?))"
         # a number that full text has taken in is none of a new row, even where its row is gone
         taken = f"coalesce({indexed(spec)}, 0)"
         last = f"max((SELECT coalesce(max(row__n), 0) FROM {self.table}), {taken}), {taken}"
-        self._free = (
-            f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), {last}"
-        )
+        self._free = f"SELECT CASE WHEN ? <= (SELECT max(id) FROM _identity) THEN ({_USED}) END, ({self._held}), {last}"
         self._holder = f"SELECT ({self._held}), {last}"
         self._free_one = f"SELECT ({_USED_ONE}), (SELECT unique_key FROM {self.table} WHERE unique_key = ?), {last}"
         self._updates: dict[tuple[int, ...], str] = {}

@@ -24,7 +24,7 @@ DAMAGES = (
     'DELETE FROM "images:tags"',
     "UPDATE \"images:tags\" SET value = 'b'",
     "DELETE FROM \"images:properties\" WHERE key = '/k/l'",
-    "INSERT INTO \"images::text\" (\"images::text\") VALUES ('delete-all'); UPDATE _indexed SET last = 99",
+    'INSERT INTO "images::text" ("images::text") VALUES (\'delete-all\'); UPDATE _indexed SET last = 99',
     "DELETE FROM _indexed",
     "UPDATE images SET name__folded = 'other'",
     "UPDATE images SET version__key = 'other'",
@@ -201,6 +201,18 @@ def test_look_ups_follow_what_a_program_writes_by_an_older_spec(tmp_path):
             assert len(store.select(wider, Query("images", wanted))) == 1
         assert list(store.check()) == []
         assert delete(store, changed)
+        assert list(store.check()) == []
+
+
+def test_full_text_takes_rows_in_by_the_widest_spec(tmp_path, monkeypatch):
+    monkeypatch.setattr(_full_text, "PENDING", 1)
+    with closing(open_backend(f"{tmp_path}/c.db", mode="rw", durability="normal", timeout=60.0)) as store:
+        wider = type_spec("images", *IMAGES.fields[-2:], EXTRA, NOTES)
+        store.ensure(IMAGES, 1)
+        store.ensure(wider, 2)
+        insert(store, thing(wider, disk=PLACE, files={}, notes=["a"]))
+        insert(store, image("ann", 5))
+        assert len(store.select(wider, Query("images", Matches(("a",))))) == 1
         assert list(store.check()) == []
 
 
