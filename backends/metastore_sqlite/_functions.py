@@ -107,15 +107,19 @@ def every(asked: str, form: str, *columns: str | None) -> int:
     return rank(asked, form, *columns) if there else 0
 
 
+@lru_cache(maxsize=256)
+def _part(reference: str) -> str:
+    """Return what stands in the JSON of whatever refers to a url or digest."""
+    return encode(reference if "://" in reference else reference.partition(":")[2])[1:-1]
+
+
 def refers(reference: str, kinds: str, *columns: str | None) -> int:
     """Return whether a column refers to a url or digest; ``kinds`` are those of their fields, as ``blob,folder``."""
-    part = encode(reference if "://" in reference else reference.partition(":")[2])[1:-1]
-    return int(
-        any(
-            value is not None and part in value and reference in referred(kind, value)
-            for kind, value in zip(kinds.split(","), columns, strict=True)
-        )
-    )
+    part = _part(reference)
+    for at, value in enumerate(columns):
+        if value is not None and part in value and reference in referred(kinds.split(",")[at], value):
+            return 1
+    return 0
 
 
 def register(conn: Any) -> None:
