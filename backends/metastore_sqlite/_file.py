@@ -57,7 +57,7 @@ class CatalogFile:
 
     def _open(self) -> None:
         if self.read_only and not os.path.exists(self.path):
-            raise CatalogUrlError(f"there is no catalogue {self.path} to open read-only")
+            raise CatalogUrlError(f"there is no catalogue {self.path}; is that the right path?")
         conn = self._connections.local().conn
         layout.check_whole(conn, self.path)
         revision = layout.revision_of(conn, self.path)

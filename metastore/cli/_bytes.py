@@ -241,7 +241,7 @@ def stores() -> None:
 @click.argument("store")
 def probe(store: str) -> None:
     """Try what a store can do, with objects that are taken away again; whether signed uploads are bound, with a wrong checksum."""
-    found = opened(write=True).probe(store)
+    found = opened(make=True).probe(store)
     shown = ("store", "url", "probed_at", "reads", "writes", "create_only", "ranges", "parts", "signs",
              "binds_sha256", "binds_size", "binds_create", "tells_sha256", "reason")  # fmt: skip
     output.object_({name: getattr(found, name) for name in shown})

@@ -71,7 +71,7 @@ def import_(file: IO[bytes]) -> None:
 
     Ids, times, owners and revisions come as they are. A line that does not fit is told with its number.
     """
-    catalog = opened(write=True)
+    catalog = opened(make=True)
     subjects: list[str] = []
     with catalog.transaction(message="import"):
         number = sum(_load(catalog, name, _noted(name, records, subjects)) for name, records in _runs(catalog, file))

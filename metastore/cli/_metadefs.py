@@ -40,7 +40,7 @@ def load(paths: tuple[Path, ...], mode: Any) -> None:
     from metastore.builtin import metadefs as definitions
 
     _check_some(paths)
-    done = definitions.load_definitions(opened(write=True), paths, mode=mode)
+    done = definitions.load_definitions(opened(make=True), paths, mode=mode)
     said = (("added", done.added), ("changed", done.changed), ("kept", done.kept))
     output.rows(("done", "namespace"), ((what, name) for what, names in said for name in names))
 

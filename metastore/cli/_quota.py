@@ -69,7 +69,7 @@ def set_(words: tuple[str, ...], project: str | None, kind: str | None, everybod
     limits = dict(map(_limit, words))
     if len(limits) < len(words):
         raise click.UsageError("each of count and bytes is given once")
-    made = opened(write=True).set_quota(project, kind, everybody=everybody, **limits)
+    made = opened(make=True).set_quota(project, kind, everybody=everybody, **limits)
     output.rows(("of", "type", *MEASURES), [(_whose(made), made.kind, made.count, made.bytes)])
 
 

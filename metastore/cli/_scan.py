@@ -47,7 +47,7 @@ def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
     metastore scan DIR                     every file of a tree (./python, if it is named like a scanner)
     """
     scanner = _scanner(what, target, Options(rehash=rehash, exclude=own_files()))
-    catalog = opened(write=True, types=scanner.types)
+    catalog = opened(make=True, types=scanner.types)
     started = time.monotonic()
     with _progress(scanner.source) as progress:
         report = run(catalog, scanner, prune=prune, progress=progress)

@@ -219,16 +219,18 @@ def caller() -> Principal | None:
     return Principal(user, project, names) if (user, project, names) != (None, None, ()) else None
 
 
-def opened(*, write: bool = False, types: Iterable[type[Any]] = (), owner: bool = False) -> Catalog:
-    """Open the catalogue for the running command, which closes it at its end; reading never makes a new one.
+def opened(*, write: bool = False, make: bool = False, types: Iterable[type[Any]] = (), owner: bool = False) -> Catalog:
+    """Open the catalogue for the running command, which closes it at its end; where there is none, only ``make`` makes a new one.
 
     It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
     """
     files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores(), "trust": _trust()}
-    mode: Any = "rw" if write else "ro"
+    mode: Any = "rw" if write or make else "ro"
+    if write:
+        Catalog.open(url(), mode="ro").close()  # a mistyped address is none of a new catalogue
     catalog = click.get_current_context().with_resource(
         Catalog.open(
-            url(), mode=mode, types=(*types, *(known() if write else ())), actor=os.environ.get("USER"), **files
+            url(), mode=mode, types=(*types, *(known() if mode == "rw" else ())), actor=os.environ.get("USER"), **files
         )
     )
     return catalog if owner else as_caller(catalog)

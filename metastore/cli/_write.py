@@ -38,7 +38,7 @@ def add(type_name: str, values: tuple[str, ...]) -> None:
     \b
     metastore add images name=debian version=12.4.0 tags=lts,stable disk=s3://images/debian.qcow2 properties.os=linux
     """
-    catalog = opened(write=True)
+    catalog = opened(make=True)
     spec = spec_named(catalog, type_name)
     given = assignments(spec, values)
     missing = [each.name for each in spec.fields if each.required and each.name not in given]

@@ -117,3 +117,35 @@ def test_what_is_refused_is_one_sentence_and_writes_nothing(metastore, images, p
     assert words in found.err
     with Catalog.open(str(path), mode="ro") as catalog:
         assert catalog.stats()["changes"] == before
+
+
+WITHOUT = [
+    "set images a min_ram=1",
+    "tag images a lts",
+    "rm images a",
+    "attach images a disk s3://b/k",
+    "put images a disk FILE",
+    "verify images",
+    "mirror images --to archive",
+    "share images a p",
+    "quota drop",
+    "metadefs withdraw n images",
+    "check",
+]
+
+
+@pytest.mark.parametrize("words", WITHOUT, ids=lambda words: words.split()[0])
+def test_what_needs_a_catalogue_makes_none(metastore, path, words):
+    path.with_name("FILE").touch()
+    failed = metastore(*words.split())
+    assert (failed.code, failed.err) == (4, "metastore: there is no catalogue catalog.db; is that the right path?\n")
+    assert [each.name for each in path.parent.iterdir()] == ["FILE"]
+
+
+@pytest.mark.parametrize(
+    "words", ["scan python", "import FILE", "quota set count=3 --everybody"], ids=lambda words: words.split()[0]
+)
+def test_what_fills_a_catalogue_makes_one(metastore, path, words):
+    path.with_name("FILE").touch()
+    assert metastore(*words.split()).code == 0
+    assert path.exists()
