@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from metastore.backend import FieldSpec, TypeSpec
 from metastore_sqlite._layout import quoted
 
-__all__ = ["Bound", "formed", "indexed", "pending", "referring", "worded"]
+__all__ = ["indexed", "pending", "referring", "worded"]
 
 Bound = tuple[str, list[str]]
 """SQL text and what is bound to it, in order."""
@@ -27,7 +27,7 @@ def pending(spec: TypeSpec) -> str:
     return f"{quoted(spec.name)} AS p WHERE p.row__n > {indexed(spec)}"
 
 
-def formed(fields: Iterable[FieldSpec]) -> str:
+def _formed(fields: Iterable[FieldSpec]) -> str:
     """Return what `metastore_rank` is told of searched columns: the weight of each, and whether it is a list."""
     return ",".join(f"{field.search}{'l' if field.kind == 'list' else 't'}" for field in fields)
 
@@ -35,7 +35,7 @@ def formed(fields: Iterable[FieldSpec]) -> str:
 def worded(words: Iterable[str], fields: Sequence[FieldSpec], *, every: bool, alias: str = "p") -> Bound:
     """Return the rank of a row by its words in fields; 0 unless it has ``every`` one, where that is asked."""
     columns = "".join(f", {alias}.{quoted(field.name)}" for field in fields)
-    return f"metastore_{'every' if every else 'rank'}(?, ?{columns})", [" ".join(words), formed(fields)]
+    return f"metastore_{'every' if every else 'rank'}(?, ?{columns})", [" ".join(words), _formed(fields)]
 
 
 def referring(reference: str, fields: Sequence[FieldSpec]) -> Bound:
