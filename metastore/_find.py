@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from heapq import merge
 from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -64,6 +63,8 @@ class Find(Generic[A]):
     def _rows(self, start: Position | None) -> Iterator[tuple[Asked, Any]]:
         if len(self._asked) == 1:
             return ((self._asked[0], row) for row in self._asked[0].stream(start, self._limit))
+        from heapq import merge  # one type is read without
+
         streams = [each.keyed(start, self._limit) for each in self._asked]
         return ((each, row) for _, _, each, row in merge(*streams, key=lambda entry: entry[:2]))
 

@@ -52,7 +52,7 @@ class Hooks(NamedTuple):
     after: tuple[Hook, ...] = ()
 
 
-class _Mark(NamedTuple):
+class _Mark(Data):
     phase: Literal["before", "after"]
     actions: tuple[str, ...]
     locked: bool

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, count, takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from metastore._abreast import abreast, check_workers
 from metastore._admission import admit_urls
 from metastore._artifact import Record
 from metastore._blob import Blob
 from metastore._blobs import blob_of, blobs_of, joined, some_blob
-from metastore._data import Data
+from metastore._data import EMPTY, Data, evolve
 from metastore._fetching import marks_of
 from metastore._location import Location
 from metastore._proving import Sum
@@ -60,7 +60,7 @@ class Mirrored(Data):
     reason: str | None = None
 
 
-class _Job(NamedTuple):
+class _Job(Data):
     """One blob to be brought to a key, from what is left of its places; or why it may not be."""
 
     artifact: Any
@@ -68,7 +68,7 @@ class _Job(NamedTuple):
     key: str | None
     blob: Blob
     at: str = ""
-    marks: dict[str, str] = {}  # noqa: RUF012 - never changed
+    marks: Mapping[str, str] = EMPTY
     refusal: MetastoreError | None = None
 
     @property
@@ -78,7 +78,7 @@ class _Job(NamedTuple):
 
     def refused(self, error: MetastoreError) -> _Job:
         """Return it with the reason why it may not be brought."""
-        return self._replace(refusal=error)
+        return evolve(self, refusal=error)
 
     def failed(self, error: MetastoreError) -> Mirrored:
         """Return what came of it."""
@@ -86,7 +86,7 @@ class _Job(NamedTuple):
         return Mirrored(self.artifact, self.field.name, self.key, word, self.blob.size, None, reason)
 
 
-class _Brought(NamedTuple):
+class _Brought(Data):
     """A blob that lies in the store now, and is to be referred to there."""
 
     job: _Job
@@ -103,7 +103,7 @@ class _Brought(NamedTuple):
         return Mirrored(artifact, self.field.name, self.job.key, word, self.carried.size, url)
 
 
-class _Seen(NamedTuple):
+class _Seen(Data):
     """An artifact as it is stored now: what was got of it, what its caller sees, what is remembered of its blobs, and what refuses unsigned ones."""
 
     now: Any
@@ -116,7 +116,7 @@ class _Seen(NamedTuple):
 _Ended = tuple[_Job, "Carried | MetastoreError | None"]
 
 
-class _Order(NamedTuple):
+class _Order(Data):
     """What all of one run have in common."""
 
     target: str
@@ -225,11 +225,11 @@ class Mirroring(Verifying):
             return job
         at = attempt(lambda: self._key_for(seen, job, blob, order))
         if isinstance(at, MetastoreError):
-            return job._replace(artifact=seen.now, blob=blob, refusal=at)
+            return evolve(job, artifact=seen.now, blob=blob, refusal=at)
         draft.put(job.field, job.key, joined(blob, self._place(at, order)))
         near = [each for each in blob.locations if order.source in (None, self._configured.covering(each.url))]
         marks = marks_of(seen.verified.get((job.field.name, job.key), ()))
-        return job._replace(artifact=seen.now, blob=blob.evolve(locations=near), at=at, marks=marks)
+        return evolve(job, artifact=seen.now, blob=blob.evolve(locations=near), at=at, marks=marks)
 
     def _key_for(self, seen: _Seen, job: _Job, blob: Blob, order: _Order) -> str:
         self._blob_field(seen.shelf, seen.stored, job.field.name, job.key)
@@ -301,7 +301,7 @@ class Mirroring(Verifying):
         blob = some_blob(stored, field, job.key)
         if blob.proof != job.blob.proof:
             raise ConflictError(f"{field.name} of {stored.id} was given other bytes meanwhile: mirror it again")
-        if self._lacks(blob, order._replace(source=None)):
+        if self._lacks(blob, evolve(order, source=None)):
             place = self._place(brought.carried.key, order)
             draft.put(field, job.key, joined(blob, place, size=brought.carried.size))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from metastore._blob import Blob
 from metastore._blobs import image_format
+from metastore._data import Data
 from metastore._results import result_of
 from metastore.errors import MetastoreError, StoreError
 
@@ -21,7 +22,7 @@ __all__ = ["Found", "Job", "Sum", "proved"]
 Progress = Callable[[int], object]
 
 
-class Found(NamedTuple):
+class Found(Data):
     """What came of reading one place."""
 
     url: str
@@ -33,7 +34,7 @@ class Found(NamedTuple):
     reason: str | None
 
 
-class Job(NamedTuple):
+class Job(Data):
     """One blob to be verified."""
 
     artifact: Any

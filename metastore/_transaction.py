@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -116,6 +115,8 @@ def atomic(write: _F) -> _F:
 
 def patiently(patience: float) -> Iterator[float]:
     """Wait before each turn, a random time below a bound that doubles, so that who collided does not collide again; end after ``patience`` seconds."""
+    import random  # most writes never wait
+
     began, bound = time.monotonic(), PAUSE
     while (spent := time.monotonic() - began) < patience:
         time.sleep(bound * random.random())  # noqa: S311 - it spreads writers, and guards nothing

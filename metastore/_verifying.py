@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from metastore._abreast import abreast, check_workers
 from metastore._artifact import Record
 from metastore._blob import PROOFS, Blob, combined
 from metastore._blobs import blob_field, blobs_of, check_blob_field, some_blob
+from metastore._data import Data, evolve
 from metastore._delivering import Delivering
 from metastore._link import Link
 from metastore._proving import Found, Job, Sum, proved
@@ -40,7 +41,7 @@ T = TypeVar("T")
 Progress = Callable[[int], object]
 
 
-class _Read(NamedTuple):
+class _Read(Data):
     """What came of reading every place of a blob; ``reason`` says why what was found did not come into the catalogue."""
 
     job: Job
@@ -189,7 +190,7 @@ class Verifying(Delivering):
             lambda _, refused: str(refused)[:1000],
         )
         why = dict(zip(map(id, lacking), reasons, strict=True))
-        return [each._replace(reason=why.get(id(each))) for each in read]
+        return [evolve(each, reason=why.get(id(each))) for each in read]
 
     def _fill_in(self, now: Any, some: Sequence[_Read]) -> list[str | None]:
         draft = Draft(now)

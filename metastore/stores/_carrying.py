@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from metastore._blob import Blob
@@ -57,7 +57,7 @@ class Carrier:
         self._lock = threading.Lock()
         self._in_a_row = 0
 
-    def carried(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None = None) -> Carried:
+    def carried(self, blob: Blob, key: str, marks: Mapping[str, str], progress: Progress | None = None) -> Carried:
         """Bring a blob to a key, unless its bytes lie there, and return where they lie.
 
         Raises StoreError of either store; TooLargeError for what the budget does not allow.
@@ -79,7 +79,7 @@ class Carrier:
                 self.ended = error
                 self._stop.wish()
 
-    def _known_or_brought(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None) -> Carried:
+    def _known_or_brought(self, blob: Blob, key: str, marks: Mapping[str, str], progress: Progress | None) -> Carried:
         with self._alone_at(key):
             if key not in self._right:
                 self._right[key] = self._brought(blob, key, marks, progress)
@@ -91,7 +91,7 @@ class Carrier:
         with self._lock:
             return self._locks.setdefault(key, threading.Lock())
 
-    def _brought(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None) -> Carried:
+    def _brought(self, blob: Blob, key: str, marks: Mapping[str, str], progress: Progress | None) -> Carried:
         found = self._lying(key)
         if found is not None:
             if self._is_right(found, blob, key):
@@ -125,7 +125,7 @@ class Carrier:
             return False
         return True
 
-    def _sent(self, blob: Blob, key: str, marks: dict[str, str], progress: Progress | None) -> Carried:
+    def _sent(self, blob: Blob, key: str, marks: Mapping[str, str], progress: Progress | None) -> Carried:
         size = self._size(blob)
         with self._budget.reserved(size) as passing:
             own = f"{key}.{make_id()}"

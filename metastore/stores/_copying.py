@@ -7,6 +7,7 @@ the same mark; and of the copy it must tell that mark and that size, too.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from metastore._blob import Blob
 from metastore.errors import StoreError
@@ -17,7 +18,7 @@ from metastore.stores._stores import Stores
 __all__ = ["copied_there"]
 
 
-def copied_there(stores: Stores, blob: Blob, marks: dict[str, str], target: Drive, key: str) -> bool:
+def copied_there(stores: Stores, blob: Blob, marks: Mapping[str, str], target: Drive, key: str) -> bool:
     """Let the server copy one of a blob's places to a key of its own; say whether it did, and what it tells proves it.
 
     ``marks`` are what stores told of the places when their bytes were verified. Where not, nothing is left at the key, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from metastore._blob import Blob
@@ -90,7 +90,7 @@ def opened(
     *,
     start: int = 0,
     stop: int | None = None,
-    marks: dict[str, str] | None = None,
+    marks: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Bytes:
     """Return the bytes of a blob, or a range of them, from the first place that has them.
@@ -139,7 +139,7 @@ def _several(
     urls: Sequence[str],
     start: int,
     stop: int | None,
-    marks: dict[str, str],
+    marks: Mapping[str, str],
     progress: Progress | None,
 ) -> Iterator[bytes]:
     """Yield the bytes of one place after the other, each from where the one before broke off."""
