@@ -1,4 +1,4 @@
-"""Blob: a reference and its proofs; what it refuses to carry."""
+"""Blob: a reference and its proofs; what it refuses to carry (S10, S15)."""
 
 import copy
 import pickle  # noqa: TID251 - instances must survive it, the catalogue never uses it

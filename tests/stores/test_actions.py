@@ -1,4 +1,4 @@
-"""Bringing bytes, referring to them, reading, proving and copying them: alike on every store that can be written."""
+"""Bringing bytes, referring to them, reading, proving and copying them: alike on every store that can be written (S10, S12, S13, S15)."""
 
 import gzip
 import hashlib

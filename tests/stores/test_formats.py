@@ -1,4 +1,4 @@
-"""Disk images that reach out, or are not what they say: refused after a bounded prefix, with real ones where qemu-img is there."""
+"""Disk images that reach out, or are not what they say: refused after a bounded prefix, with real ones where qemu-img is there (S16)."""
 
 import shutil
 import struct

@@ -1,4 +1,4 @@
-"""Bodies that trickle, and those who take them slowly."""
+"""Bodies that trickle, and those who take them slowly (S14)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The web: addresses that are checked are those that are connected to, at every hop; bad bodies are errors."""
+"""The web: addresses that are checked are those that are connected to, at every hop; bad bodies are errors (S02, S03, S07, S12, S14)."""
 
 import hashlib
 import socket
