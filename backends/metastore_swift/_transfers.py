@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +33,8 @@ __all__ = ["Transfers"]
 FOR_READERS = ("cache_type", "size")
 TEXT = ("encoding", "errors", "newline")
 MODES = ("overwrite", "create")
+STRETCH = 4
+"""Blocks of a segment whose bytes are in memory anyway, or on the disk; fewer segments are less work for Swift."""
 
 
 class Transfers(AbstractFileSystem):
@@ -117,9 +119,14 @@ class Transfers(AbstractFileSystem):
             raise ValueError(f"mode is one of {', '.join(MODES)}, and {mode!r} is not.")
         container, name = to_write(stringify_path(path))
         value = value if isinstance(value, bytes) else memoryview(value).cast("B")
-        if self._intrans or len(value) > self.settings.block_size:
+        if self._intrans:
             with self.open(path, "xb" if mode == "create" else "wb", **kwargs) as file:
                 file.write(value)
+        elif len(value) > self.settings.block_size:
+            view = memoryview(value)
+            self._put_parts(
+                path, len(view), lambda parts, at, some: parts.add(view[at : at + some]), mode=mode, **kwargs
+            )
         else:
             put_bytes(self.objects, container, name, value, stored_with(**kwargs), create=mode == "create")
 
@@ -143,23 +150,34 @@ class Transfers(AbstractFileSystem):
                 self.pipe_file(rpath, file.read(), mode=mode, **kwargs)
             callback.relative_update(size)
             return
-        self._put_slices(os.fspath(lpath), size, rpath, callback, mode=mode, **kwargs)
+        source = os.fspath(lpath)
+        self._put_parts(
+            rpath, size, lambda parts, at, some: parts.add_slice(source, at, some), callback, mode=mode, **kwargs
+        )
 
-    def _put_slices(self, lpath: str, size: int, rpath: str, callback: Any, *, mode: str, **kwargs: Any) -> None:
-        container, name = to_write(stringify_path(rpath))
+    def _put_parts(
+        self, path: str, size: int, add: Callable[[Parts, int, int], None], callback: Any = DEFAULT_CALLBACK, *, mode: str,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        """Store a large object of what needs no memory of ours: ``add`` sends a part, from its start and of its size."""
         create = mode == "create"
-        if create and self.exists(rpath):
-            raise _there_already(rpath)
-        parts = Parts(self.objects, container, name, stored_with(**kwargs))
-        step = self.settings.block_size
+        if create and self.exists(path):
+            raise _there_already(path)
+        parts, step = Parts(self.objects, *to_write(stringify_path(path)), stored_with(**kwargs)), self._step(size)
         try:
             for at in range(0, size, step):
-                parts.add_slice(lpath, at, min(step, size - at))
+                add(parts, at, min(step, size - at))
                 callback.relative_update(min(step, size - at))
         except BaseException:
             parts.discard()
             raise
         parts.publish(create=create)
+
+    def _step(self, size: int) -> int:
+        """Return the size of segments: a quarter of all, but from one block to four, and no more than the cluster takes."""
+        block = self.settings.block_size
+        most = min(STRETCH * block, self.objects.account.limit("swift", "max_file_size", block))
+        return max(block, min(most, -(-size // STRETCH)))
 
     def open(
         self, path: str, mode: str = "rb", block_size: int | None = None, cache_options: dict[str, Any] | None = None,

@@ -165,6 +165,49 @@ def test_bytes_are_made_large_too(fs, small, container):
         small.pipe_file(f"{container}/x", DATA, mode="create")
 
 
+@pytest.fixture
+def sizes(container, witness):
+    """A function that tells the sizes of the segments of an object."""
+
+    def told(name):
+        rows = json.loads(witness.get_object(container, name, query_string="multipart-manifest=get")[1])
+        return [row["bytes"] for row in rows]
+
+    return told
+
+
+@pytest.mark.parametrize("way", ["pipe", "put"])
+@pytest.mark.parametrize(
+    ("size", "segments"), [(1001, [1000, 1]), (12_345, [3087] * 3 + [3084]), (20_001, [4000] * 5 + [1])]
+)
+def test_what_needs_no_memory_is_sent_in_few_segments(fs, small, container, sizes, tmp_path, way, size, segments):
+    data = (DATA + DATA)[:size]
+    (tmp_path / "here").write_bytes(data)
+    if way == "pipe":
+        small.pipe_file(f"{container}/x", data)
+    else:
+        small.put_file(tmp_path / "here", f"{container}/x")
+    assert fs.cat(f"{container}/x") == data
+    assert sizes("x") == segments
+
+
+@pytest.mark.parametrize(("most", "segment"), [(100, 1000), (1500, 1500), (5 * 2**30, 2250)])
+def test_a_segment_is_no_larger_than_a_cluster_takes(opened, container, sizes, monkeypatch, most, segment):
+    fs = opened(block_size=1000)
+    monkeypatch.setitem(fs.objects.account.abilities["swift"], "max_file_size", most)
+    fs.pipe_file(f"{container}/x", DATA[:9000])
+    assert (fs.cat(f"{container}/x"), max(sizes("x"))) == (DATA[:9000], segment)
+
+
+def test_bytes_that_are_stored_are_the_callers(fs, small, container):
+    """Nothing is kept of them: what changes afterwards changes no object."""
+    data = bytearray(DATA)
+    small.pipe_file(f"{container}/x", data)
+    data[:] = bytes(len(DATA))
+    data.clear()
+    assert fs.cat(f"{container}/x") == DATA
+
+
 @pytest.mark.parametrize("size", [0, 1000, 1001, len(DATA)])
 def test_a_file_of_the_disk_comes_and_goes(fs, small, container, tmp_path, size):
     (tmp_path / "here").write_bytes(DATA[:size])
