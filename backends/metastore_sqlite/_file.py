@@ -109,17 +109,23 @@ class CatalogFile:
 
     def specs(self, type_name: str | None = None) -> list[StoredSpec]:
         """Return every stored spec (of one type), by type name, then number."""
-        sql = "SELECT number, breaking, spec FROM _specs"
+        sql = "SELECT number, breaking, spec, type FROM _specs"
         rows = (
             self._read(f"{sql} WHERE type = ? ORDER BY number", (type_name,))
             if type_name
             else self._read(f"{sql} ORDER BY type, number", ())
         )
-        found = [StoredSpec(number, spec_from_json(decode(text)), bool(breaking)) for number, breaking, text in rows]
+        found = [self._stored(*row) for row in rows]
         local = self._connections.local()
         known: Any = local.specs if local.depth else self._latest
         known.update((each.spec.name, each.spec) for each in found)
         return found
+
+    def _stored(self, number: int, breaking: int, text: str, name: str) -> StoredSpec:
+        spec = spec_from_json(decode(text))
+        if spec.name != name:
+            raise DamagedError(f"{self.path} gives the type {name} a spec of {spec.name!r:.60}; restore it from a copy")
+        return StoredSpec(number, spec, bool(breaking))
 
     def _settle(self, local: Local) -> None:
         """Show every thread the specs of a transaction that is committed."""

@@ -1,12 +1,14 @@
 """Commands that carry a catalogue elsewhere: export and import, as JSON Lines.
 
 The first line says what the file is, then comes a line per type with its spec, then a line per artifact as
-`metastore.Catalog.dump` gives it. So an empty catalogue can be filled without the Python classes.
+`metastore.Catalog.dump` gives it, and at last how many artifacts there were. So an empty catalogue can be filled without the Python
+classes, and an export that was cut off is known for one, wherever that was. Exports of before have no last line, and say so by their first.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import IO, Any
@@ -45,7 +47,7 @@ def export(file: str, type_names: tuple[str, ...]) -> None:
 
 
 def _export(catalog: Catalog, specs: Sequence[TypeSpec], target: IO[bytes]) -> int:
-    _line(target, {"metastore": "export", "format": FORMAT})
+    _line(target, {"metastore": "export", "format": FORMAT, "ends": True})
     for spec in specs:
         _line(target, {"spec": spec_to_json(spec)})
     number = 0
@@ -53,6 +55,7 @@ def _export(catalog: Catalog, specs: Sequence[TypeSpec], target: IO[bytes]) -> i
         for record in catalog.dump_many(catalog.artifact_type(spec.name)):
             _line(target, record)
             number += 1
+    _line(target, {"metastore": "end", "format": FORMAT, "artifacts": number})
     return number
 
 
@@ -66,7 +69,10 @@ def _line(target: IO[bytes], value: Any) -> None:
 
 @click.command("import", cls=Command)
 @click.argument("file", type=click.File("rb"), default="-")
-def import_(file: IO[bytes]) -> None:
+@click.option(
+    "--partial", is_flag=True, help="Take what is there of an export that was cut off, or has lines left out."
+)
+def import_(file: IO[bytes], *, partial: bool) -> None:
     """Read what export wrote from FILE (standard input unless given): all of it, or nothing.
 
     Ids, times, owners and revisions come as they are. A line that does not fit is told with its number.
@@ -74,7 +80,8 @@ def import_(file: IO[bytes]) -> None:
     catalog = opened(make=True)
     subjects: list[str] = []
     with catalog.transaction(message="import"):
-        number = sum(_load(catalog, name, _noted(name, records, subjects)) for name, records in _runs(catalog, file))
+        runs = _runs(catalog, file, _End(partial=partial))
+        number = sum(_load(catalog, name, _noted(name, records, subjects)) for name, records in runs)
     output.note(_counted(number, "artifact"))
     if strays := _strays(catalog, subjects):
         output.note(
@@ -99,10 +106,53 @@ def _strays(catalog: Catalog, subjects: list[str]) -> int:
     return count
 
 
-def _runs(catalog: Catalog, file: Iterable[bytes]) -> Iterator[tuple[str, Iterator[_Numbered]]]:
+class _End:
+    """Whether an export is there to its end, which says how many artifacts it has."""
+
+    def __init__(self, *, partial: bool) -> None:
+        self._asked, self._due, self._count = not partial, False, 0
+
+    def cuts(self, line: bytes) -> bool:
+        """Return whether a line is what is left of one, and may be left out."""
+        if self._asked or line.endswith(b"\n"):
+            return False
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+    def one_more(self) -> None:
+        """Count an artifact."""
+        self._count += 1
+
+    def read(self, number: int, told: dict[str, Any]) -> None:
+        """Take in a line that says what the file is, or that it ends. Raises ValidationError."""
+        if told.get("format") != FORMAT:
+            raise ValidationError(f"line {number}: expected an export of format {FORMAT}, found {told.get('format')!r}")
+        if told["metastore"] != "end":
+            self.check()
+            self._due, self._count = told.get("ends") is True, 0
+        elif self._asked and told.get("artifacts") != self._count:
+            raise ValidationError(
+                f"line {number}: the export had {told.get('artifacts')} artifacts, here are {self._count}; get the whole of it, or"
+                " take what is here with --partial"
+            )
+        else:
+            self._due = False
+
+    def check(self) -> None:
+        """Raise ValidationError where the end is still to come."""
+        if self._due and self._asked:
+            raise ValidationError(
+                f"the export was cut off after {_counted(self._count, 'artifact')}; get the whole of it, or take what is here with --partial"
+            )
+
+
+def _runs(catalog: Catalog, file: Iterable[bytes], end: _End) -> Iterator[tuple[str, Iterator[_Numbered]]]:
     """Register the specs and yield the artifacts, those of one type that follow each other together."""
     specs: list[_NumberedSpec] = []
-    ahead = _artifacts(file, specs)
+    ahead = _artifacts(file, specs, end)
     first = next(ahead, None)
     _register(catalog, specs)
     if first is not None:
@@ -117,31 +167,47 @@ def _chain(first: _Numbered, ahead: Iterator[_Numbered]) -> Iterator[_Numbered]:
     yield from ahead
 
 
-def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec]) -> Iterator[_Numbered]:
+def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec], end: _End) -> Iterator[_Numbered]:
     for number, line in enumerate(file, 1):
+        if end.cuts(line):
+            return
         record = _record(number, line)
-        if "metastore" in record and record.get("format") != FORMAT:
-            raise ValidationError(
-                f"line {number}: expected an export of format {FORMAT}, found {record.get('format')!r}"
-            )
-        if "spec" in record and "type" not in record:
-            specs.append((number, _spec(number, record["spec"])))
-        elif "metastore" not in record:
-            if not isinstance(record.get("type"), str):
+        if "type" in record:
+            if not isinstance(record["type"], str):
                 raise ValidationError(f"line {number}: expected an artifact with its type, found none")
+            end.one_more()
             yield number, record
+        elif "spec" in record:
+            specs.append((number, _spec(number, record["spec"])))
+        elif "metastore" in record:
+            end.read(number, record)
+        else:
+            raise ValidationError(f"line {number}: expected an artifact with its type, found none")
+    end.check()
 
 
 def _record(number: int, line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, thousands of brackets
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a key twice, no UTF-8, a number of thousands of digits, thousands of brackets
         raise ValidationError(f"line {number}: no JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")
     return record
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a key that stands there twice nobody can say which value was meant."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r:.100} stands there twice")
+    return made
 
 
 def _spec(number: int, data: Any) -> TypeSpec:

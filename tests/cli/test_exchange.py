@@ -5,7 +5,13 @@ import os
 
 import pytest
 
-from metastore import Catalog, Principal, Record
+from metastore import Artifact, Catalog, Field, Principal, Record, field
+
+
+class Odd(Artifact, type_name="exchange_odd"):
+    metastore: Field[str] = field()
+    spec: Field[str] = field()
+    format: Field[int] = field()
 
 
 def exported(metastore):
@@ -13,8 +19,9 @@ def exported(metastore):
 
 
 def test_an_export_begins_with_its_format_and_the_specs(metastore, images):
-    head, spec, *artifacts = map(json.loads, exported(metastore).splitlines())
-    assert head == {"metastore": "export", "format": 1}
+    head, spec, *artifacts, end = map(json.loads, exported(metastore).splitlines())
+    assert head == {"metastore": "export", "format": 1, "ends": True}
+    assert end == {"metastore": "end", "format": 1, "artifacts": 3}
     assert (spec["spec"]["name"], [each["name"] for each in artifacts]) == ("images", ["debian", "debian", "alpine"])
 
 
@@ -57,7 +64,7 @@ def test_a_second_import_writes_nothing(metastore, images):
 
 
 def test_one_type_is_exported_on_request(metastore, images):
-    assert len(metastore("export", "--type", "images").out.splitlines()) == 5
+    assert len(metastore("export", "--type", "images").out.splitlines()) == 6
     assert metastore("export", "--type", "none").code == 2
 
 
@@ -100,6 +107,58 @@ def spoilt(text, number, change):
     lines = text.splitlines(keepends=True)
     lines[number - 1] = change(lines[number - 1])
     return "".join(lines)
+
+
+@pytest.mark.parametrize("lines", range(1, 6))
+@pytest.mark.parametrize("more", [0, 1, 12])
+def test_an_export_that_was_cut_off_is_refused_wherever_that_was(metastore, images, lines, more):
+    whole = exported(metastore).splitlines(keepends=True)
+    cut = "".join(whole[:lines]) + whole[lines][:more]
+    found = metastore("-c", "copy.db", "import", input=cut)
+    assert (found.code, "cut off" in found.err or "no JSON" in found.err) == (1, True), found.err
+    assert metastore("-c", "copy.db", "count", "any").out in ("0\n", "")
+    assert metastore("-c", "copy.db", "import", "--partial", input=cut).code == 0
+    assert metastore("-c", "copy.db", "count", "any").out == f"{max(0, lines - 2)}\n"
+
+
+def test_an_export_of_which_a_line_is_missing_is_refused(metastore, images):
+    text = spoilt(exported(metastore), 4, lambda _line: "")
+    found = metastore("-c", "copy.db", "import", input=text)
+    assert (found.code, "line 5: the export had 3 artifacts, here are 2" in found.err) == (1, True), found.err
+    assert metastore("-c", "copy.db", "import", "--partial", input=text).code == 0
+    assert metastore("-c", "copy.db", "count", "images").out == "2\n"
+
+
+def test_exports_that_follow_each_other_are_counted_each(metastore, images):
+    text = exported(metastore)
+    again = text.replace(text.splitlines(keepends=True)[1], "", 1)  # specs come first
+    assert metastore("-c", "copy.db", "import", input=text + again).code == 0
+    cut = "".join(text.splitlines(keepends=True)[:-1])
+    assert "cut off after 3 artifacts" in metastore("-c", "other.db", "import", input=cut + again).err
+
+
+def test_an_export_of_before_has_no_end(metastore, images):
+    head, *rest, _end = exported(metastore).splitlines(keepends=True)
+    assert "ends" in head
+    assert (
+        metastore("-c", "copy.db", "import", input="".join(['{"metastore": "export", "format": 1}\n', *rest])).code == 0
+    )
+    assert metastore("-c", "copy.db", "count", "images").out == "3\n"
+
+
+def test_fields_may_have_the_names_of_what_an_export_says_of_itself(metastore, path):
+    with Catalog.open(str(path), types=[Odd]) as catalog:
+        catalog.add(Odd(name="one", metastore="end", spec="x", format=7))
+    text = exported(metastore)
+    assert metastore("-c", "copy.db", "import", input=text).code == 0
+    assert metastore("-c", "copy.db", "export").out == text
+
+
+@pytest.mark.parametrize("name", ["name", "min_ram", "properties"])
+def test_a_key_that_stands_twice_is_refused(metastore, images, name):
+    text = spoilt(exported(metastore), 4, lambda line: line.replace("{", f'{{"{name}": null, ', 1))
+    found = metastore("-c", "copy.db", "import", input=text)
+    assert (found.code, f"line 4: no JSON: the key '{name}' stands there twice" in found.err) == (1, True), found.err
 
 
 def with_value(name, value):

@@ -115,6 +115,16 @@ def test_a_catalogue_that_lost_what_it_says_of_itself_is_damaged(tmp_path, whole
     refused(path, mode, DamagedError)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_type_with_the_spec_of_another_is_damaged(tmp_path, whole, mode):
+    path = tmp_path / "c.db"
+    path.write_bytes(whole)
+    broken = sqlite3.connect(path, isolation_level=None)
+    broken.execute("UPDATE _specs SET spec = json_set(spec, '$.name', 'other')")
+    broken.close()
+    assert "a spec of 'other'" in refused(path, mode, DamagedError)
+
+
 def test_bytes_turned_over_in_the_middle_are_found_by_check_or_refused(tmp_path, whole):
     path = tmp_path / "c.db"
     for page in range(1, len(whole) // 4096, 3):
