@@ -20,13 +20,16 @@ class Turn(NamedTuple):
     """What a writer read in the row that it locked: its own number, and the state that holds until it commits.
 
     ``seq`` is this transaction's number, ``time`` that of the last stamped commit in microseconds since 1970,
-    ``generation`` how many specs are stored, ``tallied`` whether usage is kept.
+    ``generation`` how many specs are stored, ``tallied`` whether usage is kept, ``revision`` which one the tables have, ``least`` the one
+    that a program must know.
     """
 
     seq: int
     time: int
     generation: int
     tallied: bool
+    revision: int
+    least: int
 
 
 class Dialect(Protocol):

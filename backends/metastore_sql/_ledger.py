@@ -102,7 +102,7 @@ class Ledger:
     def state(self, session: Session) -> tuple[int, bool]:
         """Return how many specs are stored in all, and whether a tally is kept."""
         if session.turn is not None:
-            return session.turn.generation, session.turn.tallied
+            return session.turn.generation, bool(session.turn.tallied)
         generation, tallied = self._state.read(session)[0]
         return generation, bool(tallied)
 

@@ -36,7 +36,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _TURN: tuple[Statement, ...] = (
     ("BEGIN", ()),
     ("UPDATE _turn SET seq = seq + 1", ()),
-    ("SELECT seq, time, generation, tallied FROM _turn", ()),
+    ("SELECT seq, time, generation, tallied, revision, least FROM _turn", ()),
 )
 
 _ALL = {
@@ -179,7 +179,7 @@ class MySQL:
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn."""
         found = self.rows(conn, self.run(conn, _TURN)[-1])
-        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
+        return Turn(*found[0]) if found else None
 
     def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
         """Return the answer to each statement, one after the other: this protocol knows no other way."""

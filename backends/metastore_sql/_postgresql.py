@@ -32,7 +32,7 @@ OLDEST = 14
 
 _TURN: tuple[Statement, ...] = (
     ("BEGIN", ()),
-    ("UPDATE _turn SET seq = seq + 1 RETURNING seq, time, generation, tallied", ()),
+    ("UPDATE _turn SET seq = seq + 1 RETURNING seq, time, generation, tallied, revision, least", ()),
 )
 
 _EPOCH = 946_684_800_000_000
@@ -174,7 +174,7 @@ class PostgreSQL:
     def begin(self, conn: Connection) -> Turn | None:
         """Begin a transaction and take the turn, in one trip."""
         found = conn.trips.rows(conn.trips.run(_TURN)[1])
-        return Turn(found[0][0], found[0][1], found[0][2], bool(found[0][3])) if found else None
+        return Turn(*found[0]) if found else None
 
     def run(self, conn: Connection, statements: Sequence[Statement]) -> list[Any]:
         """Return the answer to each statement, all in one trip."""

@@ -20,6 +20,7 @@ from metastore.errors import (
 from metastore_sql._dialect import Statement, Turn
 from metastore_sql._hosts import pauses
 from metastore_sql._known import Known
+from metastore_sql._revisions import check_revision
 from metastore_sql._tables import Relation
 
 if TYPE_CHECKING:
@@ -192,6 +193,7 @@ class Session:
                 continue
             if self.turn is None:
                 raise DamagedError(f"{self._settings.address} lacks the row that writers lock; restore it from a copy")
+            check_revision(self.turn.revision, self.turn.least, self._settings.address)
             return
         if error is not None:
             raise error

@@ -11,15 +11,15 @@ from metastore_sql._settings import settings_of
 
 TABLES = {
     "postgresql": (
-        "CREATE TABLE _turn (seq bigint, time timestamptz, generation bigint, tallied boolean)",
+        "CREATE TABLE _turn (seq bigint, time timestamptz, generation bigint, tallied boolean, revision int, least int)",
         "CREATE TABLE _transactions (seq bigint, id uuid PRIMARY KEY)",
     ),
     "mysql": (
-        "CREATE TABLE _turn (seq bigint, time datetime(6), generation bigint, tallied boolean)",
+        "CREATE TABLE _turn (seq bigint, time datetime(6), generation bigint, tallied boolean, revision int, least int)",
         "CREATE TABLE _transactions (seq bigint, id binary(16) PRIMARY KEY)",
     ),
 }
-FIRST = "INSERT INTO _turn VALUES (0, '2020-01-02 03:04:05.000006', 7, true)"
+FIRST = "INSERT INTO _turn VALUES (0, '2020-01-02 03:04:05.000006', 7, true, 1, 1)"
 
 
 class Place:

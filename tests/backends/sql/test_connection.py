@@ -62,7 +62,7 @@ def test_a_transaction_gets_the_next_number_and_the_state_of_the_catalogue(conne
     for _ in range(2):
         with Scope(connections):
             numbers.append(connections.local().turn)
-    assert numbers == [Turn(n, 1_577_934_245_000_006, 7, True) for n in (1, 2)]
+    assert numbers == [Turn(n, 1_577_934_245_000_006, 7, True, 1, 1) for n in (1, 2)]
 
 
 def test_what_is_committed_is_seen_by_others(place, connections):

@@ -7,11 +7,17 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from metastore import Artifact, Catalog
 from metastore.errors import BusyError, MigrationError, NewerRevisionError, NotACatalogError
 from metastore_sql._dialect import dialect_of
 from metastore_sql._revisions import check_revision
 from metastore_sql._tables import creation, own_tables
 from metastore_sql.migrations import Schema
+
+
+class Note(Artifact, type_name="migrations_notes"):
+    """What a program writes."""
+
 
 SCRIPTS = Path(__file__).parent / "revisions"
 STEPS = ("expand", "backfill", "contract")
@@ -85,6 +91,33 @@ def test_in_between_old_and_new_programs_work_on_one_database(place):
     place.schema.take("contract")
     with pytest.raises(NewerRevisionError, match="newer metastore"):
         check_revision(2, place.schema.state().least, place.url, program=1)
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def at_work(request):
+    """The address of a catalogue, and a program that has it open."""
+    address = request.getfixturevalue(request.param)()
+    with Catalog.open(address, types=[Note]) as catalog:
+        catalog.add(Note(name="before"))
+        yield address, catalog
+
+
+def test_a_program_at_work_is_told_with_its_next_write_that_it_is_too_old(at_work):
+    address, catalog = at_work
+    schema = Schema(address, timeout=5.0, scripts=[SCRIPTS])
+    schema.take("expand")
+    catalog.add(Note(name="in between"))
+    schema.take("backfill")
+    schema.take("contract")
+    with pytest.raises(NewerRevisionError, match="newer metastore"):
+        catalog.add(Note(name="after"))
+    with pytest.raises(NewerRevisionError), catalog.transaction():
+        catalog.add(Note(name="after"))
+    assert [each.name for each in catalog.find(Note, order_by=[Note.created_at])] == ["before", "in between"]
+    for _ in STEPS:
+        schema.down()
+    assert catalog.add(Note(name="back")).name == "back"
+    assert catalog.check() == []
 
 
 def test_a_new_program_asks_for_what_it_needs(place):
