@@ -13,12 +13,12 @@ from metastore._admission import admit_urls
 from metastore._artifact import Record
 from metastore._codec import content_digest
 from metastore._find import Asked, Find
+from metastore._following import Edge
 from metastore._governing import Governing
 from metastore._integrity import strays
 from metastore._keeping import Keeping
 from metastore._mirroring import Mirroring
 from metastore._plugins import open_backend
-from metastore._reading import Edge
 from metastore._transaction import atomic
 from metastore._types import Types, is_ours
 from metastore._writing import words

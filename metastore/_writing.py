@@ -11,9 +11,10 @@ from uuid import UUID
 from metastore._admission import admit, admit_references
 from metastore._artifact import Record
 from metastore._exchange import loaded
+from metastore._following import Following
 from metastore._hooked import hooked
 from metastore._json import encode
-from metastore._reading import Reading, check_revision
+from metastore._reading import check_revision
 from metastore._steps import Put, Step, actions_of, stepped
 from metastore._transaction import Transaction, atomic, read_once
 from metastore._types import Shelf
@@ -37,7 +38,7 @@ _GOVERNED = {"status", "owner", "visibility", "hidden", "protected", "hold", "ex
 _NOT_UPSERTED = {"id", *_GOVERNED, "created_at", "updated_at", "activated_at", "revision"}
 
 
-class Writing(Reading):
+class Writing(Following):
     """What changes a catalogue: adding, changing, importing.
 
     The life cycle, protection, link integrity and quotas bind everybody, the policy every principal.
