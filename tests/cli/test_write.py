@@ -146,6 +146,6 @@ def test_what_needs_a_catalogue_makes_none(metastore, path, words):
     "words", ["scan python", "import FILE", "quota set count=3 --everybody"], ids=lambda words: words.split()[0]
 )
 def test_what_fills_a_catalogue_makes_one(metastore, path, words):
-    path.with_name("FILE").touch()
+    path.with_name("FILE").write_text('{"metastore": "export", "format": 1}\n')
     assert metastore(*words.split()).code == 0
     assert path.exists()
