@@ -64,6 +64,20 @@ def test_a_tag_may_look_like_an_option(metastore, images, tag):
     assert metastore("tag", images.old.id, f"-{tag}").out.split() == ["lts"]
 
 
+@pytest.mark.parametrize("name", ["year=2024/part.parquet", "=x", "-dash", "+plus"])
+def test_a_name_may_look_like_a_change_or_an_option(metastore, images, name):
+    added = metastore("add", "images", f"name={name}").out
+    assert metastore("show", "--json", "images", "--", name).json[0]["id"] == added.strip()
+    assert metastore("set", "images", "--", name, "min_ram=7").out == added
+    assert metastore("rm", "images", "--", name).code == 0
+
+
+@pytest.mark.parametrize("words", ["set images min_ram=3", "tag images +lts", "set 01a204f8 min_ram=3"])
+def test_a_change_in_the_place_of_a_name_is_told(metastore, images, words):
+    found = metastore(*words.split())
+    assert (found.code, "name the artifact as TYPE NAME[@VERSION]" in found.err) == (2, True)
+
+
 def test_rm_deletes_and_frees_the_name(metastore, images):
     assert metastore("rm", images.alpine.id, "images", "debian@13.0.0").code == 0
     assert metastore("count", "images").out == "1\n"
