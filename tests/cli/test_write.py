@@ -78,6 +78,11 @@ def test_a_change_in_the_place_of_a_name_is_told(metastore, images, words):
     assert (found.code, "name the artifact as TYPE NAME[@VERSION]" in found.err) == (2, True)
 
 
+def test_an_id_may_be_given(metastore, images):
+    ident = "0190a6e0-0000-7000-8000-000000000001"
+    assert metastore("add", "images", "name=x", f"id={ident}").out == f"{ident}\n"
+
+
 def test_rm_deletes_and_frees_the_name(metastore, images):
     assert metastore("rm", images.alpine.id, "images", "debian@13.0.0").code == 0
     assert metastore("count", "images").out == "1\n"
@@ -114,6 +119,12 @@ def test_rm_is_all_or_none(metastore, images):
         (["add", "images", "name=x", "layers=plain"], 1, "expected JSON"),
         (["add", "images", "name=x", "min_ram.k=3"], 1, "no keys"),
         (["add", "images", "name=x", "parent=base"], 1, "id"),
+        (["add", "images", "name=x", "properties:=" + "[" * 50000], 1, "properties: expected JSON"),
+        (["add", "images", "name=x", "properties.k= " + "[" * 50000], 1, "properties.k: expected JSON of fewer levels"),
+        (["add", "images", "name=x", 'disk:={"locations": 1}'], 1, "expected a list of locations"),
+        (["add", "images", "name=x", 'disk:={"url": "s3://a/b", "digests": 3}'], 1, "an object of digests"),
+        (["add", "images", "name=x", "revision=5"], 1, "revision of images is set by the catalogue"),
+        (["add", "images", "name=x", "created_at=2030-01-31T12:00:00Z"], 1, "created_at of images is set"),
         (["add", "images", "x"], 1, "field=value"),
         (["add", "images", "name=x", "version=1"], 1, "semver"),
         (["add", "images"], 1, "name"),
