@@ -44,7 +44,7 @@ def known_specs(ctx: click.Context) -> list[TypeSpec]:
     try:
         with ctx, described(owner=True) as catalog:
             return [spec for name, spec in sorted(specs_of(catalog).items()) if not name.startswith("metastore_")]
-    except MetastoreError:
+    except (MetastoreError, OSError):
         return []
 
 

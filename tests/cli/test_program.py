@@ -232,6 +232,11 @@ def test_types_of_no_catalogue_complete_to_nothing(path):
     assert completed("metastore find", path) == []
 
 
+def test_in_a_folder_that_is_gone_types_complete_to_nothing(path):
+    asked = "_METASTORE_COMPLETE=bash_complete COMP_WORDS='metastore find' COMP_CWORD=2"
+    assert shell(f"mkdir gone; cd gone; rmdir ../gone; {asked} $M", path) == (0, "\n", "")
+
+
 def test_help_shows_every_command_and_every_exit_code(metastore):
     text = metastore("--help").out
     assert all(f"\n  {name} " in text for name in program.commands)
