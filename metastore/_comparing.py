@@ -6,6 +6,7 @@ left out: its identity, and the numbers of the sequence. Look-ups and full text 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING
@@ -58,7 +59,7 @@ def compared(source: Backend, target: Backend, limit: int = 100, progress: Progr
     looking = _Looking(source, target, progress)
     found = looking.differences()
     try:
-        first = tuple(islice(found, limit))
+        first = tuple(islice(found, min(limit, sys.maxsize)))
         count = len(first) + sum(1 for _ in found)
     except SchemaConflictError as error:
         raise ConflictError(f"a type was migrated meanwhile ({error}): compare while nobody writes") from error

@@ -175,7 +175,7 @@ class Connections:
         return conn
 
     def _uri(self) -> str:
-        place = f"file:{quote(os.path.abspath(self.path))}"
+        place = f"file:{quote(os.fsencode(os.path.abspath(self.path)))}"
         if self.mode == "rw":
             return f"{place}?mode=rwc"
         return f"{place}?mode=ro{'&immutable=1' if self._immutable() else ''}"

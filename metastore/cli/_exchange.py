@@ -130,16 +130,38 @@ class _End:
         """Take in a line that says what the file is, or that it ends. Raises ValidationError."""
         if told.get("format") != FORMAT:
             raise ValidationError(f"line {number}: expected an export of format {FORMAT}, found {told.get('format')!r}")
-        if told["metastore"] != "end":
+        if told["metastore"] == "export":
             self.check()
             self._due, self._count = told.get("ends") is True, 0
-        elif self._asked and told.get("artifacts") != self._count:
+        elif told["metastore"] == "end":
+            self._compare(number, told.get("artifacts"))
+            self._due = False
+        else:
             raise ValidationError(
-                f"line {number}: the export had {told.get('artifacts')} artifacts, here are {self._count}; get the whole of it, or"
+                f"line {number}: expected 'export' or 'end' under 'metastore', found {told['metastore']!r:.100}"
+            )
+
+    def _compare(self, number: int, artifacts: Any) -> None:
+        if not self._asked:
+            return
+        if not isinstance(artifacts, int) or isinstance(artifacts, bool):
+            raise ValidationError(
+                f"line {number}: expected how many artifacts the export had, found {artifacts!r:.100}; get the whole of it,"
+                " or take what is here with --partial"
+            )
+        if artifacts != self._count:
+            raise ValidationError(
+                f"line {number}: the export had {artifacts} artifacts, here are {self._count}; get the whole of it, or"
                 " take what is here with --partial"
             )
-        else:
-            self._due = False
+
+    def close(self, lines: int) -> None:
+        """Take in that no more comes, after so many lines. Raises ValidationError."""
+        if not lines and self._asked:
+            raise ValidationError(
+                "nothing came, where an export of nothing has lines, too: see whether what should have written it failed"
+            )
+        self.check()
 
     def check(self) -> None:
         """Raise ValidationError where the end is still to come."""
@@ -159,7 +181,7 @@ def _runs(catalog: Catalog, file: Iterable[bytes], end: _End) -> Iterator[tuple[
         known = len(specs)
         yield from groupby(_chain(first, ahead), key=lambda entry: str(entry[1]["type"]))
         if len(specs) > known:
-            raise ValidationError("a spec stands after the first artifact; specs come first")
+            raise ValidationError(f"line {specs[known][0]}: a spec stands after the first artifact; specs come first")
 
 
 def _chain(first: _Numbered, ahead: Iterator[_Numbered]) -> Iterator[_Numbered]:
@@ -168,6 +190,7 @@ def _chain(first: _Numbered, ahead: Iterator[_Numbered]) -> Iterator[_Numbered]:
 
 
 def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec], end: _End) -> Iterator[_Numbered]:
+    number = 0
     for number, line in enumerate(file, 1):
         if end.cuts(line):
             return
@@ -183,7 +206,7 @@ def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec], end: _End) -> 
             end.read(number, record)
         else:
             raise ValidationError(f"line {number}: expected an artifact with its type, found none")
-    end.check()
+    end.close(number)
 
 
 def _record(number: int, line: bytes) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def known_specs(ctx: click.Context) -> list[TypeSpec]:
     try:
         with ctx, described(owner=True) as catalog:
             return [spec for name, spec in sorted(specs_of(catalog).items()) if not name.startswith("metastore_")]
-    except MetastoreError:
+    except (MetastoreError, OSError):
         return []
 
 
@@ -156,9 +156,13 @@ def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]
         raise click.UsageError("name an artifact: a full id, or TYPE NAME[@VERSION]")
     if (ident := _uuid(words[0])) is not None:
         return catalog.get(Record, ident), list(words[1:])
-    if len(words) < 2 or _is_change(words[1]):
-        raise click.UsageError(f"{words[0]!r} is no full id; name the artifact as TYPE NAME[@VERSION]")
-    return _named(catalog, type_named(catalog, words[0]), words[1]), list(words[2:])
+    if len(words) > 1:
+        try:
+            return _named(catalog, type_named(catalog, words[0]), words[1]), list(words[2:])
+        except (NotFoundError, UnknownTypeError):
+            if not _is_change(words[1]):  # a name may look like one: year=2024/part.parquet
+                raise
+    raise click.UsageError(f"{words[0]!r} is no full id; name the artifact as TYPE NAME[@VERSION]")
 
 
 def artifacts_of(catalog: Catalog, words: Sequence[str]) -> tuple[list[Any], list[str]]:

@@ -12,7 +12,7 @@ from metastore import Catalog
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Group, opened
-from metastore.errors import DefinitionError
+from metastore.errors import DefinitionError, UnknownTypeError
 
 if TYPE_CHECKING:  # they load when a command of theirs runs: the others need not wait for them
     from metastore.builtin.metadefs import Namespace
@@ -58,15 +58,23 @@ def list_() -> None:
 
     catalog = opened()
     applied: dict[Any, list[str]] = {}
-    for each in catalog.find(Applied, order_by=[Applied.applied_to]):
+    for each in _stored(catalog, Applied, Applied.applied_to):
         applied.setdefault(each.namespace.id, []).append(each.applied_to)
     output.rows(
         ("namespace", "properties", "about", "applied_to"),
         (
             (each.name, _properties(each), _about(each), applied.get(each.id, []))
-            for each in catalog.find(Namespace, order_by=[Namespace.name])
+            for each in _stored(catalog, Namespace, Namespace.name)
         ),
     )
+
+
+def _stored(catalog: Catalog, kind: type[Any], key: Any) -> list[Any]:
+    """Return what there is of a type by its key; nothing where none of it was ever stored."""
+    try:
+        return catalog.find(kind, order_by=[key]).all()
+    except UnknownTypeError:
+        return []
 
 
 def _properties(namespace: Namespace) -> int:

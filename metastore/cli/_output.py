@@ -17,7 +17,7 @@ from rich.table import Table
 
 from metastore import Blob, Link, Version
 from metastore._data import Data, as_dict
-from metastore.cli._session import asked, printable
+from metastore.cli._session import asked, printable, say
 
 __all__ = ["cell", "lines", "note", "object_", "on_terminal", "plain", "printable", "rows"]
 
@@ -76,7 +76,7 @@ def lines(texts: Iterable[str], name: str = "line") -> None:
 def note(text: str) -> None:
     """Tell a person something beside the result, on standard error; not with ``--quiet``."""
     if not asked("quiet"):
-        click.echo(printable(text), err=True)
+        say(text)
 
 
 def _json_line(value: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -33,7 +34,7 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "printable", "url"
+    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "printable", "say", "url"
 ]  # fmt: skip
 
 EXIT_CODES = {
@@ -148,11 +149,23 @@ class Program(Group):
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
         except click.ClickException as wrong:
-            wrong.show()
+            with suppress(OSError):
+                wrong.show()
             sys.exit(wrong.exit_code)
         except click.Abort:
-            click.echo("metastore: interrupted", err=True)
+            say("metastore: interrupted")
             sys.exit(130)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Make it, which already writes what ``--help`` and ``--version`` ask for."""
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError:
+            _forget_output()
+            sys.exit(141)
+        except OSError as error:
+            say(f"metastore: {_told(error)}")
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -163,14 +176,14 @@ class Program(Group):
             _forget_output()
             ctx.exit(141)
         except KeyboardInterrupt:
-            click.echo("metastore: interrupted", err=True)
+            say("metastore: interrupted")
             ctx.exit(130)
         except MetastoreError as error:
             _fail(ctx, str(error), exit_code(error))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
-            _fail(ctx, f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+            _fail(ctx, _told(error), 1)
         except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
 
@@ -182,9 +195,30 @@ def _forget_output() -> None:
 
 def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
     if asked("debug"):
-        click.echo(traceback.format_exc(), err=True)
-    click.echo(f"metastore: {printable(message)}", err=True)
+        say(traceback.format_exc())
+    say(f"metastore: {message}")
     ctx.exit(code)
+
+
+def _told(error: OSError) -> str:
+    """Return a sentence of an error of the system, which names no file where the folder is gone that the process is in."""
+    if not error.filename and _homeless():
+        return "the folder that this was started in is gone: change to one that is there"
+    return f"{error.filename or 'input or output'}: {error.strerror or error}"
+
+
+def _homeless() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def say(text: str) -> None:
+    """Tell a person something on standard error; that nobody reads it changes nothing of what was done, nor of the exit code."""
+    with suppress(OSError):
+        click.echo(printable(text), err=True)
 
 
 def printable(text: str) -> str:

@@ -57,7 +57,7 @@ def _value(field: FieldSpec, text: str, where: str, *, as_json: bool) -> Any:
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValidationError(f"{where}: expected JSON, found {text[:60]!r}") from error
 
 
@@ -76,7 +76,7 @@ def _number(convert: Callable[[str], Any], what: str) -> Callable[[FieldSpec, st
         try:
             return convert(text)
         except ValueError:
-            raise ValidationError(f"{where}: expected {what}, found {text!r}") from None
+            raise ValidationError(f"{where}: expected {what}, found {text[:60]!r}") from None
 
     return read
 
@@ -94,12 +94,14 @@ def _list(field: FieldSpec, text: str, where: str) -> Any:
     return [_value(item, each, where, as_json=False) for each in text.split(",") if each]
 
 
-def _free(_field: FieldSpec, text: str, _where: str) -> Any:
+def _free(_field: FieldSpec, text: str, where: str) -> Any:
     """Return JSON where it is JSON, else the text itself: ``properties.os=linux``, ``properties.cpus=4``."""
     try:
         return json.loads(text)
     except ValueError:
         return text
+    except RecursionError as error:
+        raise ValidationError(f"{where}: expected JSON of fewer levels, found {text[:60]!r}") from error
 
 
 def _structure(field: FieldSpec, text: str, where: str) -> Any:
@@ -146,5 +148,7 @@ def _blob_from_json(value: Any, where: str) -> Any:
     allowed = ("url", "size", "media_type", "sha256", "digests", "locations")
     if not isinstance(value, dict) or not value.keys() <= set(allowed):
         raise ValidationError(f"{where}: expected a url, or an object with {', '.join(allowed)}")
+    if not isinstance(value.get("locations", []), list) or not isinstance(value.get("digests", {}), dict):
+        raise ValidationError(f"{where}: expected a list of locations and an object of digests")
     places = [each["url"] if isinstance(each, dict) and "url" in each else each for each in value.get("locations", ())]
     return Blob(**{**value, "locations": places} if places else value)

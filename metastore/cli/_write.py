@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from metastore import Catalog
+from metastore._building import NOT_SETTABLE
 from metastore.cli import _output as output
 from metastore.cli._fields import artifact_of, complete_type, spec_named
 from metastore.cli._read import shown
@@ -41,6 +42,8 @@ def add(type_name: str, values: tuple[str, ...]) -> None:
     catalog = opened(make=True)
     spec = spec_named(catalog, type_name)
     given = assignments(spec, values)
+    if own := [name for name in given if name in NOT_SETTABLE - {"id"}]:
+        raise ValidationError(f"{own[0]} of {type_name} is set by the catalogue: leave it out")
     missing = [each.name for each in spec.fields if each.required and each.name not in given]
     if missing:
         raise ValidationError(f"{type_name} needs {', '.join(missing)}: give {missing[0]}=VALUE")

@@ -250,6 +250,14 @@ def in_schema(store, words):
     return [name for (name,) in store._read("SELECT name FROM sqlite_master WHERE name LIKE ?", (words,))]
 
 
+def test_a_path_may_hold_bytes_that_are_no_utf_8(tmp_path):
+    path = f"{tmp_path}/\udcff?#%20.db"
+    with Catalog.open(path) as catalog:
+        assert catalog.check() == []
+    with Catalog.open(path, mode="ro") as catalog:
+        assert catalog.stats()["artifacts"] == {}
+
+
 def test_a_catalogue_without_quotas_has_neither_tally_nor_triggers(tmp_path):
     store = TestBackend().open_backend(tmp_path)
     store.ensure(IMAGES, 1)

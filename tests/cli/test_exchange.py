@@ -121,6 +121,31 @@ def test_an_export_that_was_cut_off_is_refused_wherever_that_was(metastore, imag
     assert metastore("-c", "copy.db", "count", "any").out == f"{max(0, lines - 2)}\n"
 
 
+def test_nothing_is_no_export(metastore, path):
+    """A pipe from an export that failed brings nothing, and its exit code is that of the import."""
+    found = metastore("import", input="")
+    assert (found.code, found.err.startswith("metastore: nothing came, ")) == (1, True), found.err
+    assert metastore("import", "--partial", input="").err == "0 artifacts\n"
+
+
+@pytest.mark.parametrize("artifacts", [True, None, "1", 1.0])
+def test_an_end_that_does_not_say_how_many_there_were_is_refused(metastore, images, artifacts):
+    text = spoilt(exported(metastore), 6, with_value("artifacts", artifacts))
+    text = spoilt(spoilt(text, 5, lambda _line: ""), 3, lambda _line: "")
+    found = metastore("-c", "copy.db", "import", input=text)
+    assert (found.code, "line 4: expected how many artifacts" in found.err) == (1, True), found.err
+
+
+def test_a_line_about_the_export_that_nobody_knows_is_refused(metastore, images):
+    found = metastore("-c", "copy.db", "import", input=spoilt(exported(metastore), 6, with_value("metastore", "ends")))
+    assert (found.code, "line 6: expected 'export' or 'end'" in found.err) == (1, True), found.err
+
+
+def test_a_spec_after_an_artifact_is_told_with_its_line(metastore, images):
+    found = metastore("-c", "copy.db", "import", input=exported(metastore) * 2)
+    assert (found.code, "line 8: a spec stands after the first artifact" in found.err) == (1, True), found.err
+
+
 def test_an_export_of_which_a_line_is_missing_is_refused(metastore, images):
     text = spoilt(exported(metastore), 4, lambda _line: "")
     found = metastore("-c", "copy.db", "import", input=text)

@@ -93,3 +93,8 @@ def test_it_is_for_the_owner_of_the_process(metastore, images, tmp_path):
 )
 def test_what_is_left_out_is_a_usage_error(metastore, images, words):
     assert metastore(*words).code == 2
+
+
+def test_a_limit_may_be_any_number(metastore, images):
+    assert metastore("copy", "catalog.db", "copy.db").code == 0
+    assert metastore("compare", "catalog.db", "copy.db", "--limit", 10**30).code == 0

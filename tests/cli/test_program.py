@@ -32,6 +32,60 @@ def test_a_pipe_that_closes_ends_quietly(images, metastore, path):
     assert (found.stdout.splitlines()[-1].rpartition('"')[2][-3:], found.stderr) == ("141", "")
 
 
+def shell(command, path):
+    """Run a line of bash in which ``$M`` is the program."""
+    env = {**os.environ, "M": f"{sys.executable} -m metastore"}
+    found = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=path.parent, env=env
+    )
+    return found.returncode, found.stdout, found.stderr
+
+
+@pytest.mark.parametrize("words", ["find images", "export", "export all.jsonl", "add images name=x", "scan ."])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_mistake(images, path, words, closed):
+    code, _out, err = shell(f"$M {words} {closed}", path)
+    assert (code, "mistake" in err) == (0, False), err
+
+
+def test_an_import_without_standard_input_says_that_nothing_came(path):
+    code, _out, err = shell("$M import <&-", path)
+    assert (code, err.startswith("metastore: nothing came")) == (1, True), err
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_help_into_a_pipe_that_closed_ends_quietly(path, words):
+    assert shell(f"mkfifo pipe; (: < pipe) & exec 3> pipe; wait; $M {words} >&3", path) == (141, "", "")
+
+
+@pytest.mark.parametrize("words", ["--help", "types"])
+def test_an_output_that_is_full_is_one_sentence(images, path, words):
+    told = "metastore: input or output: No space left on device\n"
+    assert shell(f"$M {words} > /dev/full", path) == (1, "", told)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("find nonsense", 2), ("nonsense", 2), ("show images none", 1), ("export all", 0)]
+)
+def test_an_exit_code_stays_where_nobody_reads_the_sentence(images, path, words, code):
+    assert shell(f"$M {words} 2> /dev/full", path)[0] == code
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_json_is_json_in_an_encoding_that_lacks_a_sign(metastore, images, path, encoding):
+    metastore("add", "images", "name=é\U0001f600א")
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    found = process(
+        "find", "images", "name LIKE 'é%'", "--select", "name", "--json", cwd=path.parent, env=env, encoding=encoding
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (0, '{"name": "é\\ud83d\\ude00\\u05d0"}\n', "")
+
+
+def test_a_folder_that_is_gone_is_told(path):
+    code, _out, err = shell("mkdir gone; cd gone; rmdir ../gone; $M types", path)
+    assert (code, "the folder that this was started in is gone" in err) == (1, True), err
+
+
 def test_an_interrupt_ends_in_130(metastore, images, monkeypatch):
     def interrupted(*_told):
         raise KeyboardInterrupt
@@ -176,6 +230,11 @@ def test_commands_types_and_scanners_are_completed(images, path):
 
 def test_types_of_no_catalogue_complete_to_nothing(path):
     assert completed("metastore find", path) == []
+
+
+def test_in_a_folder_that_is_gone_types_complete_to_nothing(path):
+    asked = "_METASTORE_COMPLETE=bash_complete COMP_WORDS='metastore find' COMP_CWORD=2"
+    assert shell(f"mkdir gone; cd gone; rmdir ../gone; {asked} $M", path) == (0, "\n", "")
 
 
 def test_help_shows_every_command_and_every_exit_code(metastore):

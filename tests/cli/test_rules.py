@@ -379,6 +379,11 @@ def test_definitions_are_loaded_applied_written_and_withdrawn(metastore, mine, r
     assert json.loads((path.parent / written).read_text()) == NAMESPACE
 
 
+def test_a_catalogue_without_definitions_lists_none(metastore, mine):
+    found = metastore("metadefs", "list")
+    assert (found.code, found.out, found.err) == (0, "", "")
+
+
 def test_what_does_not_fit_already_is_told_when_definitions_are_applied(metastore, mine, rules):
     metastore("set", mine, "properties.cpus=0")
     metastore("metadefs", "load", rules(json.dumps(NAMESPACE), "demo.json"))

@@ -64,6 +64,25 @@ def test_a_tag_may_look_like_an_option(metastore, images, tag):
     assert metastore("tag", images.old.id, f"-{tag}").out.split() == ["lts"]
 
 
+@pytest.mark.parametrize("name", ["year=2024/part.parquet", "=x", "-dash", "+plus"])
+def test_a_name_may_look_like_a_change_or_an_option(metastore, images, name):
+    added = metastore("add", "images", f"name={name}").out
+    assert metastore("show", "--json", "images", "--", name).json[0]["id"] == added.strip()
+    assert metastore("set", "images", "--", name, "min_ram=7").out == added
+    assert metastore("rm", "images", "--", name).code == 0
+
+
+@pytest.mark.parametrize("words", ["set images min_ram=3", "tag images +lts", "set 01a204f8 min_ram=3"])
+def test_a_change_in_the_place_of_a_name_is_told(metastore, images, words):
+    found = metastore(*words.split())
+    assert (found.code, "name the artifact as TYPE NAME[@VERSION]" in found.err) == (2, True)
+
+
+def test_an_id_may_be_given(metastore, images):
+    ident = "0190a6e0-0000-7000-8000-000000000001"
+    assert metastore("add", "images", "name=x", f"id={ident}").out == f"{ident}\n"
+
+
 def test_rm_deletes_and_frees_the_name(metastore, images):
     assert metastore("rm", images.alpine.id, "images", "debian@13.0.0").code == 0
     assert metastore("count", "images").out == "1\n"
@@ -100,6 +119,12 @@ def test_rm_is_all_or_none(metastore, images):
         (["add", "images", "name=x", "layers=plain"], 1, "expected JSON"),
         (["add", "images", "name=x", "min_ram.k=3"], 1, "no keys"),
         (["add", "images", "name=x", "parent=base"], 1, "id"),
+        (["add", "images", "name=x", "properties:=" + "[" * 50000], 1, "properties: expected JSON"),
+        (["add", "images", "name=x", "properties.k= " + "[" * 50000], 1, "properties.k: expected JSON of fewer levels"),
+        (["add", "images", "name=x", 'disk:={"locations": 1}'], 1, "expected a list of locations"),
+        (["add", "images", "name=x", 'disk:={"url": "s3://a/b", "digests": 3}'], 1, "an object of digests"),
+        (["add", "images", "name=x", "revision=5"], 1, "revision of images is set by the catalogue"),
+        (["add", "images", "name=x", "created_at=2030-01-31T12:00:00Z"], 1, "created_at of images is set"),
         (["add", "images", "x"], 1, "field=value"),
         (["add", "images", "name=x", "version=1"], 1, "semver"),
         (["add", "images"], 1, "name"),
@@ -146,6 +171,6 @@ def test_what_needs_a_catalogue_makes_none(metastore, path, words):
     "words", ["scan python", "import FILE", "quota set count=3 --everybody"], ids=lambda words: words.split()[0]
 )
 def test_what_fills_a_catalogue_makes_one(metastore, path, words):
-    path.with_name("FILE").touch()
+    path.with_name("FILE").write_text('{"metastore": "export", "format": 1}\n')
     assert metastore(*words.split()).code == 0
     assert path.exists()
