@@ -166,13 +166,13 @@ class Parts:
                 self._made = True
 
     def publish(self, *, create: bool) -> None:
-        """Make the object of its segments, at once; if that fails the segments are removed.
+        """Make the object of its segments, at once; if that is refused the segments are removed.
 
-        But not where it is unknown whether the manifest has arrived: better they are left to be swept. Raises:
-        FileExistsError if ``create`` and there is an object already.
+        But not where the manifest may have arrived, or may yet: better they are left to be swept. Raises: FileExistsError if
+        ``create`` and there is an object already.
         """
         try:
-            rows = self._arrived()
+            rows = self.arrive()
             while len(rows) > self._most:
                 rows = self._grouped(rows)
         except BaseException:
@@ -180,9 +180,13 @@ class Parts:
             raise
         try:
             self._manifest(self._container, self._name, rows, self._headers, create=create)
+        except ValueError:  # of a header that was never sent
+            self.discard()
+            raise
         except OSError as error:
             if isinstance(error, FileExistsError) or not self._arrived_after_all(error):
-                self.discard()
+                if _is_refusal(error):
+                    self.discard()
                 raise
 
     def _arrived_after_all(self, error: OSError) -> bool:
@@ -191,7 +195,8 @@ class Parts:
         except OSError:
             raise error from None
 
-    def _arrived(self) -> list[Row]:
+    def arrive(self) -> list[Row]:
+        """Wait for all that is under way, and return the rows of the manifest; no thread and no block is held any more."""
         while self._under_way:
             self._rows.append(self._under_way.popleft()())
         self._pool.shutdown()
@@ -238,6 +243,11 @@ class Parts:
         names = [f"{self._prefix}/{number:08d}" for number in range(self._sent)]
         with suppress(OSError):
             self._objects.delete_many(self._within, names)
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether Swift said no. Behind a broken connection, or an answer of 5xx, it may still be at work."""
+    return isinstance(error, FileExistsError) or getattr(error, "status", 500) < 500
 
 
 def _row(container: str, name: str, etag: str, size: int | None) -> Row:

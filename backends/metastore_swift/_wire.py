@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ Body = bytes | bytearray | memoryview | Callable[[], "Readable"] | None
 log = logging.getLogger("metastore_swift")
 LONGEST_COMPLAINT = 4096
 LONGEST_ANSWER = 512 * MEBIBYTE
+PIECE = MEBIBYTE // 4
 
 
 class Readable(Protocol):
@@ -96,7 +97,7 @@ class Wire:
         A callable body is called for a file to read from. Raises: BrokenError where no whole answer comes; ValueError
         for a header that HTTP cannot carry.
         """
-        sendable: Any = body() if callable(body) else body
+        sendable: Any = body() if callable(body) else _in_pieces(body)
         sent = {**headers, **({"X-Auth-Token": token.reveal()} if token else {})}
         try:
             answer = self._pool(base).urlopen(
@@ -125,11 +126,21 @@ class Wire:
             "maxsize": told.concurrency + 2,
             "timeout": urllib3.Timeout(connect=min(told.timeout, 30.0), read=told.timeout),
             "retries": False,
-            "blocksize": MEBIBYTE // 4,
+            "blocksize": PIECE,
         }
         if scheme == "http":
             return HTTPConnectionPool(host, port, **options)
         return urllib3.HTTPSConnectionPool(host, port, ssl_context=_context(told), **options)
+
+
+def _in_pieces(
+    body: bytes | bytearray | memoryview | None,
+) -> bytes | bytearray | memoryview | Iterator[memoryview] | None:
+    """Return a body as what is sent piece by piece: a socket's timeout is for all that it is given at once."""
+    if body is None or len(body) <= PIECE:
+        return body
+    view = memoryview(body)
+    return (view[at : at + PIECE] for at in range(0, len(view), PIECE))
 
 
 def _context(told: Settings) -> ssl.SSLContext:

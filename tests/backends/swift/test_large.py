@@ -102,6 +102,13 @@ def test_a_file_that_is_forgotten_leaves_nothing_but_a_warning(fs, container, mo
     assert fs.find(container) == []
 
 
+@pytest.mark.parametrize("mode", ["wb", "xb"])
+def test_metadata_that_cannot_be_sent_leaves_nothing(fs, small, container, segments, mode):
+    with pytest.raises(ValueError, match="line break"):
+        written(small, f"{container}/x", mode=mode, metadata={"colour": "red\nblue"})
+    assert fs.find(container) == segments() == []
+
+
 def test_a_file_is_closed_once(fs, container):
     file = fs.open(f"{container}/x", "wb")
     file.write(b"once")
