@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import json
 import os
+import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -107,6 +109,18 @@ def test_metadata_that_cannot_be_sent_leaves_nothing(fs, small, container, segme
     with pytest.raises(ValueError, match="line break"):
         written(small, f"{container}/x", mode=mode, metadata={"colour": "red\nblue"})
     assert fs.find(container) == segments() == []
+
+
+def test_a_closed_file_holds_neither_blocks_nor_threads(fs, container):
+    """It may be kept for long: by who wrote it, and by a transaction until its end."""
+    before = threading.active_count()
+    tracemalloc.start()
+    with fs.transaction:
+        for number in range(4):
+            written(fs, f"{container}/{number}", bytes(8 * 2**20), 2**20, block_size=2**20)
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+        assert threading.active_count() == before
+    tracemalloc.stop()
 
 
 def test_a_file_is_closed_once(fs, container):
@@ -223,6 +237,27 @@ def test_a_file_of_the_disk_comes_and_goes(fs, small, container, tmp_path, size)
     assert (tmp_path / "there").read_bytes() == fs.cat(f"{container}/x") == DATA[:size]
     with pytest.raises(FileExistsError):
         small.put_file(tmp_path / "here", f"{container}/x", mode="create")
+
+
+@pytest.mark.parametrize("size", [1000, 1001])
+def test_how_it_is_stored_is_one_of_two_ways(fs, small, container, tmp_path, size):
+    """A slip in the word does not overwrite."""
+    fs.pipe(f"{container}/x", b"old")
+    (tmp_path / "here").write_bytes(DATA[:size])
+    with pytest.raises(ValueError, match="one of overwrite, create"):
+        small.put_file(tmp_path / "here", f"{container}/x", mode="creat")
+    assert fs.cat(f"{container}/x") == b"old"
+
+
+def test_a_file_of_the_disk_is_never_in_memory_as_a_whole(fs, opened, container, tmp_path):
+    (tmp_path / "here").write_bytes(DATA * 2000)
+    blocks = opened(block_size=2**20)
+    tracemalloc.start()
+    with blocks.transaction:
+        blocks.put_file(tmp_path / "here", f"{container}/x")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+    assert fs.cat(f"{container}/x") == DATA * 2000
 
 
 def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path, monkeypatch):
