@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
+import os
 import re
 import threading
 import uuid
@@ -45,28 +45,23 @@ class ShrunkError(Exception):
     """A file is shorter than it was; not an OSError, which would look like a broken connection and be tried again."""
 
 
-class Slice(io.RawIOBase):
-    """A part of a file on the disk, hashed as it is read."""
+class Slice:
+    """A part of an open file, hashed as it is read; several may read one file at once."""
 
-    def __init__(self, path: str, start: int, size: int) -> None:
-        self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed with this
-        self._file.seek(start)
-        self._left, self.md5 = size, hashlib.md5(usedforsecurity=False)
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._at, self._left = file, start, size
+        self.md5 = hashlib.md5(usedforsecurity=False)
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes of the part."""
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
-        data = self._file.read(wanted)
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = os.pread(self._file.fileno(), wanted, self._at)
         if wanted and not data:
             raise ShrunkError
+        self._at += len(data)
         self._left -= len(data)
         self.md5.update(data)
         return data
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
 
 
 class Parts:
@@ -103,9 +98,9 @@ class Parts:
 
         self._under_way.append(arrived)
 
-    def add_slice(self, path: str, start: int, size: int) -> None:
-        """Send a part of a file on the disk."""
-        _, sending = self._started(lambda name: self._from_disk(name, path, start, size))
+    def add_slice(self, file: IO[bytes], start: int, size: int) -> None:
+        """Send a part of a file on the disk, which is to be open until all has arrived or is discarded."""
+        _, sending = self._started(lambda name: self._from_disk(name, file, start, size))
         self._under_way.append(sending.result)
 
     def add_copy(self, source: tuple[str, str], md5: str, size: int) -> None:
@@ -119,22 +114,19 @@ class Parts:
         name = self._next_name()
         return name, self._pool.submit(send, name)
 
-    def _from_disk(self, name: str, path: str, start: int, size: int) -> Row:
-        opened: list[Slice] = []
+    def _from_disk(self, name: str, file: IO[bytes], start: int, size: int) -> Row:
+        tried: list[Slice] = []
 
         def body() -> Slice:
-            opened.append(Slice(path, start, size))
-            return opened[-1]
+            tried.append(Slice(file, start, size))
+            return tried[-1]
 
         try:
             etag = self._put(name, body, size)
-            if etag != (md5 := opened[-1].md5.hexdigest()):
-                raise _faults.refused(422, joined(self._within, name), "PUT", {})
         except ShrunkError:
-            raise OSError(errno.EIO, "The file became shorter while it was being sent", path) from None
-        finally:
-            for each in opened:
-                each.close()
+            raise OSError(errno.EIO, "The file became shorter while it was being sent", file.name) from None
+        if etag != (md5 := tried[-1].md5.hexdigest()):
+            raise _faults.refused(422, joined(self._within, name), "PUT", {})
         return _row(self._within, name, md5, size)
 
     def _from_object(self, name: str, source: tuple[str, str], md5: str, size: int) -> Row:

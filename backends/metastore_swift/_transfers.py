@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.compression import compr
@@ -142,23 +142,25 @@ class Transfers(AbstractFileSystem):
         if os.path.isdir(lpath):
             self.makedirs(rpath, exist_ok=True)
             return
-        opened, size = _opened_by(mode), os.path.getsize(lpath)
-        callback.set_size(size)
-        if self._intrans:
-            with open(lpath, "rb") as file, self.open(rpath, opened, **kwargs) as target:
-                while data := file.read(MEBIBYTE):
-                    target.write(data)
-                    callback.relative_update(len(data))
-            return
-        if size <= self.settings.block_size:
-            with open(lpath, "rb") as file:
+        opened = _opened_by(mode)
+        with open(lpath, "rb") as file:  # once: another may take its name meanwhile
+            size = os.fstat(file.fileno()).st_size
+            callback.set_size(size)
+            if self._intrans:
+                self._put_written(file, rpath, opened, callback, **kwargs)
+            elif size <= self.settings.block_size:
                 self.pipe_file(rpath, file.read(), mode=mode, **kwargs)
-            callback.relative_update(size)
-            return
-        source = os.fspath(lpath)
-        self._put_parts(
-            rpath, size, lambda parts, at, some: parts.add_slice(source, at, some), callback, mode=mode, **kwargs
-        )
+                callback.relative_update(size)
+            else:
+                self._put_parts(
+                    rpath, size, lambda parts, at, some: parts.add_slice(file, at, some), callback, mode=mode, **kwargs
+                )
+
+    def _put_written(self, file: IO[bytes], path: str, mode: str, callback: Any, **kwargs: Any) -> None:
+        with self.open(path, mode, **kwargs) as target:
+            while data := file.read(MEBIBYTE):
+                target.write(data)
+                callback.relative_update(len(data))
 
     def _put_parts(
         self, path: str, size: int, add: Callable[[Parts, int, int], None], callback: Any = DEFAULT_CALLBACK, *, mode: str,

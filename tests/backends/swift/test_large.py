@@ -9,6 +9,7 @@ import time
 import tracemalloc
 
 import pytest
+from fsspec.callbacks import Callback
 
 DATA = hashlib.shake_256(b"large").digest(12_345)
 
@@ -260,12 +261,26 @@ def test_a_file_of_the_disk_is_never_in_memory_as_a_whole(fs, opened, container,
     assert fs.cat(f"{container}/x") == DATA * 2000
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path, monkeypatch):
+def after_two(act):
+    """A callback of fsspec that acts once, when two parts of a file were added."""
+    turns = iter((lambda: None, act))
+    return Callback(hooks={"act": lambda size, value: next(turns, int)() if value else None})
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path):
     (tmp_path / "here").write_bytes(DATA)
-    monkeypatch.setattr(os.path, "getsize", lambda _: len(DATA) + 500)
+    shrinking = after_two(lambda: os.truncate(tmp_path / "here", 5000))
     with pytest.raises(OSError, match="shorter"):
-        small.put_file(tmp_path / "here", f"{container}/x")
+        small.put_file(tmp_path / "here", f"{container}/x", callback=shrinking)
     assert fs.find(container) == segments() == []
+
+
+def test_a_file_whose_name_another_takes_while_it_is_sent_is_the_one_that_was_opened(fs, small, container, tmp_path):
+    (tmp_path / "here").write_bytes(DATA)
+    (tmp_path / "other").write_bytes(bytes(len(DATA)))
+    replacing = after_two(lambda: os.replace(tmp_path / "other", tmp_path / "here"))
+    small.put_file(tmp_path / "here", f"{container}/x", callback=replacing)
+    assert fs.cat(f"{container}/x") == DATA
 
 
 def test_removing_a_large_object_removes_its_segments(fs, small, container, segments):
