@@ -10,7 +10,7 @@ import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, TypeVar
@@ -19,12 +19,13 @@ from metastore_swift import _faults
 from metastore_swift._headers import for_segments
 from metastore_swift._names import joined
 from metastore_swift._objects import Objects
-from metastore_swift._wire import Body
+from metastore_swift._wire import PIECE, Body, in_pieces
 
 __all__ = ["OWN", "Parts", "Slice", "md5_of", "segments_of"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
+P = TypeVar("P", bytes, memoryview)
 LONGEST_NAME = 900
 AT_ONCE = 2
 OWN = re.compile(r"/slo/[0-9a-f]{32}/[0-9]{8}\Z")
@@ -45,6 +46,10 @@ class ShrunkError(Exception):
     """A file is shorter than it was; not an OSError, which would look like a broken connection and be tried again."""
 
 
+class GivenUpError(Exception):
+    """The upload was discarded while a part of it was on its way."""
+
+
 class Slice:
     """A part of an open file, hashed as it is read; several may read one file at once."""
 
@@ -52,16 +57,15 @@ class Slice:
         self._file, self._at, self._left = file, start, size
         self.md5 = hashlib.md5(usedforsecurity=False)
 
-    def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes of the part."""
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = os.pread(self._file.fileno(), wanted, self._at)
-        if wanted and not data:
-            raise ShrunkError
-        self._at += len(data)
-        self._left -= len(data)
-        self.md5.update(data)
-        return data
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            data = os.pread(self._file.fileno(), min(PIECE, self._left), self._at)
+            if not data:
+                raise ShrunkError
+            self._at += len(data)
+            self._left -= len(data)
+            self.md5.update(data)
+            yield data
 
 
 class Parts:
@@ -84,10 +88,13 @@ class Parts:
         self._rows: list[Row] = []
         self._sent = 0
         self._making, self._made = threading.Lock(), False
+        self._discarded = False
 
     def add(self, data: bytes | bytearray | memoryview, done: Callable[[], object] = lambda: None) -> None:
         """Send a part from memory, which must not change until ``done`` is called; wait while too many are under way."""
-        name, sending = self._started(lambda name: self._put(name, data, len(data)))
+        name, sending = self._started(
+            lambda name: self._put(name, lambda: self._while_wanted(in_pieces(data)), len(data))
+        )
         md5 = md5_of(data)  # while it is on its way: the server would wait for what is hashed first
 
         def arrived() -> Row:
@@ -114,12 +121,22 @@ class Parts:
         name = self._next_name()
         return name, self._pool.submit(send, name)
 
+    def _while_wanted(self, pieces: Iterable[P]) -> Iterator[P]:
+        """Return pieces of a part that end when the upload is discarded: it waits for no more of them, and no further try begins."""
+        self._check_wanted()
+        return map(self._check_wanted, pieces)
+
+    def _check_wanted(self, piece: Any = None) -> Any:
+        if self._discarded:
+            raise GivenUpError
+        return piece
+
     def _from_disk(self, name: str, file: IO[bytes], start: int, size: int) -> Row:
         tried: list[Slice] = []
 
-        def body() -> Slice:
+        def body() -> Iterator[bytes]:
             tried.append(Slice(file, start, size))
-            return tried[-1]
+            return self._while_wanted(tried[-1])
 
         try:
             etag = self._put(name, body, size)
@@ -230,6 +247,7 @@ class Parts:
 
     def discard(self) -> None:
         """Remove what was sent; what cannot be removed now is left to be swept."""
+        self._discarded = True
         self._pool.shutdown(cancel_futures=True)
         self._under_way.clear()
         names = [f"{self._prefix}/{number:08d}" for number in range(self._sent)]

@@ -327,6 +327,21 @@ def test_a_segment_that_is_spoiled_again_and_again_leaves_nothing(far, fs, proxy
     assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 
+@pytest.mark.parametrize("way", ["pipe", "put"])
+def test_what_is_under_way_is_not_tried_again_once_another_segment_failed(
+    reaching, fs, proxy, container, tmp_path, way
+):
+    fs.mkdir(f"{container}_segments")
+    proxy.spoil(Fault(413), verb="PUT", path="/00000000")
+    proxy.spoil(Fault(silent=True), verb="PUT", path="/00000001", times=9)
+    small, target = reaching(block_size=2000, timeout=1), f"{container}/big"
+    (tmp_path / "here").write_bytes(DATA)
+    with pytest.raises(OSError, match="413"):
+        small.pipe_file(target, DATA) if way == "pipe" else small.put_file(tmp_path / "here", target)
+    assert proxy.count("PUT", "/00000001") == 1
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
+
+
 def test_an_error_tells_swifts_own_number_of_the_request(far, path):
     with pytest.raises(FileNotFoundError, match=r"transaction tx[0-9a-f-]+"):
         far.cat_file(path + "-not")
