@@ -102,7 +102,9 @@ class Account:
         reply = self._insisted(path, verb, lambda: send(access))
         if reply.status == 401 and 401 not in accept:
             renewed = self.here.login.access(refused=access)
+            before = reply.tries - 1  # the refused one did nothing, but those before it may have
             reply = self._insisted(path, verb, lambda: send(renewed))
+            reply = replace(reply, tries=reply.tries + before)
         return _accepted(reply, path, verb, accept)
 
     def greet(self, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:

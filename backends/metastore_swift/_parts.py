@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
+import os
 import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, TypeVar
@@ -19,12 +19,13 @@ from metastore_swift import _faults
 from metastore_swift._headers import for_segments
 from metastore_swift._names import joined
 from metastore_swift._objects import Objects
-from metastore_swift._wire import Body
+from metastore_swift._wire import PIECE, Body, in_pieces
 
 __all__ = ["OWN", "Parts", "Slice", "md5_of", "segments_of"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
+P = TypeVar("P", bytes, memoryview)
 LONGEST_NAME = 900
 AT_ONCE = 2
 OWN = re.compile(r"/slo/[0-9a-f]{32}/[0-9]{8}\Z")
@@ -45,28 +46,26 @@ class ShrunkError(Exception):
     """A file is shorter than it was; not an OSError, which would look like a broken connection and be tried again."""
 
 
-class Slice(io.RawIOBase):
-    """A part of a file on the disk, hashed as it is read."""
+class GivenUpError(Exception):
+    """The upload was discarded while a part of it was on its way."""
 
-    def __init__(self, path: str, start: int, size: int) -> None:
-        self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115 - closed with this
-        self._file.seek(start)
-        self._left, self.md5 = size, hashlib.md5(usedforsecurity=False)
 
-    def read(self, size: int | None = -1) -> bytes:
-        """Return up to ``size`` bytes of the part."""
-        wanted = self._left if size is None or size < 0 else min(size, self._left)
-        data = self._file.read(wanted)
-        if wanted and not data:
-            raise ShrunkError
-        self._left -= len(data)
-        self.md5.update(data)
-        return data
+class Slice:
+    """A part of an open file, hashed as it is read; several may read one file at once."""
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._at, self._left = file, start, size
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            data = os.pread(self._file.fileno(), min(PIECE, self._left), self._at)
+            if not data:
+                raise ShrunkError
+            self._at += len(data)
+            self._left -= len(data)
+            self.md5.update(data)
+            yield data
 
 
 class Parts:
@@ -89,10 +88,13 @@ class Parts:
         self._rows: list[Row] = []
         self._sent = 0
         self._making, self._made = threading.Lock(), False
+        self._discarded = False
 
     def add(self, data: bytes | bytearray | memoryview, done: Callable[[], object] = lambda: None) -> None:
         """Send a part from memory, which must not change until ``done`` is called; wait while too many are under way."""
-        name, sending = self._started(lambda name: self._put(name, data, len(data)))
+        name, sending = self._started(
+            lambda name: self._put(name, lambda: self._while_wanted(in_pieces(data)), len(data))
+        )
         md5 = md5_of(data)  # while it is on its way: the server would wait for what is hashed first
 
         def arrived() -> Row:
@@ -103,9 +105,9 @@ class Parts:
 
         self._under_way.append(arrived)
 
-    def add_slice(self, path: str, start: int, size: int) -> None:
-        """Send a part of a file on the disk."""
-        _, sending = self._started(lambda name: self._from_disk(name, path, start, size))
+    def add_slice(self, file: IO[bytes], start: int, size: int) -> None:
+        """Send a part of a file on the disk, which is to be open until all has arrived or is discarded."""
+        _, sending = self._started(lambda name: self._from_disk(name, file, start, size))
         self._under_way.append(sending.result)
 
     def add_copy(self, source: tuple[str, str], md5: str, size: int) -> None:
@@ -119,22 +121,29 @@ class Parts:
         name = self._next_name()
         return name, self._pool.submit(send, name)
 
-    def _from_disk(self, name: str, path: str, start: int, size: int) -> Row:
-        opened: list[Slice] = []
+    def _while_wanted(self, pieces: Iterable[P]) -> Iterator[P]:
+        """Return pieces of a part that end when the upload is discarded: it waits for no more of them, and no further try begins."""
+        self._check_wanted()
+        return map(self._check_wanted, pieces)
 
-        def body() -> Slice:
-            opened.append(Slice(path, start, size))
-            return opened[-1]
+    def _check_wanted(self, piece: Any = None) -> Any:
+        if self._discarded:
+            raise GivenUpError
+        return piece
+
+    def _from_disk(self, name: str, file: IO[bytes], start: int, size: int) -> Row:
+        tried: list[Slice] = []
+
+        def body() -> Iterator[bytes]:
+            tried.append(Slice(file, start, size))
+            return self._while_wanted(tried[-1])
 
         try:
             etag = self._put(name, body, size)
-            if etag != (md5 := opened[-1].md5.hexdigest()):
-                raise _faults.refused(422, joined(self._within, name), "PUT", {})
         except ShrunkError:
-            raise OSError(errno.EIO, "The file became shorter while it was being sent", path) from None
-        finally:
-            for each in opened:
-                each.close()
+            raise OSError(errno.EIO, "The file became shorter while it was being sent", file.name) from None
+        if etag != (md5 := tried[-1].md5.hexdigest()):
+            raise _faults.refused(422, joined(self._within, name), "PUT", {})
         return _row(self._within, name, md5, size)
 
     def _from_object(self, name: str, source: tuple[str, str], md5: str, size: int) -> Row:
@@ -166,13 +175,13 @@ class Parts:
                 self._made = True
 
     def publish(self, *, create: bool) -> None:
-        """Make the object of its segments, at once; if that fails the segments are removed.
+        """Make the object of its segments, at once; if that is refused the segments are removed.
 
-        But not where it is unknown whether the manifest has arrived: better they are left to be swept. Raises:
-        FileExistsError if ``create`` and there is an object already.
+        But not where the manifest may have arrived, or may yet: better they are left to be swept. Raises: FileExistsError if
+        ``create`` and there is an object already.
         """
         try:
-            rows = self._arrived()
+            rows = self.arrive()
             while len(rows) > self._most:
                 rows = self._grouped(rows)
         except BaseException:
@@ -180,9 +189,13 @@ class Parts:
             raise
         try:
             self._manifest(self._container, self._name, rows, self._headers, create=create)
+        except ValueError:  # of a header that was never sent
+            self.discard()
+            raise
         except OSError as error:
             if isinstance(error, FileExistsError) or not self._arrived_after_all(error):
-                self.discard()
+                if _is_refusal(error):
+                    self.discard()
                 raise
 
     def _arrived_after_all(self, error: OSError) -> bool:
@@ -191,7 +204,8 @@ class Parts:
         except OSError:
             raise error from None
 
-    def _arrived(self) -> list[Row]:
+    def arrive(self) -> list[Row]:
+        """Wait for all that is under way, and return the rows of the manifest; no thread and no block is held any more."""
         while self._under_way:
             self._rows.append(self._under_way.popleft()())
         self._pool.shutdown()
@@ -233,11 +247,17 @@ class Parts:
 
     def discard(self) -> None:
         """Remove what was sent; what cannot be removed now is left to be swept."""
+        self._discarded = True
         self._pool.shutdown(cancel_futures=True)
         self._under_way.clear()
         names = [f"{self._prefix}/{number:08d}" for number in range(self._sent)]
         with suppress(OSError):
             self._objects.delete_many(self._within, names)
+
+
+def _is_refusal(error: OSError) -> bool:
+    """Whether Swift said no. Behind a broken connection, or an answer of 5xx, it may still be at work."""
+    return isinstance(error, FileExistsError) or getattr(error, "status", 500) < 500
 
 
 def _row(container: str, name: str, etag: str, size: int | None) -> Row:

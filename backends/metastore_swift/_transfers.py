@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.compression import compr
@@ -25,14 +25,14 @@ from metastore_swift._ranges import part
 from metastore_swift._reader import SwiftReader
 from metastore_swift._reading import Reading
 from metastore_swift._resumable import Resumable
-from metastore_swift._settings import Settings
+from metastore_swift._settings import MEBIBYTE, Settings
 from metastore_swift._writer import Compressed, SwiftText, SwiftWriter, put_bytes
 
 __all__ = ["Transfers"]
 
 FOR_READERS = ("cache_type", "size")
 TEXT = ("encoding", "errors", "newline")
-MODES = ("overwrite", "create")
+MODES = {"overwrite": "wb", "create": "xb"}
 STRETCH = 4
 """Blocks of a segment whose bytes are in memory anyway, or on the disk; fewer segments are less work for Swift."""
 
@@ -115,12 +115,11 @@ class Transfers(AbstractFileSystem):
 
     def pipe_file(self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any) -> None:
         """Store bytes. Raises: FileExistsError where ``mode`` is "create" and there is an object already."""
-        if mode not in MODES:
-            raise ValueError(f"mode is one of {', '.join(MODES)}, and {mode!r} is not.")
+        opened = _opened_by(mode)
         container, name = to_write(stringify_path(path))
         value = value if isinstance(value, bytes) else memoryview(value).cast("B")
         if self._intrans:
-            with self.open(path, "xb" if mode == "create" else "wb", **kwargs) as file:
+            with self.open(path, opened, **kwargs) as file:
                 file.write(value)
         elif len(value) > self.settings.block_size:
             view = memoryview(value)
@@ -143,17 +142,25 @@ class Transfers(AbstractFileSystem):
         if os.path.isdir(lpath):
             self.makedirs(rpath, exist_ok=True)
             return
-        size = os.path.getsize(lpath)
-        callback.set_size(size)
-        if self._intrans or size <= self.settings.block_size:
-            with open(lpath, "rb") as file:
+        opened = _opened_by(mode)
+        with open(lpath, "rb") as file:  # once: another may take its name meanwhile
+            size = os.fstat(file.fileno()).st_size
+            callback.set_size(size)
+            if self._intrans:
+                self._put_written(file, rpath, opened, callback, **kwargs)
+            elif size <= self.settings.block_size:
                 self.pipe_file(rpath, file.read(), mode=mode, **kwargs)
-            callback.relative_update(size)
-            return
-        source = os.fspath(lpath)
-        self._put_parts(
-            rpath, size, lambda parts, at, some: parts.add_slice(source, at, some), callback, mode=mode, **kwargs
-        )
+                callback.relative_update(size)
+            else:
+                self._put_parts(
+                    rpath, size, lambda parts, at, some: parts.add_slice(file, at, some), callback, mode=mode, **kwargs
+                )
+
+    def _put_written(self, file: IO[bytes], path: str, mode: str, callback: Any, **kwargs: Any) -> None:
+        with self.open(path, mode, **kwargs) as target:
+            while data := file.read(MEBIBYTE):
+                target.write(data)
+                callback.relative_update(len(data))
 
     def _put_parts(
         self, path: str, size: int, add: Callable[[Parts, int, int], None], callback: Any = DEFAULT_CALLBACK, *, mode: str,
@@ -224,6 +231,13 @@ class Transfers(AbstractFileSystem):
         except FileNotFoundError:
             if not self.isdir(path1):
                 raise
+
+
+def _opened_by(mode: str) -> str:
+    """Return the mode in which a file is opened for what ``mode`` says of an object that is there. Raises: ValueError."""
+    if mode not in MODES:
+        raise ValueError(f"mode is one of {', '.join(MODES)}, and {mode!r} is not.")
+    return MODES[mode]
 
 
 def _there_already(path: str) -> FileExistsError:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -21,19 +21,13 @@ from urllib3.connectionpool import HTTPConnectionPool
 from metastore_swift._secret import Secret
 from metastore_swift._settings import MEBIBYTE, Settings
 
-__all__ = ["Body", "BrokenError", "Reply", "Wire"]
+__all__ = ["PIECE", "Body", "BrokenError", "Reply", "Wire", "in_pieces"]
 
-Body = bytes | bytearray | memoryview | Callable[[], "Readable"] | None
+Body = bytes | bytearray | memoryview | Callable[[], Iterator[bytes | memoryview]] | None
 log = logging.getLogger("metastore_swift")
 LONGEST_COMPLAINT = 4096
 LONGEST_ANSWER = 512 * MEBIBYTE
-
-
-class Readable(Protocol):
-    """A file to send from."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
+PIECE = MEBIBYTE // 4
 
 
 class BrokenError(Exception):
@@ -93,15 +87,14 @@ class Wire:
     ) -> Reply:  # fmt: skip
         """Return the answer, not decoded; only a success is left to be streamed.
 
-        A callable body is called for a file to read from. Raises: BrokenError where no whole answer comes; ValueError
+        A callable body is called for what yields it piece by piece. Raises: BrokenError where no whole answer comes; ValueError
         for a header that HTTP cannot carry.
         """
-        sendable: Any = body() if callable(body) else body
         sent = {**headers, **({"X-Auth-Token": token.reveal()} if token else {})}
         try:
             answer = self._pool(base).urlopen(
                 verb, target, headers={name: _to_latin(text) for name, text in sent.items()},
-                body=sendable,
+                body=_sendable(body),
                 redirect=False, preload_content=False, decode_content=False, assert_same_host=False,
             )  # fmt: skip
             log.debug("%s %s: %s", verb, target.partition("?")[0], answer.status)
@@ -125,11 +118,23 @@ class Wire:
             "maxsize": told.concurrency + 2,
             "timeout": urllib3.Timeout(connect=min(told.timeout, 30.0), read=told.timeout),
             "retries": False,
-            "blocksize": MEBIBYTE // 4,
+            "blocksize": PIECE,
         }
         if scheme == "http":
             return HTTPConnectionPool(host, port, **options)
         return urllib3.HTTPSConnectionPool(host, port, ssl_context=_context(told), **options)
+
+
+def _sendable(body: Body) -> Any:
+    if callable(body):
+        return body()
+    return in_pieces(body) if body is not None and len(body) > PIECE else body
+
+
+def in_pieces(body: bytes | bytearray | memoryview) -> Iterator[memoryview]:
+    """Yield a body as it is sent, piece by piece: a socket's timeout is for all that it is given at once."""
+    view = memoryview(body)
+    return (view[at : at + PIECE] for at in range(0, len(view), PIECE))
 
 
 def _context(told: Settings) -> ssl.SSLContext:

@@ -103,13 +103,21 @@ class SwiftWriter(io.BufferedIOBase):
         parts.add(memoryview(block)[: self._held], lambda: spare.append(block))
         self._block, self._held = spare.pop() if spare else bytearray(), 0
 
+    def _send_rest(self) -> None:
+        """Wait until all segments have arrived: who keeps a closed file, as a transaction does, keeps no blocks and no threads."""
+        if self._parts is not None:
+            if self._held:
+                self._send()
+            self._parts.arrive()
+            self._block, self._held = bytearray(), 0
+            self._spare.clear()
+
     def close(self) -> None:
         """Send the rest and, unless in a transaction, make the object."""
         if self.closed:
             return
         try:
-            if self._parts is not None and self._held:
-                self._send()
+            self._send_rest()
             super().close()
             if self.autocommit:
                 self.commit()
@@ -133,6 +141,7 @@ class SwiftWriter(io.BufferedIOBase):
         """Store nothing, and remove what was sent."""
         settled, self._settled, parts = self._settled, True, self._parts
         self._block, self._parts = bytearray(), None
+        self._spare.clear()
         if parts is not None and not settled:
             parts.discard()
         super().close()

@@ -66,6 +66,7 @@ class Bytes(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if not self._rest:
             self._rest = memoryview(self._next())
+        buffer = memoryview(buffer).cast("B")
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count

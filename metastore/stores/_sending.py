@@ -67,8 +67,8 @@ def chunks_of(source: Any) -> Iterator[bytes]:
         whole = memoryview(source).cast("B")
         yield from (bytes(whole[at : at + BLOCK]) for at in range(0, len(whole), BLOCK))
     elif hasattr(source, "read"):
-        while chunk := source.read(BLOCK):
-            yield _checked(chunk)
+        while chunk := _checked(source.read(BLOCK)):
+            yield chunk
     elif isinstance(source, Iterable):
         for chunk in source:
             yield from chunks_of(_checked(chunk))
@@ -77,6 +77,8 @@ def chunks_of(source: Any) -> Iterator[bytes]:
 
 
 def _checked(chunk: Any) -> bytes:
+    if chunk is None:
+        raise ValidationError("the file to send has no bytes at this moment, which is not its end: set it to blocking")
     if not isinstance(chunk, bytes | bytearray | memoryview):
         raise ValidationError(f"expected bytes to send, got {type(chunk).__name__}: open the file in binary mode")
     return bytes(chunk)
@@ -187,7 +189,7 @@ class _InParts:
                 self._send(pieces, pool)
             self._drive.finish(self._key, self._upload, self._marks)
         except StoreUnreachableError as error:
-            why = str(error)
+            broken = error
         except BaseException:
             with contextlib.suppress(StoreError):
                 self._drive.abandon(self._key, self._upload)
@@ -195,7 +197,11 @@ class _InParts:
         else:
             return self._key
         resume = Resume(self._store, self._key, self._upload, self._part)
-        raise UploadBrokenError(f"{why}; the upload can go on", resume=resume, store=self._store, key=self._key)
+        store, key = (
+            broken.store or self._store,
+            broken.key or self._key,
+        )  # of where the bytes come from, if it was that
+        raise UploadBrokenError(f"{broken}; the upload can go on", resume=resume, store=store, key=key)
 
     def _send(self, pieces: Iterator[bytes], pool: ThreadPoolExecutor) -> None:
         under_way: set[Future[None]] = set()

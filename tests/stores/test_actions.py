@@ -10,6 +10,7 @@ import tarfile
 import threading
 import urllib.error
 import urllib.request
+from array import array
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
@@ -111,6 +112,16 @@ def test_what_is_no_bytes_is_refused_and_leaves_nothing(local, add, source):
     with pytest.raises(ValidationError):
         catalog.upload(disk, "data", io.StringIO("text") if source == "text file" else source)
     assert lying(catalog) == 0
+
+
+def test_a_pipe_that_has_no_more_bytes_yet_is_not_at_its_end(local, add):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, b"half of")
+    with open(reading, "rb", buffering=0) as file, pytest.raises(ValidationError, match="set it to blocking"):
+        local.upload(add(local), "data", file)
+    os.close(writing)
+    assert lying(local) == 0
 
 
 def test_other_digests_are_computed_where_they_are_expected(local, add):
@@ -313,6 +324,13 @@ def test_a_range_is_exactly_what_was_asked_for(catalog, disk):
     ):
         with catalog.open_blob(made, "data", start=start, stop=stop) as file:
             assert file.read() == LARGE[start:stop]
+
+
+def test_bytes_are_read_into_whatever_holds_them(local, add):
+    made, into = local.upload(add(local), "data", bytes(range(1, 9))), array("H", [0, 0, 0])
+    with local.open_blob(made, "data") as file:
+        assert file.readinto(into) == 6
+    assert into.tobytes() == bytes(range(1, 7))
 
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, None), (3, 2), ("0", None), (0, 1.5), (True, None)])

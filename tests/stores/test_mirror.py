@@ -388,6 +388,20 @@ def test_a_source_that_is_down_ends_no_run(two, add, monkeypatch):
     assert words(mirrored(two)) == ["unreachable"] * 12
 
 
+def test_a_source_that_breaks_off_is_not_taken_for_the_target(two, add, monkeypatch):
+    monkeypatch.setattr("metastore.stores._sending.PART", 2**20)
+    filled(two, add, *(bytes([at]) * 3 * 2**20 for at in range(10)))
+    read = type(two.stores.drive("one")).read
+
+    def breaking(key, start=0, stop=None):
+        yield from itertools.islice(read(two.stores.drive("one"), key, start, stop), 0 if start else 2)
+        raise StoreUnreachableError("gone", store="one")
+
+    monkeypatch.setattr(two.stores.drive("one"), "read", breaking)
+    assert words(mirrored(two)) == ["unreachable"] * 10
+    assert lying(two) == {}
+
+
 # budget and rate
 
 

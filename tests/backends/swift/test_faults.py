@@ -5,10 +5,12 @@ import errno
 import pytest
 from servers.faulty import Fault, FaultyProxy
 from servers.swift import Swift
+from urllib3.connection import HTTPConnection
 
 from metastore_swift import SwiftFileSystem
 
 DATA = bytes(range(256)) * 40
+DAY = 86_400
 REFUSALS = {
     400: (OSError, errno.EINVAL),
     401: (PermissionError, errno.EACCES),
@@ -30,12 +32,22 @@ def proxy(swift_server):
 
 
 @pytest.fixture
-def far(opened, swift_server, proxy):
-    """A filesystem that reaches Swift through the proxy, and notes its pauses instead of making them."""
-    fs = opened(storage_url=swift_server.storage_url.replace(swift_server.base, proxy.base), retries=3, timeout=5)
-    fs.pauses = []
-    fs.objects.account.sleep = fs.pauses.append
-    return fs
+def reaching(opened, swift_server, proxy):
+    """A function that makes a filesystem which reaches Swift through the proxy, and notes its pauses instead of making them."""
+
+    def made(**options):
+        through = swift_server.storage_url.replace(swift_server.base, proxy.base)
+        fs = opened(**{"storage_url": through, "retries": 3, "timeout": 5, **options})
+        fs.pauses = []
+        fs.objects.account.sleep = fs.pauses.append
+        return fs
+
+    return made
+
+
+@pytest.fixture
+def far(reaching):
+    return reaching()
 
 
 @pytest.fixture
@@ -273,6 +285,34 @@ def test_a_large_object_made_by_a_try_whose_answer_was_lost_was_made(far, fs, pr
     assert fs.cat(f"{container}/big") == DATA
 
 
+@pytest.mark.parametrize("size", [len(DATA), 1000])
+def test_an_object_made_before_the_token_expired_was_made(reaching, fs, proxy, container, size):
+    """The try that finds the token refused is not the first one: the one before it made the object, and its answer was lost."""
+    for fault in (Fault(lost=True), Fault(401)):
+        proxy.spoil(fault, verb="PUT", path=f"/{container}/big")
+    reaching(block_size=2000).pipe_file(f"{container}/big", DATA[:size], mode="create")
+    assert fs.cat(f"{container}/big") == DATA[:size]
+
+
+@pytest.mark.parametrize("fault", [Fault(504), Fault(silent=True)])
+def test_a_manifest_that_may_still_arrive_keeps_its_segments(reaching, fs, proxy, container, fault):
+    """Who gives up first, here or a proxy on the way, does not know what Swift is still at work on."""
+    proxy.spoil(fault, verb="PUT", path="multipart-manifest", times=9)
+    with pytest.raises(OSError, match="PUT"):
+        reaching(block_size=2000, retries=1, timeout=1).pipe_file(f"{container}/big", DATA)
+    assert len(fs.find(f"{container}_segments")) == len(fs.orphans(container, older_than=-DAY)) == 4
+
+
+def test_what_is_sent_is_handed_on_in_pieces(far, fs, container, monkeypatch):
+    """A socket's timeout is for all that it is given at once, so a slow line would need more than is allowed for many bytes."""
+    handed, send = [], HTTPConnection.send
+    monkeypatch.setattr(HTTPConnection, "send", lambda self, data: handed.append(len(data)) or send(self, data))
+    far.pipe_file(f"{container}/x", DATA * 100)
+    assert sum(handed) > len(DATA) * 100
+    assert max(handed) <= 256 * 1024
+    assert fs.cat(f"{container}/x") == DATA * 100
+
+
 def test_a_segment_that_is_spoiled_on_its_way_is_sent_again(far, fs, proxy, container):
     proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", after=1)
     with far.open(f"{container}/big", "wb", block_size=2000) as file:
@@ -284,6 +324,21 @@ def test_a_segment_that_is_spoiled_again_and_again_leaves_nothing(far, fs, proxy
     proxy.spoil(Fault(garble=700), verb="PUT", path="_segments/", times=99, after=1)
     with pytest.raises(OSError, match="422"), far.open(f"{container}/big", "wb", block_size=2000) as file:
         file.write(DATA)
+    assert fs.find(container) == fs.find(f"{container}_segments") == []
+
+
+@pytest.mark.parametrize("way", ["pipe", "put"])
+def test_what_is_under_way_is_not_tried_again_once_another_segment_failed(
+    reaching, fs, proxy, container, tmp_path, way
+):
+    fs.mkdir(f"{container}_segments")
+    proxy.spoil(Fault(413), verb="PUT", path="/00000000")
+    proxy.spoil(Fault(silent=True), verb="PUT", path="/00000001", times=9)
+    small, target = reaching(block_size=2000, timeout=1), f"{container}/big"
+    (tmp_path / "here").write_bytes(DATA)
+    with pytest.raises(OSError, match="413"):
+        small.pipe_file(target, DATA) if way == "pipe" else small.put_file(tmp_path / "here", target)
+    assert proxy.count("PUT", "/00000001") == 1
     assert fs.find(container) == fs.find(f"{container}_segments") == []
 
 

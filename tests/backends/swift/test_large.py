@@ -4,9 +4,12 @@ import gzip
 import hashlib
 import json
 import os
+import threading
 import time
+import tracemalloc
 
 import pytest
+from fsspec.callbacks import Callback
 
 DATA = hashlib.shake_256(b"large").digest(12_345)
 
@@ -100,6 +103,25 @@ def test_a_file_that_is_forgotten_leaves_nothing_but_a_warning(fs, container, mo
     with pytest.warns(ResourceWarning, match="never closed"):
         kept.clear()
     assert fs.find(container) == []
+
+
+@pytest.mark.parametrize("mode", ["wb", "xb"])
+def test_metadata_that_cannot_be_sent_leaves_nothing(fs, small, container, segments, mode):
+    with pytest.raises(ValueError, match="line break"):
+        written(small, f"{container}/x", mode=mode, metadata={"colour": "red\nblue"})
+    assert fs.find(container) == segments() == []
+
+
+def test_a_closed_file_holds_neither_blocks_nor_threads(fs, container):
+    """It may be kept for long: by who wrote it, and by a transaction until its end."""
+    before = threading.active_count()
+    tracemalloc.start()
+    with fs.transaction:
+        for number in range(4):
+            written(fs, f"{container}/{number}", bytes(8 * 2**20), 2**20, block_size=2**20)
+        assert tracemalloc.get_traced_memory()[0] < 2**20
+        assert threading.active_count() == before
+    tracemalloc.stop()
 
 
 def test_a_file_is_closed_once(fs, container):
@@ -218,12 +240,47 @@ def test_a_file_of_the_disk_comes_and_goes(fs, small, container, tmp_path, size)
         small.put_file(tmp_path / "here", f"{container}/x", mode="create")
 
 
-def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path, monkeypatch):
+@pytest.mark.parametrize("size", [1000, 1001])
+def test_how_it_is_stored_is_one_of_two_ways(fs, small, container, tmp_path, size):
+    """A slip in the word does not overwrite."""
+    fs.pipe(f"{container}/x", b"old")
+    (tmp_path / "here").write_bytes(DATA[:size])
+    with pytest.raises(ValueError, match="one of overwrite, create"):
+        small.put_file(tmp_path / "here", f"{container}/x", mode="creat")
+    assert fs.cat(f"{container}/x") == b"old"
+
+
+def test_a_file_of_the_disk_is_never_in_memory_as_a_whole(fs, opened, container, tmp_path):
+    (tmp_path / "here").write_bytes(DATA * 2000)
+    blocks = opened(block_size=2**20)
+    tracemalloc.start()
+    with blocks.transaction:
+        blocks.put_file(tmp_path / "here", f"{container}/x")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+    assert fs.cat(f"{container}/x") == DATA * 2000
+
+
+def after_two(act):
+    """A callback of fsspec that acts once, when two parts of a file were added."""
+    turns = iter((lambda: None, act))
+    return Callback(hooks={"act": lambda size, value: next(turns, int)() if value else None})
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_an_error(fs, small, container, segments, tmp_path):
     (tmp_path / "here").write_bytes(DATA)
-    monkeypatch.setattr(os.path, "getsize", lambda _: len(DATA) + 500)
+    shrinking = after_two(lambda: os.truncate(tmp_path / "here", 5000))
     with pytest.raises(OSError, match="shorter"):
-        small.put_file(tmp_path / "here", f"{container}/x")
+        small.put_file(tmp_path / "here", f"{container}/x", callback=shrinking)
     assert fs.find(container) == segments() == []
+
+
+def test_a_file_whose_name_another_takes_while_it_is_sent_is_the_one_that_was_opened(fs, small, container, tmp_path):
+    (tmp_path / "here").write_bytes(DATA)
+    (tmp_path / "other").write_bytes(bytes(len(DATA)))
+    replacing = after_two(lambda: os.replace(tmp_path / "other", tmp_path / "here"))
+    small.put_file(tmp_path / "here", f"{container}/x", callback=replacing)
+    assert fs.cat(f"{container}/x") == DATA
 
 
 def test_removing_a_large_object_removes_its_segments(fs, small, container, segments):
