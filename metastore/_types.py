@@ -130,10 +130,18 @@ class Types:
             self._read()
         return True
 
-    def settle(self, *, kept: bool) -> None:
-        """Show every thread what this one's transaction stored, or forget it."""
+    def mark(self) -> dict[str, Any]:
+        """Return what this thread's transaction stored until now, for `settle` to go back to."""
+        return {name: each.copy() for name, each in self._own.__dict__.items()}
+
+    def settle(self, *, kept: bool, before: dict[str, Any] | None = None) -> None:
+        """Show every thread what this one's transaction stored, or forget it, but for what it had stored ``before``."""
         own = self._own.__dict__
         if not own:
+            return
+        if before is not None:
+            own.clear()
+            own.update(before)
             return
         stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
         if kept and (stored or shelves):
