@@ -457,7 +457,9 @@ def test_an_attribute_that_hides_an_inherited_field_is_refused(name, value):
         types.new_class("Wrong", (Image,), {}, lambda body: body.update({name: value}))
 
 
-@pytest.mark.parametrize("type_name", ["", "Images", "1a", "a-b", "a b", "a" * 49, "é", "_a", 5, "a\n", "a;drop"])
+@pytest.mark.parametrize(
+    "type_name", ["", "Images", "1a", "a-b", "a b", "a" * 49, "é", "_a", 5, "a\n", "a;drop", "sqlite_a"]
+)
 def test_a_wrong_type_name_is_refused(type_name):
     with pytest.raises(DeclarationError, match="type_name"):
         declared(Field[int], type_name=type_name)

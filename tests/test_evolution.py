@@ -261,6 +261,15 @@ CONFLICTS = {
     "required and gone": (SIZE, {}),
     "element": ({"size": (list[int], field(factory=list))}, {"size": (list[str], field(factory=list))}),
     "one to many": ({"size": (int, field())}, {"size": (list[int], field(factory=list))}),
+    "an indexed text without a length": (
+        {"size": (str, field(index=True, max_length=9))},
+        {"size": (str, field())},
+    ),
+    "an indexed text too long": (
+        {"size": (str, field(index=True, max_length=9))},
+        {"size": (str, field(max_length=513))},
+    ),
+    "an indexed text without choices": ({"size": (Literal["a", "b"], field(index=True))}, {"size": (str, field())}),
     "unique items": (
         {"size": (list[int], field(factory=list))},
         {"size": (list[int], field(factory=list, unique_items=True))},
@@ -290,6 +299,14 @@ def test_what_stored_artifacts_may_not_fit_is_refused_and_changes_nothing(progra
 def _kind(cls):
     with Catalog.open("memory:", types=[cls]) as catalog:
         return catalog.types()[0].by_name["size"].kind
+
+
+def test_a_text_that_was_indexed_may_grow_as_far_as_an_index_goes(program):
+    old, new = (declared(size=(str, field(max_length=most, index=most == 9))) for most in (9, 512))
+    program(old).add(old(name="a", size="b"))
+    program(new).add(new(name="b", size="c" * 512))
+    last = program()
+    assert [each.size for each in last.find(last.artifact_type("parts"))] == ["b", "c" * 512]
 
 
 def test_every_conflicting_field_is_named(program):
