@@ -111,7 +111,9 @@ def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
 
 def _check_default(where: str, given: Any) -> None:
     made = given.options["_default"]
-    if made is not NO_DEFAULT and not isinstance(made, Factory) and given.spec.name != "version":
+    if isinstance(made, Factory):
+        made = NO_DEFAULT if given.spec.default is None else made.factory()
+    if made is not NO_DEFAULT and given.spec.name != "version":
         check_value(f"{where}: the default", given.spec, made)
 
 

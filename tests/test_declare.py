@@ -427,6 +427,21 @@ def test_a_default_that_its_field_refuses_fails_at_class_creation(hint, default,
         declared(Field[hint], given=field(default=default, **options))
 
 
+WRONG_FACTORIES = [
+    (list[str], list, {"min_items": 1}),
+    (dict[str, int], dict, {"required_keys": ("a",)}),
+    (dict[str, Blob], dict, {"min_items": 1}),
+    (list[int], dict, {}),
+    (int, list, {}),
+]
+
+
+@pytest.mark.parametrize(("hint", "factory", "options"), WRONG_FACTORIES, ids=str)
+def test_an_empty_default_that_its_field_refuses_fails_at_class_creation(hint, factory, options):
+    with pytest.raises(DeclarationError, match=r"Wrong\.thing: the default does not fit"):
+        declared(Field[hint], given=field(factory=factory, **options))
+
+
 def test_a_default_and_a_factory_are_one_too_many():
     with pytest.raises(DeclarationError, match="default or a factory"):
         field(default=1, factory=int)
