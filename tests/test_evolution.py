@@ -6,6 +6,7 @@ Two programs are two catalogues on one file, each with its own declaration of th
 import subprocess
 import sys
 import types
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal
@@ -373,6 +374,32 @@ def test_after_a_migration_indexes_text_and_uniqueness_hold(migrated):
 def test_after_a_migration_the_old_declaration_is_refused(migrated, program):
     with pytest.raises(SchemaConflictError, match="migrated"):
         program(Old).count(Old)
+
+
+def test_after_a_migration_the_program_that_did_it_writes_by_the_old_class_no_more(program):
+    catalog, new = program(Old), declared(size=(str, field()))
+    catalog.add(Old(name="a", size=1))
+    with catalog.transaction():
+        catalog.migrate(new, lambda record: {**record, "size": str(record["size"])})
+        with pytest.raises(SchemaConflictError, match="migrated"):
+            catalog.add(Old(name="b", size=2))
+    with pytest.raises(SchemaConflictError, match="migrated"):
+        catalog.add(Old(name="c", size=3))
+    assert [(type(each), each.size) for each in catalog.find(Record)] == [(new, "1")]
+    assert catalog.check() == []
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_after_a_migration_that_is_undone_the_old_class_is_the_types_again(program, around):
+    catalog = program(Old)
+    catalog.add(Old(name="a", size=1))
+    with catalog.transaction() if around else nullcontext():
+        with pytest.raises(KeyError), catalog.transaction():
+            catalog.migrate(Migrated, renamed)
+            raise KeyError("x")
+        catalog.add(Old(name="b", size=2))
+    assert [type(each) for each in catalog.find(Record)] == [Old, Old]
+    assert catalog.check() == []
 
 
 @pytest.mark.parametrize(
