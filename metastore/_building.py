@@ -22,7 +22,7 @@ from metastore.errors import DeclarationError, nearest
 __all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "spec_of"]
 
 KEYWORDS = ("type_name", "unique", "scheme", "lifecycle", "rules")
-TYPE_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+TYPE_NAME = re.compile(r"(?!sqlite_)[a-z][a-z0-9_]{0,47}")
 SET_BY_CATALOG = frozenset({"created_at", "updated_at", "revision"})
 NOT_SETTABLE = SET_BY_CATALOG | {"id", "activated_at"}
 
@@ -42,7 +42,7 @@ def build(cls: Any, keywords: Mapping[str, Any], module: Any, local: Any) -> Non
     type_name = keywords.get("type_name")
     if type_name is not None and (not isinstance(type_name, str) or not TYPE_NAME.fullmatch(type_name)):
         raise DeclarationError(
-            f"{cls.__name__}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48), got {type_name!r}"
+            f"{cls.__name__}: expected a type_name like images ([a-z][a-z0-9_]*, at most 48, and not sqlite_…), got {type_name!r}"
         )
     cls.__type_name__ = type_name
     _take_keywords(cls, **{name: keywords.get(name) for name in KEYWORDS if name != "type_name"})
@@ -111,7 +111,9 @@ def _declare_one(cls: Any, name: str, hint: Any, given: Any) -> None:
 
 def _check_default(where: str, given: Any) -> None:
     made = given.options["_default"]
-    if made is not NO_DEFAULT and not isinstance(made, Factory) and given.spec.name != "version":
+    if isinstance(made, Factory):
+        made = NO_DEFAULT if given.spec.default is None else made.factory()
+    if made is not NO_DEFAULT and given.spec.name != "version":
         check_value(f"{where}: the default", given.spec, made)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from metastore._data import evolve
+from metastore._declare import INDEXED_LENGTH
 from metastore._lifecycle import Lifecycle
 from metastore._schema import FieldSpec, TypeSpec
 from metastore.errors import SchemaConflictError
@@ -85,6 +86,8 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
         before, after = getattr(old, word), getattr(new, word)
         if after is not None and (before is None or not looser(after, before)):
             wrong.append(f"{word}={after} is tighter than {before if before is not None else 'before'}")
+    if old.index and new.kind == "str" and not (new.choices or 0 < (new.max_length or 0) <= INDEXED_LENGTH):
+        wrong.append(f"is indexed as stored, and an indexed text keeps a max_length of at most {INDEXED_LENGTH}")
     if new.choices and old.name != "status" and not (old.choices and set(old.choices) <= set(new.choices)):
         wrong.append(
             f"the choices no longer hold {', '.join(map(repr, sorted(set(old.choices) - set(new.choices), key=str))) or 'any text'}"

@@ -37,6 +37,9 @@ __all__ = [
 QUOTAS = "metastore_quotas"
 """The type of the engine's own in which quotas are kept."""
 
+KIND = "[a-z][a-z0-9_]{0,47}"
+"""What catalogues have stored of that type; names of types may be fewer, but no stored pattern ever becomes tighter."""
+
 Measure = Literal["count", "bytes"]
 Scope = Literal["catalogue", "default", "project"]
 MEASURES: tuple[Measure, ...] = ("count", "bytes")
@@ -53,7 +56,7 @@ class Quota(Record, type_name=QUOTAS, unique=("everybody", "project", "kind")):
         default=None, min_length=1, max_length=255, index=True, description="Whose; absent: of each that has no own."
     )
     kind: Field[str | None] = field(
-        default=None, pattern=TYPE_NAME.pattern, description="Name of the type; absent: all types together."
+        default=None, pattern=KIND, description="Name of the type; absent: all types together."
     )
     count: Field[int | None] = field(default=None, ge=0, mutable=True, description="Most live artifacts.")
     bytes: Field[int | None] = field(default=None, ge=0, mutable=True, unit="bytes", description="Most bytes of blobs.")

@@ -35,9 +35,10 @@ def words(text: str) -> list[str]:
     >>> words("Debian-12, Debian RESCUE")
     ['debian', '12', 'debian', 'rescue']
     """
-    found = _word(fold(text))
+    folded = fold(text)
+    found = _word(folded)
     return (
         found
-        if len(text) <= WORD_LENGTH // 4 or all(len(word) <= WORD_LENGTH for word in found)
+        if len(folded) <= WORD_LENGTH or all(len(word) <= WORD_LENGTH for word in found)
         else [word[:WORD_LENGTH] for word in found]
     )

@@ -27,7 +27,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Transaction:
     """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
 
-    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "renewed")
+    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "_types", "renewed")
 
     def __init__(self, catalog: Reading, actor: str | None, message: str | None) -> None:
         self._catalog, self._commit = catalog, (actor, message)
@@ -38,6 +38,7 @@ class Transaction:
         catalog, local = self._catalog, self._catalog._local
         self._outer: Transaction | None = getattr(local, "open", None)
         self._stamped = None if self._outer is None else self._outermost()._time
+        self._types = None if self._outer is None else catalog._types.mark()
         self._scope = catalog._backend.transaction()
         local.open = self
         try:
@@ -59,7 +60,7 @@ class Transaction:
             self._scope.__exit__(
                 type(refused), refused, None
             )  # Ctrl-C may have come before it began; leaving twice is fine
-            types.settle(kept=False)
+            types.settle(kept=False, before=self._types)
             raise
         finally:
             local.open = self._outer
@@ -68,7 +69,7 @@ class Transaction:
         elif self._outer is None:
             local.landed = getattr(local, "landed", 0) + 1
         if kind is not None or self._outer is None:
-            types.settle(kept=kind is None)
+            types.settle(kept=kind is None, before=self._types)
 
     def _outermost(self) -> Transaction:
         return self if self._outer is None else self._outer._outermost()

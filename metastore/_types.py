@@ -130,17 +130,35 @@ class Types:
             self._read()
         return True
 
-    def settle(self, *, kept: bool) -> None:
-        """Show every thread what this one's transaction stored, or forget it."""
+    def mark(self) -> dict[str, Any]:
+        """Return what this thread's transaction stored until now, for `settle` to go back to."""
+        return {name: each.copy() for name, each in self._own.__dict__.items()}
+
+    def settle(self, *, kept: bool, before: dict[str, Any] | None = None) -> None:
+        """Show every thread what this one's transaction stored, or forget it, but for what it had stored ``before``."""
         own = self._own.__dict__
         if not own:
             return
-        stored, shelves = own.pop("stored", {}), own.pop("shelves", {})
+        if not kept:
+            self._restore(own.get("replaced", {}), {} if before is None else before.get("replaced", {}))
+        if before is not None:
+            own.clear()
+            own.update(before)
+            return
+        stored, shelves, _ = own.pop("stored", {}), own.pop("shelves", {}), own.pop("replaced", {})
         if kept and (stored or shelves):
             with self._lock:
                 self._stored.update(stored)
                 self._generation = sum(map(len, self._stored.values()))
                 self._shelves.update(shelves)
+
+    def _restore(self, replaced: dict[str, Any], stays: dict[str, Any]) -> None:
+        """Declare again what was declared before migrations that are undone."""
+        for name in replaced.keys() - stays.keys():
+            with self._lock:
+                self._shelves.pop(self._declared.pop(name, None), None)
+                if replaced[name] is not None:
+                    self._declared[name] = replaced[name]
 
     def _known(self, name: str) -> list[StoredSpec]:
         return getattr(self._own, "stored", {}).get(name) or self._stored.get(name, [])
@@ -186,8 +204,15 @@ class Types:
 
     def _open(self, cls: Any) -> Shelf:
         # no lock is held while the store's write lock is waited for: its holder may come here, too
+        before = self._declared.get(getattr(cls, "__type_name__", None) or "")
         self.declare(cls)
-        made = Shelf(self._backend, cls, self._agree(spec_of(cls)), self)
+        try:
+            made = Shelf(self._backend, cls, self._agree(spec_of(cls)), self)
+        except SchemaConflictError:
+            if before is not None:  # which may live with what is stored: what is refused takes no place
+                with self._lock:
+                    self._declared[cls.__type_name__] = before
+            raise
         shelves = self._own.__dict__.setdefault("shelves", {}) if self._in_transaction() else self._shelves
         shelves[cls] = made
         return made
@@ -274,9 +299,13 @@ class Types:
         return name is not None and target in ("", name)
 
     def replace(self, cls: Any, stored: StoredSpec) -> None:
-        """Take in a migrated type."""
+        """Take in a migrated type, within the transaction that migrates it; no class of before is written by any more."""
+        name = stored.spec.name
         with self._lock:
-            self._declared[stored.spec.name] = cls
+            self._own.__dict__.setdefault("replaced", {}).setdefault(name, self._declared.get(name))
+            self._declared[name] = cls
+            for each in [each for each, shelf in self._shelves.items() if shelf.spec.name == name]:
+                self._shelves.pop(each, None)
             self.refresh()
 
 

@@ -23,6 +23,7 @@ from metastore.errors import (
     NotFoundError,
     QueryError,
     QuerySyntaxError,
+    QuotaError,
     SchemaConflictError,
     StaleRevisionError,
     UnknownFieldError,
@@ -489,6 +490,18 @@ def test_a_type_first_used_in_an_inner_transaction_that_failed_works_in_the_oute
         catalog.add(Fresh(name="b"))
     assert names(catalog.find(Fresh)) == ["b"]
     assert "kept_fresh" in {each.name for each in catalog.types()}
+
+
+def test_what_was_stored_before_an_inner_transaction_that_failed_binds_the_outer(catalog):
+    with catalog.transaction():
+        catalog.set_quota("p1", count=0)
+        with pytest.raises(KeyError), catalog.transaction():
+            catalog.set_quota(count=1)
+            raise KeyError("x")
+        with pytest.raises(QuotaError):
+            catalog.add(Image(name="a", owner="p1"))
+    with pytest.raises(QuotaError):
+        catalog.add(Image(name="b", owner="p1"))
 
 
 def test_a_type_widened_in_a_transaction_that_failed_is_widened_afterwards(catalog):

@@ -427,6 +427,21 @@ def test_a_default_that_its_field_refuses_fails_at_class_creation(hint, default,
         declared(Field[hint], given=field(default=default, **options))
 
 
+WRONG_FACTORIES = [
+    (list[str], list, {"min_items": 1}),
+    (dict[str, int], dict, {"required_keys": ("a",)}),
+    (dict[str, Blob], dict, {"min_items": 1}),
+    (list[int], dict, {}),
+    (int, list, {}),
+]
+
+
+@pytest.mark.parametrize(("hint", "factory", "options"), WRONG_FACTORIES, ids=str)
+def test_an_empty_default_that_its_field_refuses_fails_at_class_creation(hint, factory, options):
+    with pytest.raises(DeclarationError, match=r"Wrong\.thing: the default does not fit"):
+        declared(Field[hint], given=field(factory=factory, **options))
+
+
 def test_a_default_and_a_factory_are_one_too_many():
     with pytest.raises(DeclarationError, match="default or a factory"):
         field(default=1, factory=int)
@@ -457,7 +472,9 @@ def test_an_attribute_that_hides_an_inherited_field_is_refused(name, value):
         types.new_class("Wrong", (Image,), {}, lambda body: body.update({name: value}))
 
 
-@pytest.mark.parametrize("type_name", ["", "Images", "1a", "a-b", "a b", "a" * 49, "é", "_a", 5, "a\n", "a;drop"])
+@pytest.mark.parametrize(
+    "type_name", ["", "Images", "1a", "a-b", "a b", "a" * 49, "é", "_a", 5, "a\n", "a;drop", "sqlite_a"]
+)
 def test_a_wrong_type_name_is_refused(type_name):
     with pytest.raises(DeclarationError, match="type_name"):
         declared(Field[int], type_name=type_name)

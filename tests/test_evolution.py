@@ -6,6 +6,7 @@ Two programs are two catalogues on one file, each with its own declaration of th
 import subprocess
 import sys
 import types
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Literal
@@ -261,6 +262,15 @@ CONFLICTS = {
     "required and gone": (SIZE, {}),
     "element": ({"size": (list[int], field(factory=list))}, {"size": (list[str], field(factory=list))}),
     "one to many": ({"size": (int, field())}, {"size": (list[int], field(factory=list))}),
+    "an indexed text without a length": (
+        {"size": (str, field(index=True, max_length=9))},
+        {"size": (str, field())},
+    ),
+    "an indexed text too long": (
+        {"size": (str, field(index=True, max_length=9))},
+        {"size": (str, field(max_length=513))},
+    ),
+    "an indexed text without choices": ({"size": (Literal["a", "b"], field(index=True))}, {"size": (str, field())}),
     "unique items": (
         {"size": (list[int], field(factory=list))},
         {"size": (list[int], field(factory=list, unique_items=True))},
@@ -290,6 +300,14 @@ def test_what_stored_artifacts_may_not_fit_is_refused_and_changes_nothing(progra
 def _kind(cls):
     with Catalog.open("memory:", types=[cls]) as catalog:
         return catalog.types()[0].by_name["size"].kind
+
+
+def test_a_text_that_was_indexed_may_grow_as_far_as_an_index_goes(program):
+    old, new = (declared(size=(str, field(max_length=most, index=most == 9))) for most in (9, 512))
+    program(old).add(old(name="a", size="b"))
+    program(new).add(new(name="b", size="c" * 512))
+    last = program()
+    assert [each.size for each in last.find(last.artifact_type("parts"))] == ["b", "c" * 512]
 
 
 def test_every_conflicting_field_is_named(program):
@@ -356,6 +374,32 @@ def test_after_a_migration_indexes_text_and_uniqueness_hold(migrated):
 def test_after_a_migration_the_old_declaration_is_refused(migrated, program):
     with pytest.raises(SchemaConflictError, match="migrated"):
         program(Old).count(Old)
+
+
+def test_after_a_migration_the_program_that_did_it_writes_by_the_old_class_no_more(program):
+    catalog, new = program(Old), declared(size=(str, field()))
+    catalog.add(Old(name="a", size=1))
+    with catalog.transaction():
+        catalog.migrate(new, lambda record: {**record, "size": str(record["size"])})
+        with pytest.raises(SchemaConflictError, match="migrated"):
+            catalog.add(Old(name="b", size=2))
+    with pytest.raises(SchemaConflictError, match="migrated"):
+        catalog.add(Old(name="c", size=3))
+    assert [(type(each), each.size) for each in catalog.find(Record)] == [(new, "1")]
+    assert catalog.check() == []
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_after_a_migration_that_is_undone_the_old_class_is_the_types_again(program, around):
+    catalog = program(Old)
+    catalog.add(Old(name="a", size=1))
+    with catalog.transaction() if around else nullcontext():
+        with pytest.raises(KeyError), catalog.transaction():
+            catalog.migrate(Migrated, renamed)
+            raise KeyError("x")
+        catalog.add(Old(name="b", size=2))
+    assert [type(each) for each in catalog.find(Record)] == [Old, Old]
+    assert catalog.check() == []
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,11 @@ def test_a_word_too_long_is_cut_in_text_and_query_alike(letter):
     assert words(long)[0] == words(long + letter)[0]
 
 
+@pytest.mark.parametrize("length", [21, 22, 31, 32, 33, 40])
+def test_a_short_text_that_folds_to_a_long_word_is_cut_too(length):
+    assert words("㌖" * length) == [("キロメートル" * length)[:WORD_LENGTH]]
+
+
 @given(st.text(), st.text())
 def test_the_words_of_two_texts_are_the_words_of_each(one, two):
     assert words(f"{one} \n {two}") == words(one) + words(two)
