@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -151,6 +151,7 @@ class Program(Group):
         except click.ClickException as wrong:
             with suppress(OSError):
                 wrong.show()
+            _forget_unwritten(sys.stderr)
             sys.exit(wrong.exit_code)
         except click.Abort:
             say("metastore: interrupted")
@@ -161,9 +162,10 @@ class Program(Group):
         try:
             return super().make_context(*args, **options)
         except BrokenPipeError:
-            _forget_output()
+            _forget_unwritten(sys.stdout)
             sys.exit(141)
         except OSError as error:
+            _forget_unwritten(sys.stdout)
             say(f"metastore: {_told(error)}")
             sys.exit(1)
 
@@ -173,7 +175,7 @@ class Program(Group):
             sys.stdout.flush()
             return ctx.exit(code if isinstance(code, int) else 0)
         except BrokenPipeError:
-            _forget_output()
+            _forget_unwritten(sys.stdout)
             ctx.exit(141)
         except KeyboardInterrupt:
             say("metastore: interrupted")
@@ -183,14 +185,18 @@ class Program(Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
+            _forget_unwritten(sys.stdout)
             _fail(ctx, _told(error), 1)
         except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
 
 
-def _forget_output() -> None:
-    """Send what is still buffered nowhere: Python would complain of the closed pipe at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _forget_unwritten(stream: IO[str]) -> None:
+    """Send nowhere what is still buffered and cannot be written: Python would complain of it at its end, and end in 120."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
@@ -219,6 +225,7 @@ def say(text: str) -> None:
     """Tell a person something on standard error; that nobody reads it changes nothing of what was done, nor of the exit code."""
     with suppress(OSError):
         click.echo(printable(text), err=True)
+    _forget_unwritten(sys.stderr)
 
 
 def printable(text: str) -> str:

@@ -33,8 +33,9 @@ def test_a_pipe_that_closes_ends_quietly(images, metastore, path):
 
 
 def shell(command, path):
-    """Run a line of bash in which ``$M`` is the program."""
-    env = {**os.environ, "M": f"{sys.executable} -m metastore"}
+    """Run a line of bash in which ``$M`` is the program, whose streams are buffered as they are for most."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    env["M"] = f"{sys.executable} -m metastore"
     found = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=path.parent, env=env
     )
