@@ -214,10 +214,8 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
         record = json.loads(line, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a key twice, no UTF-8, a number of thousands of digits, thousands of brackets
+    except (ValueError, RecursionError) as error:
+        # a key twice, no UTF-8, a number of thousands of digits, thousands of brackets
         raise ValidationError(f"line {number}: no JSON: {error}") from error
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")

@@ -197,10 +197,8 @@ class _InParts:
         else:
             return self._key
         resume = Resume(self._store, self._key, self._upload, self._part)
-        store, key = (
-            broken.store or self._store,
-            broken.key or self._key,
-        )  # of where the bytes come from, if it was that
+        # it may be the store that the bytes come from which broke off
+        store, key = broken.store or self._store, broken.key or self._key
         raise UploadBrokenError(f"{broken}; the upload can go on", resume=resume, store=store, key=key)
 
     def _send(self, pieces: Iterator[bytes], pool: ThreadPoolExecutor) -> None:
