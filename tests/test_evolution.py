@@ -113,6 +113,15 @@ def test_an_older_program_that_runs_already_adds_what_the_newer_one_reads(progra
     assert faults(program) == []
 
 
+def test_what_an_older_program_adds_in_bulk_is_found_by_what_only_the_newer_one_searches(program):
+    old, new = program(Old), program(New)
+    old.add(Old(name="a", size=1))
+    new.add(New(name="b", size=2, level=9))
+    old.add_many([Old(name=f"c{n}", size=n) for n in range(40)])
+    assert new.count(New, matches("über")) == 42
+    assert faults(program) == []
+
+
 def test_an_older_program_that_runs_already_changes_only_what_it_knows(program):
     old, new = program(Old), program(New)
     mine = old.add(Old(name="a", size=1))

@@ -6,7 +6,8 @@ a few at a time; until then they are pending, and a search looks at them one by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from metastore._json import encode
@@ -19,6 +20,9 @@ __all__ = ["FullText", "Replaced"]
 
 PENDING = 8
 """Rows that a type may have after those that full text has: each costs a search 2 µs, and twice as many made a create 3 % faster (measured)."""
+
+_LAST = 2**63 - 1
+"""No row has a higher number."""
 
 Replaced = tuple[Row, Row, Any]
 """A row as it was and as it is, and what the history tells of it."""
@@ -39,7 +43,9 @@ class FullText:
         )
         self.name = text_table(spec.name)
         names = "".join(f", {quoted(field.name)}" for field, _ in self._columns)
-        self._pending = f"SELECT row__n{names} FROM {quoted(spec.name)} WHERE row__n > ? ORDER BY row__n"
+        self._pending = (
+            f"SELECT row__n{names} FROM {quoted(spec.name)} WHERE row__n > ? AND row__n <= ? ORDER BY row__n"
+        )
         self._all = (
             f"UPDATE _indexed SET last = (SELECT coalesce(max(row__n), 0) FROM {quoted(spec.name)}) WHERE type = ?"
         )
@@ -57,15 +63,23 @@ class FullText:
         )
         self._add, self._drop = f"{add} VALUES (?, {marks})", f"{drop} VALUES ('delete', ?, {marks})"
 
-    def follow(self, conn: Any, taken: int, last: int) -> None:
-        """Take in what is pending, where that is more than may be; ``taken`` is the last row that was taken in, ``last`` the last there is."""
+    def follow(self, conn: Any, taken: int, last: int, added: Sequence[Row] = ()) -> None:
+        """Take in what is pending, where that is more than may be.
+
+        ``taken`` is the last row that was taken in, ``last`` the last there is; ``added`` the last ones, which then need not be read again.
+        """
         if last - taken > PENDING and self._columns:
-            self.index(conn, taken)
+            read = last - len(added)
+            numbered = ((n, *[row[at] for _, at in self._columns]) for n, row in enumerate(added, read + 1))
+            self._take(conn, chain(conn.execute(self._pending, (taken, read)), numbered))
 
     def index(self, conn: Any, taken: int) -> None:
         """Take in every row after the one with the number ``taken``."""
+        self._take(conn, conn.execute(self._pending, (taken, _LAST)))
+
+    def _take(self, conn: Any, rows: Iterable[Sequence[Any]]) -> None:
+        """Take in rows, of each its number and what it has in the columns; none is pending then."""
         fields = [field for field, _ in self._columns]
-        rows = conn.execute(self._pending, (taken,))
         conn.executemany(self._add, ((number, *texts(zip(fields, row, strict=True))) for number, *row in rows))
         conn.execute(self._all, (self._type,))
 

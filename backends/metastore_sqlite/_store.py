@@ -155,7 +155,9 @@ class SqliteStore(Reading):
             # refused before anything is written, which spares a savepoint: journalling one cost a tenth of a bulk write (measured)
             last, taken = table.free(local.conn, rows)
             table.insert(local.conn, rows, last, local.transaction, changes)
-            self._latest_table(spec, local).text.follow(local.conn, taken, last + len(rows))
+            latest = self._latest_table(spec, local)
+            # rows by an older spec lack what the latest one's full text may ask for, so they are read as they are stored
+            latest.text.follow(local.conn, taken, last + len(rows), rows if latest is table else ())
         except driver.Error as refused:
             raise self._translated(refused) from refused
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from operator import xor
 
 from metastore._text import WORD_LENGTH
-from metastore.backend import FieldSpec, TypeSpec, references, search_words, text_marks
+from metastore.backend import FieldSpec, TypeSpec, references, referred, search_words, text_marks
 
 __all__ = ["blobs", "columns", "holds_blobs", "mark", "marks_moved", "searched", "terms", "texts", "words_moved"]
 
@@ -62,10 +62,12 @@ def texts(told: Iterable[tuple[FieldSpec, str | None]]) -> list[str]:
     for field, value in told:
         if value is None or value == "{}":
             found.append("")
-        elif field.search and len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
+        elif not field.search:
+            found.append(" ".join(_marks(referred(field.kind, value))))
+        elif len(value) <= WORD_LENGTH and value.isascii() and "\\" not in value:
             found.append(value)
         else:
-            found.append(" ".join(terms(field, value)))
+            found.append(" ".join(search_words(field, value)))
     return found
 
 

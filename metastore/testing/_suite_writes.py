@@ -10,7 +10,7 @@ import pytest
 
 from metastore.backend import Backend, Commit, FieldSpec, Identity, TypeSpec
 from metastore.errors import ClosedError, ConflictError, DuplicateError, IdTakenError, MetastoreError, ReadOnlyError
-from metastore.query import Compare, Path, Query
+from metastore.query import Compare, Matches, Path, Query
 from metastore.testing._exam import Exam, filled, found
 from metastore.testing._model import change, commit, delete, insert, new_id, replace, row, thing, type_spec
 from metastore.testing._suite_links import family
@@ -114,6 +114,14 @@ class WritesSuite(Exam):
         assert replace(backend, made, made.but(description="back")) is False
         assert replace(backend, never, never.but(description="x")) is False
         assert found(backend, spec) == set()
+
+    def test_what_an_older_spec_adds_is_found_by_what_it_knows(self, backend: Backend, spec: TypeSpec) -> None:
+        backend.ensure(
+            type_spec("images", FieldSpec(name="note", kind="str", optional=True, required=False, search=1)), 2
+        )
+        made = [self.one(backend, spec, description="rescue", version="1.0.0") for _ in range(20)]
+        assert found(backend, spec, Matches(("rescue",))) == {each.id for each in made}
+        assert list(backend.check()) == []
 
     def test_an_older_spec_replaces_only_what_it_knows(self, backend: Backend, spec: TypeSpec) -> None:
         wider = type_spec("images", FieldSpec(name="size", kind="int", optional=True, required=False, index=True))
