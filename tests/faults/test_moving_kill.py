@@ -14,15 +14,21 @@ def killed(start, source, destination, chance, longest):
 
 
 def exact_after(start, tmp_path, kills, seed, *, artifacts, meanwhile=0):
-    """Copy with so many kills, another process writing meanwhile; return how many copies were cut off."""
-    source, destination, chance = str(tmp_path / "source.db"), str(tmp_path / "copy.db"), random.Random(seed)
+    """Copy with so many kills, another process writing meanwhile; return how many copies were cut off.
+
+    One that came to its end leaves nothing to cut off, so the next begins anew.
+    """
+    source, copies, chance = str(tmp_path / "source.db"), [str(tmp_path / "copy-0.db")], random.Random(seed)
     programs.fill(source, artifacts)
     writer = start(programs.write_some, source, meanwhile)
-    cut = sum(not killed(start, source, destination, chance, 0.4) for _ in range(kills))
+    for _ in range(kills):
+        if killed(start, source, copies[-1], chance, 0.4):
+            copies.append(str(tmp_path / f"copy-{len(copies)}.db"))
     writer.result()
-    assert start(programs.copy, source, destination).result()
-    assert programs.differences(source, destination) == ([], [])
-    return cut
+    for each in copies:
+        assert start(programs.copy, source, each).result()
+        assert programs.differences(source, each) == ([], [])
+    return kills - len(copies) + 1
 
 
 def test_a_copy_that_is_killed_goes_on(start, tmp_path):
