@@ -55,6 +55,9 @@ _STORAGE = {"integer": "INTEGER", "real": "REAL", "text": "TEXT", "bytes": "BLOB
 _OF_TEXT = {"text", "text_data", "text_idx", "text_config"}
 """The tables that full text of a type was in up to revision 2: FTS5 names its own."""
 
+SEGMENTS = 8
+"""Segments of a size that full text merges into one; half as many, which is FTS5's own choice, made bulk writes write a fiftieth more (measured)."""
+
 _TABLES = """
 CREATE TABLE _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -265,10 +268,11 @@ def create_search(db: Database, spec: TypeSpec) -> None:
     fields = words.columns(spec)
     if not fields:
         return
-    names = ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
+    table, names = text_table(spec.name), ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
     db.execute(
-        f"CREATE VIRTUAL TABLE {text_table(spec.name)} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
+        f"CREATE VIRTUAL TABLE {table} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
     )
+    db.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', {SEGMENTS})")
     # SQLite tells a new virtual table of savepoints from the next one on; one that was never told keeps the words of what is
     # rolled back, and the savepoint after that fails with "SQL logic error" (3.40)
     db.execute("SAVEPOINT told")
