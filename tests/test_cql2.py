@@ -273,6 +273,15 @@ def test_white_space_is_free():
     assert read("\n min_ram\t<=2048 \r\n") == LITTLE
 
 
+@pytest.mark.parametrize("nots", range(5))
+@pytest.mark.parametrize("text", ["name IS NULL", "parent.name IS NULL", "parent.parent.name IS NULL"])
+def test_every_not_of_what_is_absent_is_read_back(text, nots):
+    predicate = read(text)
+    for _ in range(nots):
+        predicate = Not(predicate)
+    assert back(predicate) == (predicate, predicate)
+
+
 @pytest.mark.parametrize(
     ("text", "printed"),
     [

@@ -162,6 +162,8 @@ def _not(predicate: Not, scope: _Scope) -> Node:
     node = _write(predicate.item, scope.inside())
     if isinstance(predicate.item, Follow) and isinstance(node, Op) and node.name == "not":
         return node.args[0]  # "not (parent.name is not null)" is how "parent.name is null" is read
+    if isinstance(predicate.item, Not) and isinstance(node, Op) and node.name == "isNull":
+        node = Op("not", (Op("not", (node,)),))  # "parent.name is not null" would be read as what two nots are equal to
     return Op("not", (node,))
 
 
