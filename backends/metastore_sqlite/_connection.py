@@ -172,11 +172,14 @@ class Connections:
             if conn is not None:
                 conn.close()
             if "unable to open" in str(refused) and self.mode == "rw" and not os.access(_folder(self.path), os.W_OK):
-                raise ReadOnlyError(
-                    f"{self.path} cannot be written where it lies; open it with mode='ro', or copy it elsewhere"
-                ) from refused
+                raise ReadOnlyError(self._unwritable()) from refused
             raise translated(refused, self.path) from refused
         return conn
+
+    def _unwritable(self) -> str:
+        if os.path.exists(self.path):
+            return f"{self.path} cannot be written where it lies; open it with mode='ro', or copy it elsewhere"
+        return f"{self.path} cannot be made: {_folder(self.path)} may not be written in; give a path elsewhere"
 
     def _uri(self) -> str:
         place = f"file:{quote(os.fsencode(os.path.abspath(self.path)))}"

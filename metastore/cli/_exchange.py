@@ -8,7 +8,6 @@ classes, and an export that was cut off is known for one, wherever that was. Exp
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import IO, Any
@@ -20,6 +19,7 @@ from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, caller, opened
 from metastore.cli._target import target_at
+from metastore.cli._values import distinct
 from metastore.errors import DeclarationError, MetastoreError, UnknownTypeError, ValidationError
 
 __all__ = ["COMMANDS"]
@@ -111,6 +111,7 @@ class _End:
 
     def __init__(self, *, partial: bool) -> None:
         self._asked, self._due, self._count = not partial, False, 0
+        self._over = False
 
     def cuts(self, line: bytes) -> bool:
         """Return whether a line is what is left of one, and may be left out."""
@@ -122,8 +123,12 @@ class _End:
             return True
         return False
 
-    def one_more(self) -> None:
-        """Count an artifact."""
+    def one_more(self, number: int) -> None:
+        """Count an artifact. Raises ValidationError for one after the end, which is none of those that the export had."""
+        if self._over and self._asked:
+            raise ValidationError(
+                f"line {number}: an artifact stands after the end of the export; get the whole of it, or take what is here with --partial"
+            )
         self._count += 1
 
     def read(self, number: int, told: dict[str, Any]) -> None:
@@ -132,10 +137,10 @@ class _End:
             raise ValidationError(f"line {number}: expected an export of format {FORMAT}, found {told.get('format')!r}")
         if told["metastore"] == "export":
             self.check()
-            self._due, self._count = told.get("ends") is True, 0
+            self._due, self._count, self._over = told.get("ends") is True, 0, False
         elif told["metastore"] == "end":
             self._compare(number, told.get("artifacts"))
-            self._due = False
+            self._due, self._over = False, True
         else:
             raise ValidationError(
                 f"line {number}: expected 'export' or 'end' under 'metastore', found {told['metastore']!r:.100}"
@@ -198,7 +203,7 @@ def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec], end: _End) -> 
         if "type" in record:
             if not isinstance(record["type"], str):
                 raise ValidationError(f"line {number}: expected an artifact with its type, found none")
-            end.one_more()
+            end.one_more(number)
             yield number, record
         elif "spec" in record:
             specs.append((number, _spec(number, record["spec"])))
@@ -211,7 +216,7 @@ def _artifacts(file: Iterable[bytes], specs: list[_NumberedSpec], end: _End) -> 
 
 def _record(number: int, line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line, object_pairs_hook=_once)
+        record = json.loads(line, object_pairs_hook=distinct)
     except json.JSONDecodeError as error:
         raise ValidationError(f"line {number}: no JSON: {error.msg} at character {error.pos + 1}") from error
     except (ValueError, RecursionError) as error:
@@ -220,15 +225,6 @@ def _record(number: int, line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValidationError(f"line {number}: expected a JSON object, found {type(record).__name__}")
     return record
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; of a key that stands there twice nobody can say which value was meant."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice!r:.100} stands there twice")
-    return made
 
 
 def _spec(number: int, data: Any) -> TypeSpec:

@@ -38,7 +38,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.argument("target", required=False, type=click.Path())
 @click.option("--prune", is_flag=True, help="Delete what the scan before found here and this one did not.")
 @click.option("--rehash", is_flag=True, help="Read every file again, also where size and time are as before.")
-def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
+def scan(what: str, target: str | None, prune: bool, rehash: bool) -> int:
     """Catalogue what is there; a second scan writes only what changed.
 
     \b
@@ -56,6 +56,7 @@ def scan(what: str, target: str | None, prune: bool, rehash: bool) -> None:
         output.object_(attrs.asdict(report) | {"seconds": round(seconds, 3)})
     elif not asked("quiet"):
         _tell(catalog, scanner, report, seconds, prune)
+    return int(report.unread > 0 and not report.found)  # nothing could be read, which a script has to know
 
 
 def _scanner(what: str, target: str | None, options: Options) -> Scanner:
@@ -92,7 +93,7 @@ def _tell(catalog: Catalog, scanner: Scanner, report: Report, seconds: float, pr
         for name, figures in scanner.figures.items():
             output.lines(_sums(catalog, name, figures, report))
     output.lines(_problems(report))
-    if isinstance(scanner, Summarised):
+    if isinstance(scanner, Summarised) and report.found:
         again = ["metastore", *(["-c", url()] if asked("catalog") else [])]
         output.lines(["", "Next, try:", *(f"  {shlex.join(again)} {query}" for query in scanner.queries)])
 
@@ -116,7 +117,7 @@ def _sums(catalog: Catalog, name: str, figures: Any, report: Report) -> Iterator
     (sums,) = found.aggregate(artifacts="count", **{label: ("sum", field) for label, field in fields.items()})
     yield ""
     yield f"{name}: " + ", ".join(f"{number or 0:,} {label}" for label, number in sums.items())
-    if "bytes" in fields:
+    if "bytes" in fields and sums["artifacts"]:
         yield "Biggest:"
         yield from _biggest(catalog, kind, fields["bytes"], figures["bytes"], report)
 

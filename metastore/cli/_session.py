@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
 import click
@@ -47,6 +49,7 @@ EXIT_CODES = {
     70: "a mistake in metastore itself; --debug shows where",
     130: "interrupted",
     141: "the reader of the output went away",
+    143: "asked to end (SIGTERM)",
 }
 
 _CODES: tuple[tuple[tuple[type[MetastoreError], ...], int], ...] = (
@@ -146,6 +149,10 @@ class Program(Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run it, and end in SystemExit; an interrupt counts as one wherever it strikes, also before a command begins and when it gives back what it held."""
+        with _ending_in_order():
+            self._run(*args, **options)
+
+    def _run(self, *args: Any, **options: Any) -> NoReturn:
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
         except click.ClickException as wrong:
@@ -189,6 +196,19 @@ class Program(Group):
             _fail(ctx, _told(error), 1)
         except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end what runs as an error does, so that nothing half-written is left; where somebody else sees to the signal it stays theirs."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _forget_unwritten(stream: IO[str]) -> None:

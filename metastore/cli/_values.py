@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from metastore import Blob, FieldSpec, Link, TypeSpec
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
-__all__ = ["assignments"]
+__all__ = ["assignments", "distinct"]
 
 _ASSIGNMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\.(.+?))?(:?=)(.*)", re.DOTALL)
 _STRUCTURED = {"blob", "folder", "list", "dict", "object", "json"}
@@ -21,9 +22,10 @@ def assignments(spec: TypeSpec, words: Iterable[str], before: Any = None) -> dic
     """Return the values by field of words like ``min_ram=512``, ``tags=lts,stable``, ``properties.os=linux``, ``parent:=null``.
 
     ``field.key=value`` sets one key of a dict or folder and keeps the others of ``before``.
-    Raises ValidationError, UnknownFieldError.
+    Raises ValidationError, also for what is given twice, UnknownFieldError.
     """
     values: dict[str, Any] = {}
+    given: set[tuple[str, str | None]] = set()
     for word in words:
         match = _ASSIGNMENT.fullmatch(word)
         if match is None:
@@ -32,6 +34,9 @@ def assignments(spec: TypeSpec, words: Iterable[str], before: Any = None) -> dic
         if name not in spec.by_name:
             raise UnknownFieldError(f"{spec.name} has no field {name!r}: {nearest(name, spec.by_name)}")
         field = spec.by_name[name]
+        if (name, key) in given or (key is None and name in values):
+            raise ValidationError(f"{name}{'' if key is None else f'.{key}'} is given twice: give it once")
+        given.add((name, key))
         if key is None:
             values[name] = _value(field, text, name, as_json=sign == ":=")
         else:
@@ -56,9 +61,20 @@ def _value(field: FieldSpec, text: str, where: str, *, as_json: bool) -> Any:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=distinct)
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValidationError(f"{where}: expected JSON, found {text[:60]!r}") from error
+    except ValueError as error:  # a key twice, a number of thousands of digits
+        raise ValidationError(f"{where}: no JSON: {error}") from error
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError for a key that stands there twice, as nobody can say which value was meant."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r:.100} stands there twice")
+    return made
 
 
 def _text(_field: FieldSpec, text: str, _where: str) -> Any:

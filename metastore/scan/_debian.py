@@ -112,11 +112,20 @@ class DebianScanner:
         self.index, self.states = Index(), {}
         for path in (*([self.status] if self.status else ()), *self.lists):
             try:
-                with opened(path) as stream:
-                    for stanza in stanzas(stream):
-                        self.enter(parsed(stanza)[0])
+                self.index_list(path)
             except MetastoreError as error:
                 yield Problem("a package list cannot be read", str(error), keep=("",))
+
+    def index_list(self, path: Path) -> None:
+        """Enter every package of a list. Raises MetastoreError where it is none, as an error page in its place: what it held before is not gone then."""
+        named, stanza = False, b""
+        with opened(path) as stream:
+            for stanza in stanzas(stream):
+                fields = parsed(stanza)[0]
+                named = named or bool(fields.get("Package"))
+                self.enter(fields)
+        if stanza and not named:
+            raise MetastoreError(f"{path} names no package: expected a list as Packages or dpkg's status are")
 
     def enter(self, fields: dict[str, str]) -> None:
         key = _key(fields)

@@ -43,7 +43,8 @@ class Report:
     """What a scan came to. ``gone_keys`` are the first twenty of those gone.
 
     ``found`` is ``added + changed + unchanged``; ``refused`` counts what no field could hold and what its state keeps
-    from changing, each one told in ``problems``; ``gone`` includes ``pruned``.
+    from changing, each one told in ``problems``; ``unread`` counts the places that could not be read, where nothing is taken
+    for gone; ``gone`` includes ``pruned``.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Report:
     changed: int
     unchanged: int
     refused: int
+    unread: int
     gone: int
     pruned: int
     gone_keys: tuple[str, ...] = ()
@@ -90,7 +92,7 @@ class _Scan:
     """Ids of link targets by key; that of a target which is yet to come is made before it."""
     problems: dict[str, tuple[int, list[str]]] = Factory(dict)
     counts: dict[str, int] = Factory(
-        lambda: dict.fromkeys(("added", "changed", "unchanged", "refused", "gone", "pruned"), 0)
+        lambda: dict.fromkeys(("added", "changed", "unchanged", "refused", "unread", "gone", "pruned"), 0)
     )
     gone_keys: list[str] = Factory(list)
 
@@ -127,6 +129,7 @@ class _Scan:
             examples.append(problem.example)
         self.problems[problem.what] = (count + problem.count, examples)
         self.keep.update(problem.keep)
+        self.counts["unread"] += bool(problem.keep)
 
     def known(self, kind: type[Scanned], keys: Sequence[str]) -> Mapping[str, Any]:
         names = {short(key): key for key in keys}

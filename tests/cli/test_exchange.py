@@ -171,6 +171,13 @@ def test_an_export_of_before_has_no_end(metastore, images):
     assert metastore("-c", "copy.db", "count", "images").out == "3\n"
 
 
+def test_an_artifact_after_the_end_is_none_of_the_export(metastore, images):
+    text = exported(metastore)
+    found = metastore("-c", "copy.db", "import", input=text + text.splitlines(keepends=True)[-2])
+    assert (found.code, "line 7: an artifact stands after the end of the export" in found.err) == (1, True), found.err
+    assert metastore("-c", "copy.db", "types").out == ""
+
+
 def test_fields_may_have_the_names_of_what_an_export_says_of_itself(metastore, path):
     with Catalog.open(str(path), types=[Odd]) as catalog:
         catalog.add(Odd(name="one", metastore="end", spec="x", format=7))

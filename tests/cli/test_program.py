@@ -106,6 +106,39 @@ def test_a_signal_ends_a_running_program_in_130(path):
     assert (running.returncode, "Traceback" in err) == (130, False)
 
 
+ENDED = """
+import os, signal
+from metastore import Catalog
+from metastore.cli import main
+
+def ended(catalog, kind, dump=Catalog.dump_many):
+    for record in dump(catalog, kind):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield record
+
+Catalog.dump_many = ended
+main()
+"""
+
+
+def test_what_is_asked_to_end_leaves_nothing_half_written(images, path):
+    (path.parent / "whole").write_text("of before")
+    command = [sys.executable, "-c", ENDED, "export", "whole"]
+    found = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (143, "")
+    assert (path.parent / "whole").read_text() == "of before"
+    assert [*path.parent.glob("*.part")] == []
+
+
+def test_a_program_that_sees_to_the_signal_itself_keeps_it(metastore, images):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert metastore("count", "images").code == 0
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 INTERRUPTED = """
 import os, runpy, signal, sys
 

@@ -46,6 +46,12 @@ def test_what_the_other_summaries_say_to_try_works(metastore, path, what):
             assert metastore(*shlex.split(line)[1:]).code == 0, line
 
 
+def test_a_scan_of_what_cannot_be_read_ends_in_1(metastore, path):
+    (path.parent / "Packages").write_text("<html>\n\nno such page\n")
+    found = metastore("scan", "debian", "Packages")
+    assert (found.code, "Packages names no package" in found.out, "Next, try" in found.out) == (1, True, False)
+
+
 def test_a_word_after_a_directory_is_told(metastore, tree):
     found = metastore("scan", "tree/sub", "tree")
     assert (found.code, "'tree' after it" in found.err) == (2, True)

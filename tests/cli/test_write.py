@@ -31,6 +31,26 @@ def test_an_equals_sign_in_a_value_is_part_of_it(metastore, images, shown):
     assert shown(metastore("add", "images", "name=a=b:=c").out.strip())["name"] == "a=b:=c"
 
 
+@pytest.mark.parametrize(
+    ("words", "twice"),
+    [
+        (["name=x", "name=y"], "name is given twice"),
+        (["name=x", "properties.a=1", "properties.a=2"], "properties.a is given twice"),
+        (["name=x", "properties.a=1", "properties={}"], "properties is given twice"),
+        (["name=x", 'properties:={"a": 1, "a": 2}'], "properties: no JSON: the key 'a' stands there twice"),
+        (["name=x", 'properties.b={"c": {"a": 1, "a": 1}}'], "properties.b: no JSON: the key 'a' stands there twice"),
+    ],
+)
+def test_what_is_given_twice_is_refused(metastore, images, words, twice):
+    found = metastore("add", "images", *words)
+    assert (found.code, twice in found.err, metastore("count", "images").out) == (1, True, "3\n"), found.err
+
+
+def test_one_key_after_all_of_them_is_added_to_them(metastore, images, shown):
+    added = metastore("add", "images", "name=x", 'properties={"a": 1, "b": 2}', "properties.b=3")
+    assert shown(added.out.strip())["properties"] == {"a": 1, "b": 3}
+
+
 def test_add_shows_the_artifact_as_json(metastore, images):
     assert metastore("add", "images", "name=x", "--json").json[0]["revision"] == 1
 

@@ -160,6 +160,24 @@ def test_a_truncated_list_takes_nothing_for_gone(catalog, tmp_path):
     assert ("a package list cannot be read" in told(report), report.gone, catalog.count(DebianPackage)) == (True, 0, 6)
 
 
+@pytest.mark.parametrize("text", ["<html>\n<h1>502: Bad Gateway</h1>\n", "Source: hello\n\nSource: world\n"])
+def test_what_is_no_list_takes_nothing_for_gone(catalog, tmp_path, text):
+    (tmp_path / "Packages").write_bytes(SMALL.read_bytes())
+    scanned(catalog, tmp_path / "Packages")
+    (tmp_path / "Packages").write_text(text)
+    report = scanned(catalog, tmp_path / "Packages", prune=True)
+    assert ("a package list cannot be read" in told(report), report.gone, catalog.count(DebianPackage)) == (True, 0, 6)
+
+
+def test_an_empty_list_has_no_packages_any_more(catalog, tmp_path):
+    (tmp_path / "Packages").write_bytes(SMALL.read_bytes())
+    scanned(catalog, tmp_path / "Packages")
+    (tmp_path / "Packages").write_bytes(b"")
+    assert (
+        scanned(catalog, tmp_path / "Packages", prune=True).pruned == scanned(catalog, tmp_path / "Packages").gone + 6
+    )
+
+
 def test_every_list_below_a_directory_is_read(catalog, tmp_path):
     (tmp_path / "main").mkdir()
     shutil.copy(SMALL, tmp_path / "main" / "Packages")
