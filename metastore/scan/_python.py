@@ -110,10 +110,10 @@ class PythonScanner:
             metadata = _metadata(distribution)
         except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything at all; the scan goes on
             return Problem("metadata cannot be read", f"{_place(distribution)}: {error}", keep=("",))
-        name = _clean(metadata["Name"])
+        name = _clean(metadata.get("Name"))
         if not name:
             return Problem("metadata names no distribution and was passed over", str(_place(distribution)))
-        version = _clean(metadata["Version"])
+        version = _clean(metadata.get("Version"))
         key = f"{_normal(name)}=={version or ''}"
         key = f"{key} @ {_location(distribution)}" if key in keys else key
         shadowed = _normal(name) in self.installed
@@ -135,8 +135,8 @@ class PythonScanner:
         values = {
             "name": one.name,
             "licence": _licence(metadata),
-            "summary": _clean(metadata["Summary"]),
-            "requires_python": _clean(metadata["Requires-Python"]),
+            "summary": _clean(metadata.get("Summary")),
+            "requires_python": _clean(metadata.get("Requires-Python")),
             "requirements": requirements,
             "location": _location(one.distribution),
             "installer": _clean(text_of(one.distribution, "INSTALLER")),
@@ -214,11 +214,11 @@ def _clean(value: object) -> str | None:
 
 def _licence(metadata: Message) -> str | None:
     """Return the licence in a line; some distributions put its whole text into License."""
-    for said in (_clean(metadata["License-Expression"]), _clean(metadata["License"])):
+    for said in (_clean(metadata.get("License-Expression")), _clean(metadata.get("License"))):
         if said and "\n" not in said and len(said) <= LICENCE_LENGTH:
             return said
     classified = [each.rpartition(" :: ")[2] for each in _all(metadata, "Classifier") if each.startswith("License ::")]
-    said = "; ".join(dict.fromkeys(classified)) or (_clean(metadata["License"]) or "").partition("\n")[0]
+    said = "; ".join(dict.fromkeys(classified)) or (_clean(metadata.get("License")) or "").partition("\n")[0]
     return said[:LICENCE_LENGTH] or None
 
 
