@@ -46,6 +46,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
+@nox.session(python=["3.12", "3.13"])
+def newer(session: nox.Session) -> None:
+    """Run the tests on newer Pythons than the oldest that is promised, where they are installed."""
+    session.install("--quiet", "-e", ".[test]")
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
 @nox.session
 def slow(session: nox.Session) -> None:
     """Run the slow tests (faults with real processes, endurance), and those beside libraries that only the pinned tools bring."""

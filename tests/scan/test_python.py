@@ -99,6 +99,17 @@ def test_the_licence_is_what_says_it_best(catalog, site, tmp_path, lines, licenc
     assert catalog.get(PythonDistribution, name="one").licence == licence
 
 
+def test_absent_metadata_is_asked_for_as_newer_pythons_want_it(catalog, site, tmp_path, monkeypatch):
+    def strict(message, label):  # 3.13 warns that it will be so
+        if (found := message.get(label)) is None:
+            raise KeyError(label)
+        return found
+
+    monkeypatch.setattr("importlib.metadata._adapters.Message.__getitem__", strict, raising=False)
+    site("bare")
+    assert (scanned(catalog, tmp_path).added, catalog.get(PythonDistribution, name="bare").summary) == (1, None)
+
+
 def test_a_version_that_is_not_pep_440_is_catalogued_as_it_is(catalog, site, tmp_path):
     site("odd", version="2004d-rev final")
     report = scanned(catalog, tmp_path)
