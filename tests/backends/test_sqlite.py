@@ -292,3 +292,18 @@ def test_a_change_of_what_is_not_counted_fires_no_trigger(tallied):
         for step in tallied._read("EXPLAIN UPDATE images SET owner = 'x' WHERE id = x'00'", ())
         if step[1] == "Program"
     ]
+
+
+def test_pages_by_version_hold_every_artifact_of_listed_names_where_sqlite_knows_how_many_there_are(tmp_path):
+    path, found, after = f"{tmp_path}/catalog.db", [], None
+    stored = (("a", "3.0.0"), ("a", "1.1.0"), ("c", "0.2.0"), ("a", "3.3.0"))
+    with Catalog.open(path, types=[Plain]) as catalog:
+        catalog.add_many(Plain(name=name, version=version) for name, version in stored)
+    run("ANALYZE", catalog._backend)
+    with Catalog.open(path, types=[Plain]) as catalog:
+        while after is not None or not found:
+            asked = catalog.find(Plain, Plain.name.in_(["a", "c"]), order_by=[Plain.version], limit=1, after=after)
+            page = asked.page()
+            found += [str(each.version) for each in page.items]
+            after = page.next
+    assert found == ["0.2.0", "1.1.0", "3.0.0", "3.3.0"]
