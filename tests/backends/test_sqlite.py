@@ -307,3 +307,23 @@ def test_pages_by_version_hold_every_artifact_of_listed_names_where_sqlite_knows
             found += [str(each.version) for each in page.items]
             after = page.next
     assert found == ["0.2.0", "1.1.0", "3.0.0", "3.3.0"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """tags = '["x"'""",
+        "properties = 'no JSON'",
+        "properties = '[]'",
+        "version = 'no version'",
+        "file = '[]'",
+        "parts = '{\"a\":1}'",
+        "id = x'00'",
+    ],
+)
+def test_the_audit_goes_on_where_a_row_cannot_be_read(disks, damage):
+    one, two = (disks.add(Disk(name=name)) for name in ("one", "two"))
+    run(f"UPDATE disks SET {damage} WHERE name = 'one'; DELETE FROM _changes WHERE revision = 1", disks._backend)
+    told = disks.check()
+    assert any(str(one.id) in each or "id = " in damage for each in told)
+    assert f"disks {two.id}: the history does not end in what is stored" in told
