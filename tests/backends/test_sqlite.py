@@ -327,3 +327,17 @@ def test_the_audit_goes_on_where_a_row_cannot_be_read(disks, damage):
     told = disks.check()
     assert any(str(one.id) in each or "id = " in damage for each in told)
     assert f"disks {two.id}: the history does not end in what is stored" in told
+
+
+def test_what_was_migrated_before_an_inner_transaction_that_failed_can_be_written(disks):
+    class Thin(Artifact, type_name="disks"):
+        pass
+
+    one = disks.add(Disk(name="one", file=Blob("s3://b/k")))
+    with disks.transaction():
+        disks.migrate(Thin, lambda was: {name: value for name, value in was.items() if name not in ("file", "parts")})
+        with pytest.raises(RuntimeError), disks.transaction():
+            raise RuntimeError
+    disks.add(Thin(name="two"))
+    assert disks.update(disks.get(Thin, one.id), description="thin").description == "thin"
+    assert disks.check() == []
