@@ -216,9 +216,9 @@ class Catalog(Governing, Keeping, Mirroring):
             for row in Asked(shelf, shelf.binder, Query(name)).stream(None, None):
                 content = {field: value for field, at, usual in shelf.codec.content if (value := row[at]) != usual}
                 if content_digest(name, content) != row[-1]:
-                    yield f"{name} {UUID(bytes=row[0])}: the content is not what its digest says"
+                    yield f"{name} {_shown(row[0])}: the content is not what its digest says"
                 if shelf.codec.key_of(row) != row[-2]:
-                    yield f"{name} {UUID(bytes=row[0])}: unique_key is not what its fields say"
+                    yield f"{name} {_shown(row[0])}: unique_key is not what its fields say"
 
     def close(self) -> None:
         """Close the store; closing twice is fine. A principal's view is closed with its catalogue, not by itself."""
@@ -240,3 +240,7 @@ class Catalog(Governing, Keeping, Mirroring):
     def __repr__(self) -> str:
         seen_by = "" if self._access is None else f" as {self._access.caller!r}"
         return f"<Catalog {self.id}{seen_by}{'' if self._root._open else ', closed'}>"
+
+
+def _shown(ident: bytes) -> str:
+    return str(UUID(bytes=ident)) if len(ident) == 16 else repr(ident)

@@ -187,6 +187,7 @@ class Types:
             self._declared[name] = cls
             if old is not None:
                 self._shelves.pop(old, None)
+                getattr(self._own, "shelves", {}).pop(old, None)
         for each in _linked(cls):
             self.declare(each)
 

@@ -676,3 +676,17 @@ def test_a_link_to_any_type_leads_there_without_the_class_too(url):
     with Catalog.open(url) as other:
         found = other.get(other.artifact_type("pointing"), name="b")
         assert (found.at, found.all) == (Link(first.id), [Link(first.id)])
+
+
+@pytest.mark.parametrize("kind", ["memory:", "sqlite"])
+def test_an_older_class_writes_what_a_newer_one_widened_in_the_same_transaction(url, kind):
+    with Catalog.open(url if kind == "sqlite" else kind) as catalog:
+        first = catalog.add(Old(name="a", size=1))
+        catalog.types()  # which forgets how the class stands to what is stored, as a restart does
+        with catalog.transaction():
+            catalog.update(first, description="x")
+            catalog.add(New(name="b", size=2, title="Straße"))
+            assert catalog.update_many(Old, size=3) == 2
+            catalog.add(Old(name="c", size=4))
+        assert catalog.check() == []
+        assert [each.title for each in catalog.find(New, New.title.folded == "über")] == ["Über", "Über"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from metastore.backend import FieldSpec, StoredSpec, derived_value, references, text_mark
+from metastore.backend import Column, FieldSpec, StoredSpec, derived_value, references, text_mark
 from metastore_sqlite._layout import MARKED, TAILED, beside, look_ups, quoted, text_table
 from metastore_sqlite._tail import indexed
 from metastore_sqlite._tally import audited
@@ -14,6 +14,12 @@ from metastore_sqlite._words import columns, terms
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["audit"]
+
+
+class _Audited(TypeTable):
+    """A type's table, and the ids of its rows that nothing can be derived from, as what stands there has another form."""
+
+    broken: frozenset[bytes] = frozenset()
 
 
 def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[str]:
@@ -24,8 +30,11 @@ def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[st
     for table, _, parent, _ in conn.execute("PRAGMA foreign_key_check"):
         yield f"{table} refers to an entry of {parent} that is not there"
     latest = {each.spec.name: each.spec for each in stored}
-    tables = [TypeTable(spec) for spec in latest.values()]
+    tables = [_Audited(spec) for spec in latest.values()]
     for table in tables:
+        table.broken = frozenset(_unreadable(conn, table))
+        for ident in table.broken:
+            yield f"{_named(table, ident)}: what is stored cannot be read"
         yield from _identities(conn, table)
         yield from _columns(conn, table)
         yield from _look_ups(conn, table)
@@ -37,33 +46,53 @@ def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[st
     yield from audited(conn, latest.values())
 
 
-def _rows(conn: Any, table: TypeTable) -> Iterator[Any]:
-    return iter(conn.execute(f"SELECT {table.columns} FROM {table.table}"))
+def _unreadable(conn: Any, table: _Audited) -> Iterator[bytes]:
+    for row in _rows(conn, table):
+        try:
+            UUID(bytes=row[0])
+            _derive(table, row)
+        except Exception:  # noqa: BLE001 - whatever a value of a form that was never written makes of its readers
+            yield row[0]
 
 
-def _identities(conn: Any, table: TypeTable) -> Iterator[str]:
+def _derive(table: _Audited, row: Any) -> None:
+    spec = table.spec
+    for column in filter(_follows, spec.columns):
+        derived_value(spec, column, row)
+    for each in table.derived:
+        list(each.derive(each.field, row[each.at], row[0]))
+    for field in columns(spec):
+        terms(field, row[spec.position[field.name]])
+
+
+def _follows(column: Column) -> bool:
+    return column.derived and "__" in column.name
+
+
+def _rows(conn: Any, table: _Audited) -> Iterator[Any]:
+    rows = conn.execute(f"SELECT {table.columns} FROM {table.table}")
+    return (row for row in rows if row[0] not in table.broken)
+
+
+def _identities(conn: Any, table: _Audited) -> Iterator[str]:
     name = table.spec.name
     lost = f"SELECT id FROM {table.table} WHERE id NOT IN (SELECT id FROM _identity WHERE type = ? AND state = 'live')"
     for (ident,) in conn.execute(lost, (name,)):
-        yield f"{name} {UUID(bytes=ident)} is stored but not known as live"
+        yield f"{_named(table, ident)} is stored but not known as live"
     gone = f"SELECT id FROM _identity WHERE type = ? AND state = 'live' AND id NOT IN (SELECT id FROM {table.table})"
     for (ident,) in conn.execute(gone, (name,)):
-        yield f"{name} {UUID(bytes=ident)} is known as live but not stored"
+        yield f"{_named(table, ident)} is known as live but not stored"
 
 
-def _columns(conn: Any, table: TypeTable) -> Iterator[str]:
+def _columns(conn: Any, table: _Audited) -> Iterator[str]:
     spec = table.spec
     for row in _rows(conn, table):
-        for column in spec.columns:
-            if (
-                column.derived
-                and "__" in column.name
-                and row[spec.position[column.name]] != derived_value(spec, column, row)
-            ):
-                yield f"{spec.name} {UUID(bytes=row[0])}: column {column.name} is not what its field says"
+        for column in filter(_follows, spec.columns):
+            if row[spec.position[column.name]] != derived_value(spec, column, row):
+                yield f"{_named(table, row[0])}: column {column.name} is not what its field says"
 
 
-def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
+def _look_ups(conn: Any, table: _Audited) -> Iterator[str]:
     own = {each.name for each in look_ups(table.spec)}
     for each in table.derived:
         if each.field.name in own:
@@ -74,7 +103,7 @@ def _look_ups(conn: Any, table: TypeTable) -> Iterator[str]:
             yield from _differences(name, expected, set(conn.execute(f"SELECT * FROM {quoted(name)}")))
 
 
-def _links(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+def _links(conn: Any, tables: list[_Audited]) -> Iterator[str]:
     expected = {
         tuple(entry)
         for table in tables
@@ -86,7 +115,7 @@ def _links(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
     yield from _differences("_links", expected, set(conn.execute("SELECT source, field, target FROM _links")))
 
 
-def _references(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+def _references(conn: Any, tables: list[_Audited]) -> Iterator[str]:
     expected = {
         (text_mark(each), row[0], field.name)
         for table in tables
@@ -105,13 +134,17 @@ def _differences(name: str, expected: set[Any], found: set[Any]) -> Iterator[str
         yield f"look-up {name} has {_shown(entry)}, which no row says"
 
 
+def _named(table: _Audited, ident: bytes) -> str:
+    return f"{table.spec.name} {_shown((ident,))}"
+
+
 def _shown(entry: Iterable[Any]) -> str:
     return ", ".join(
         str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry
     )
 
 
-def _search(conn: Any, table: TypeTable, revision: int) -> Iterator[str]:
+def _search(conn: Any, table: _Audited, revision: int) -> Iterator[str]:
     fields = columns(table.spec) if revision >= MARKED else list(table.spec.searched)
     if not fields:
         return
@@ -130,19 +163,21 @@ def _search(conn: Any, table: TypeTable, revision: int) -> Iterator[str]:
         yield f"full text of {table.spec.name} disagrees with its rows: word {word!r} of {field[1:]}, row {doc}"
 
 
-def _expected_words(conn: Any, table: TypeTable, fields: Sequence[FieldSpec], taken: str) -> set[Any]:
+def _expected_words(conn: Any, table: _Audited, fields: Sequence[FieldSpec], taken: str) -> set[Any]:
     at = table.spec.position
     expected = set()
     for *row, doc in conn.execute(f"SELECT {table.columns}, row__n FROM {table.table} WHERE row__n <= {taken}"):
+        if row[0] in table.broken:
+            continue
         for field in fields:
             expected |= {(doc, f"_{field.name}", word) for word in terms(field, row[at[field.name]])}
     return expected
 
 
-def _history(conn: Any, tables: list[TypeTable]) -> Iterator[str]:
+def _history(conn: Any, tables: list[_Audited]) -> Iterator[str]:
     for table in tables:
         last = "SELECT c.digest, c.revision FROM _changes AS c WHERE c.artifact = t.id ORDER BY c.seq DESC LIMIT 1"
         for (ident,) in conn.execute(
             f"SELECT t.id FROM {table.table} AS t WHERE (t.digest, t.revision) IS NOT ({last})"
         ):
-            yield f"{table.spec.name} {UUID(bytes=ident)}: the history does not end in what is stored"
+            yield f"{_named(table, ident)}: the history does not end in what is stored"

@@ -129,7 +129,11 @@ class CatalogFile:
 
     def _settle(self, local: Local) -> None:
         """Show every thread the specs of a transaction that is committed."""
-        self._latest.update((name, spec) for name, spec in local.specs.items() if spec is not None)
+        for name, spec in local.specs.items():
+            if spec is None:  # an inner transaction was undone since: it is to be read again
+                self._latest.pop(name, None)
+            else:
+                self._latest[name] = spec
         local.specs = {}
 
     def generation(self) -> int:

@@ -53,9 +53,10 @@ class FullText:
             ", ".join(quoted(f"_{each.name}") for each, _ in self._columns),
             ", ".join("?" * len(self._columns)),
         )
+        # the + keeps the number out of the index's range: SQLite 3.40 does not look at the end of one that goes on from a list
         self._numbers = (
             f"SELECT id, row__n FROM {quoted(spec.name)} WHERE id IN (SELECT metastore_bytes(value) FROM json_each(?))"
-            f" AND row__n <= {indexed(spec)}"
+            f" AND +row__n <= {indexed(spec)}"
         )
         add, drop = (
             f"INSERT INTO {self.name} (rowid, {fields})",

@@ -292,3 +292,52 @@ def test_a_change_of_what_is_not_counted_fires_no_trigger(tallied):
         for step in tallied._read("EXPLAIN UPDATE images SET owner = 'x' WHERE id = x'00'", ())
         if step[1] == "Program"
     ]
+
+
+def test_pages_by_version_hold_every_artifact_of_listed_names_where_sqlite_knows_how_many_there_are(tmp_path):
+    path, found, after = f"{tmp_path}/catalog.db", [], None
+    stored = (("a", "3.0.0"), ("a", "1.1.0"), ("c", "0.2.0"), ("a", "3.3.0"))
+    with Catalog.open(path, types=[Plain]) as catalog:
+        catalog.add_many(Plain(name=name, version=version) for name, version in stored)
+    run("ANALYZE", catalog._backend)
+    with Catalog.open(path, types=[Plain]) as catalog:
+        while after is not None or not found:
+            asked = catalog.find(Plain, Plain.name.in_(["a", "c"]), order_by=[Plain.version], limit=1, after=after)
+            page = asked.page()
+            found += [str(each.version) for each in page.items]
+            after = page.next
+    assert found == ["0.2.0", "1.1.0", "3.0.0", "3.3.0"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """tags = '["x"'""",
+        "properties = 'no JSON'",
+        "properties = '[]'",
+        "version = 'no version'",
+        "file = '[]'",
+        "parts = '{\"a\":1}'",
+        "id = x'00'",
+    ],
+)
+def test_the_audit_goes_on_where_a_row_cannot_be_read(disks, damage):
+    one, two = (disks.add(Disk(name=name)) for name in ("one", "two"))
+    run(f"UPDATE disks SET {damage} WHERE name = 'one'; DELETE FROM _changes WHERE revision = 1", disks._backend)
+    told = disks.check()
+    assert any(str(one.id) in each or "id = " in damage for each in told)
+    assert f"disks {two.id}: the history does not end in what is stored" in told
+
+
+def test_what_was_migrated_before_an_inner_transaction_that_failed_can_be_written(disks):
+    class Thin(Artifact, type_name="disks"):
+        pass
+
+    one = disks.add(Disk(name="one", file=Blob("s3://b/k")))
+    with disks.transaction():
+        disks.migrate(Thin, lambda was: {name: value for name, value in was.items() if name not in ("file", "parts")})
+        with pytest.raises(RuntimeError), disks.transaction():
+            raise RuntimeError
+    disks.add(Thin(name="two"))
+    assert disks.update(disks.get(Thin, one.id), description="thin").description == "thin"
+    assert disks.check() == []

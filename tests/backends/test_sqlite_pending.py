@@ -186,3 +186,20 @@ def test_many_that_fit_are_ranked_with_those_that_are_pending(catalog, tmp_path)
     assert told(f"{tmp_path}/c.db") == 200
     found = [each.name for each in catalog.find(Paper, matches("rescue"), limit=3)]
     assert found == ["rescue", "p000", "p001"]
+
+
+class Plain(Artifact, type_name="plain"):
+    pass
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+def test_rows_that_are_pending_change_together_where_sqlite_knows_how_many_there_are(tmp_path, count):
+    path = f"{tmp_path}/catalog.db"
+    with Catalog.open(path, types=[Plain]) as catalog:
+        catalog.add_many(Plain(name=f"{n}") for n in range(count))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ANALYZE")
+    with Catalog.open(path, types=[Plain]) as catalog:
+        assert catalog.update_many(Plain, description="new words") == count
+        assert catalog.count(Plain, matches("new")) == count
+        assert catalog.check() == []
