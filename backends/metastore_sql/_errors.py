@@ -69,7 +69,10 @@ _STRANGER: Sentence = (
     "{address} has a table that is not the catalogue's ({text}); give the catalogue a schema or a database of its own",
 )
 _DAMAGED: Sentence = (DamagedError, "{address} says that its data are damaged ({text}); restore it from a copy")
-_BEYOND: Sentence = (QueryError, "a number is beyond 64 bits ({text})")
+_BEYOND: Sentence = (
+    QueryError,
+    "a number, or a figure of several, is beyond what 64 bits hold ({text}); narrow the query",
+)
 _DEEP: Sentence = (QueryError, "the query is too much for {address} to answer ({text}); ask in parts")
 _TAKEN: Sentence = (ConflictError, "somebody else was first ({text} on {address}); read again and decide")
 _ENDED: Sentence = (BackendError, "{address} broke the statement off ({text}); look at its time limits, or try again")
