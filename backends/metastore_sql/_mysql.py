@@ -7,7 +7,7 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -274,12 +274,21 @@ def _tls(settings: Settings, host: Host) -> dict[str, Any]:
     mode = "disable" if host.socket else settings.tls.get("mode", "prefer")
     if mode in ("disable", "prefer"):
         return {"ssl_disabled": True} if mode == "disable" else {}
-    context = ssl.create_default_context(cafile=settings.tls.get("root"))
+    try:
+        return {"ssl": _context(settings.tls, mode)}
+    except OSError as refused:
+        reason = refused.strerror or str(refused)
+    named = " or ".join([path for name, path in settings.tls.items() if name != "mode"])
+    raise said(MYSQL[2026], f"{reason}: {named}", settings)
+
+
+def _context(tls: Mapping[str, str], mode: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.get("root"))
     context.check_hostname = mode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
-    if "cert" in settings.tls:
-        context.load_cert_chain(settings.tls["cert"], settings.tls.get("key"))
-    return {"ssl": context}
+    if "cert" in tls:
+        context.load_cert_chain(tls["cert"], tls.get("key"))
+    return context
 
 
 def _answers(settings: Settings, host: Host) -> bool:

@@ -306,6 +306,12 @@ def test_a_server_without_tls_is_not_reached_where_tls_is_demanded(mysql_server)
     refused(UnreachableError, address, "no safe connection")
 
 
+def test_a_file_of_tls_that_is_not_there_is_named(mysql_server):
+    for options in ({"sslrootcert": "/nowhere/ca.pem"}, {"sslmode": "require", "sslcert": "/nowhere/ca.pem"}):
+        address = over_tls(mysql_server.port, "mysql", "root", SECRET, "mysql", **options)
+        refused(UnreachableError, address, "no safe connection .*/nowhere/ca.pem")
+
+
 # servers and roles that are set up oddly
 
 
