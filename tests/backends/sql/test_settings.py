@@ -174,6 +174,7 @@ def test_a_wrong_address_is_refused_without_showing_its_password(url):
         "postgresql://ann:SECRET@h/d\0",
         "ann:SECRET@h/d",
         "//ann:SECRET@h/d",
+        b"mysql://a:SECRET@h/d",
     ],
 )
 def test_an_address_that_no_backend_takes_is_refused_without_showing_its_password(url):
