@@ -99,6 +99,15 @@ class Connection(pymysql.Connection):
     patience = STALLED
     knock: Callable[[], bool] = staticmethod(lambda: True)
     server: Host
+    most = 1 << 24
+    """The bytes of a statement that the server takes; it hangs up on whoever sends more."""
+
+    def _execute_command(self, command: int, sql: Any) -> None:
+        if len(sql) >= self.most:
+            raise pymysql.OperationalError(
+                2020, f"{len(sql)} bytes at once are beyond its max_allowed_packet of {self.most}"
+            )
+        super()._execute_command(command, sql)  # type: ignore[misc]  # see below
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
         heard = select.poll()
@@ -140,8 +149,10 @@ class MySQL:
         raise refused  # out here, so that nothing of the driver's hangs on it
 
     def _check(self, conn: Connection, settings: Settings, host: Host, *, writing: bool) -> None:
-        [told] = self.run(conn, [("SELECT version(), @@character_set_database, @@global.read_only", ())])
-        [(version, encoding, read_only)] = self.rows(conn, told)
+        [told] = self.run(
+            conn, [("SELECT version(), @@character_set_database, @@global.read_only, @@max_allowed_packet", ())]
+        )
+        [(version, encoding, read_only, conn.most)] = self.rows(conn, told)
         self._recognise(version, host)
         if encoding != "utf8mb4":
             raise UnfitServerError(

@@ -16,6 +16,7 @@ from servers._wire import Wire
 
 from metastore import Artifact, Catalog, Field, Link, field
 from metastore.errors import (
+    BackendError,
     BusyError,
     CatalogUrlError,
     LoginError,
@@ -319,6 +320,20 @@ class Odd(Artifact, type_name="odd"):
     share: Field[float] = field(default=0.1 + 0.2)
     at: Field[datetime] = field()
     parent: Field[Link[Odd] | None] = field(default=None)
+
+
+def test_what_mariadb_takes_in_no_statement_is_refused_at_once(mysql):
+    at, long = datetime(2024, 2, 29, tzinfo=UTC), "x" * (1 << 24)
+    with Catalog.open(mysql(), types=[Odd], timeout=1) as catalog:
+        with pytest.raises(BackendError, match="max_allowed_packet"):
+            catalog.add(Odd(name="long", at=at, description=long))
+        with pytest.raises(BackendError, match="max_allowed_packet"):
+            catalog.count(Odd, Odd.description == long)
+        with catalog.transaction():
+            made = catalog.add(Odd(name="short", at=at))
+            with pytest.raises(BackendError, match="max_allowed_packet"), catalog.transaction():
+                catalog.update(made, description=long)
+        assert catalog.find(Odd).one() == made
 
 
 def kept_as_it_was(address):
