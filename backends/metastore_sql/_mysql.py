@@ -126,7 +126,7 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
-    spoils = gathers = False
+    gathers = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""

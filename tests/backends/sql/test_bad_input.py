@@ -336,6 +336,18 @@ def test_what_mariadb_takes_in_no_statement_is_refused_at_once(mysql):
         assert catalog.find(Odd).one() == made
 
 
+def test_a_write_that_mariadb_refuses_late_is_not_kept_in_part(mysql):
+    at = datetime(2024, 2, 29, tzinfo=UTC)
+    with Catalog.open(mysql(), types=[Odd], timeout=1) as catalog:
+        with pytest.raises(BackendError, match="spoilt the transaction, undo it"), catalog.transaction():
+            catalog.add(Odd(name="long", at=at, tags=["a"], description="x" * (1 << 24)))
+            with pytest.raises(BackendError, match="max_allowed_packet"):
+                catalog.count(Odd)
+            catalog.add(Odd(name="short", at=at))
+        assert catalog.count(Odd) == 0
+        assert catalog.check() == []
+
+
 def kept_as_it_was(address):
     """Assert that texts, times, floats and long ways go in and out unchanged."""
     at = datetime(2024, 2, 29, 12, 0, 0, 123456, UTC)
