@@ -95,9 +95,7 @@ class Binder:
             _check_words(order.key.words)
             return Order(Rank(order.key.words, self._searched(order.key.fields)), order.descending)
         path, _ = self.path(order.key)
-        several = self._spec.by_name[path.field].kind in ("blob", "folder") and bool(
-            {"url", "digests"} & set(path.keys[-2:])
-        )
+        several = self.blob_part(path) in ("url", "digests")
         if path.kind not in _ORDERED or (path.kind == "version" and path.keys) or several:
             raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
         return Order(path, order.descending)
@@ -106,6 +104,12 @@ class Binder:
         """Return the checked path with its kind, and the spec of the value it leads to."""
         whole = None if path.keys else self._whole.get((path.field, path.folded))
         return whole or self._checked(path)
+
+    def blob_part(self, path: Path) -> str:
+        """Return which part of a blob a checked path asks for, like ``url``; nothing where it asks for none."""
+        kind = self._spec.by_name[path.field].kind
+        inside = path.keys if kind == "blob" else path.keys[1:] if kind == "folder" else ()
+        return inside[0] if inside else ""
 
     def _checked(self, path: Path) -> tuple[Path, FieldSpec]:
         top = self._spec.by_name.get(path.field)

@@ -290,6 +290,10 @@ def _grouped(one: Asked, given: Any) -> tuple[Path, FieldSpec]:
         raise QueryError(
             f"{given!r} is {spec.kind}{f' of {item.kind}' if item not in (None, spec) else ''}, by which nothing can be grouped"
         )
+    if one.binder.blob_part(path) == "url":
+        raise QueryError(
+            f"a blob may have several urls, so nothing can be grouped by {given!r}: group by a digest, or count the artifacts of one url"
+        )
     return path, spec
 
 
@@ -300,7 +304,7 @@ def _measure(one: Asked, name: str, given: Any) -> Measure:
         raise QueryError(f"expected {name}='count' or {name}=('sum', Image.size) with min, max, sum or avg")
     path, spec = one.binder.path(_path(given[1]))
     fits = _MEASURED if given[0] in ("sum", "avg") else _MEASURED | {"str", "datetime"}
-    if spec.kind not in fits or "url" in path.keys or "digests" in path.keys:
+    if spec.kind not in fits or one.binder.blob_part(path) in ("url", "digests"):
         raise QueryError(f"{given[0]} cannot be asked of {given[1]!r}, which is {spec.kind}")
     return Measure(given[0], path)
 

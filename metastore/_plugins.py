@@ -77,7 +77,7 @@ def open_schema(url: str) -> Any:
 
 
 def _known(url: str, known: dict[str, EntryPoint]) -> EntryPoint:
-    shown = without_password(url) if isinstance(url, str) else url
+    shown = without_password(url) if isinstance(url, str) else type(url)
     if not isinstance(url, str) or not url or "\0" in url or (shown != url and not _SCHEME.match(url)):
         raise CatalogUrlError(
             f"expected a catalogue's address like catalog.db, sqlite:///path or postgresql://user@host/database, got {shown!r:.60}"

@@ -89,10 +89,14 @@ def test_its_repr_asks_nothing():
         lambda c: c.find(Image).facets(Note.text),
         lambda c: c.find(Image).facets(Image.properties),
         lambda c: c.find(Image).facets(Image.disk),
+        lambda c: c.find(Image).facets(Image.disk.url),
+        lambda c: c.find(Image).facets(Image.folder["a"].url),
         lambda c: c.find(Image).facets(Image.folder),
         lambda c: c.find(Image).facets(Image.anything),
         lambda c: c.find(Image).aggregate(by=[Image.folder], n="count"),
         lambda c: c.find(Image).aggregate(by=[Note.text], n="count"),
+        lambda c: c.find(Image).aggregate(by=[Image.disk.url], n="count"),
+        lambda c: c.find(Image).aggregate(first=("min", Image.folder["a"].url)),
         lambda c: c.find(Image).aggregate(total=("sum", Image.name)),
         lambda c: c.find(Image).aggregate(total=("sum", Image.built)),
         lambda c: c.find(Image).aggregate(total=("median", Image.size)),
@@ -106,6 +110,15 @@ def test_its_repr_asks_nothing():
 def test_what_cannot_be_answered_is_refused_when_it_is_asked(catalog, ask):
     with pytest.raises((QueryError, UnknownFieldError)):
         ask(catalog)
+
+
+def test_a_file_of_a_folder_may_be_called_url(catalog):
+    for name, size in (("a", 2), ("b", 1)):
+        catalog.add(Image(name=name, folder={"url": Blob(size=size), "digests": Blob(size=size)}))
+    size = Image.folder["url"].size
+    assert names(catalog.find(Image, order_by=[size])) == ["b", "a"]
+    assert names(catalog.find(Image, order_by=[-Image.folder["digests"].size])) == ["a", "b"]
+    assert catalog.find(Image).aggregate(total=("sum", size)) == [{"total": 3}]
 
 
 # --- one, first, limits ---

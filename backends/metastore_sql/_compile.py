@@ -91,7 +91,7 @@ class Conditions:
         self, place: Any, rows: Rows, negated: bool, form: str, test: Callable[[Column], Condition]
     ) -> Condition:
         """Return a test of what is at a column or inside JSON: of any url where there are several."""
-        if place[0] == "part" and place[2][-1:] == ("url",):
+        if place[0] == "part" and place[3] == "url":
             source, url = self.reading.urls(self.p, rows.c[place[1]], place[2])
             return _turned(
                 exists(select(number(1)).select_from(source).where(test(url)).correlate(rows.table)), negated
@@ -159,7 +159,7 @@ class Conditions:
         if place[0] == "column":
             column: Column = rows.c[place[1]]
             return column.is_not(None) if negated else column.is_(None)
-        steps = (*place[2][:-1], "locations") if place[2][-1:] == ("url",) else place[2]
+        steps = (*place[2][:-1], "locations") if place[3] == "url" else place[2]
         return _turned(self.reading.missing(self.p, rows.c[place[1]], steps), negated)
 
     def _text(self, rows: Rows, negated: bool, place: Any, how: Any, n: int) -> Condition:

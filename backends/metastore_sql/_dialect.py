@@ -46,9 +46,6 @@ class Dialect(Protocol):
     gathers: bool
     """Whether statements that go together go faster."""
 
-    spoils: bool
-    """Whether a statement that fails spoils its transaction: nothing but an undo goes through any more."""
-
     @property
     def name(self) -> str:
         """The family: ``postgresql`` or ``mysql``."""

@@ -69,7 +69,10 @@ _STRANGER: Sentence = (
     "{address} has a table that is not the catalogue's ({text}); give the catalogue a schema or a database of its own",
 )
 _DAMAGED: Sentence = (DamagedError, "{address} says that its data are damaged ({text}); restore it from a copy")
-_BEYOND: Sentence = (QueryError, "a number is beyond 64 bits ({text})")
+_BEYOND: Sentence = (
+    QueryError,
+    "a number, or a figure of several, is beyond what 64 bits hold ({text}); narrow the query",
+)
 _DEEP: Sentence = (QueryError, "the query is too much for {address} to answer ({text}); ask in parts")
 _TAKEN: Sentence = (ConflictError, "somebody else was first ({text} on {address}); read again and decide")
 _ENDED: Sentence = (BackendError, "{address} broke the statement off ({text}); look at its time limits, or try again")
@@ -137,7 +140,7 @@ _NUMBERS: dict[Sentence, tuple[int, ...]] = {
     _BEYOND: (1264, 1690),
     _DEEP: (1119, 1436, 1473),
     _FULL: (1021, 1114, 1030),
-    _MEMORY: (1037, 1038, 1041, 1153),
+    _MEMORY: (1037, 1038, 1041, 1153, 2020),
     _WIDE: (1069, 1070, 1071, 1117, 1118),
     _TAKEN: (1062, 1169, 1451, 1452, 1586),
     _DAMAGED: (1034, 1035, 1194, 1195, 1712, 1877),

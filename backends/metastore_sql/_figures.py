@@ -78,6 +78,8 @@ def _figure(conditions: Conditions, rows: Rows, what: str, place: Any) -> Column
     value = conditions.value(place, rows)
     if what == "avg":  # PostgreSQL's own squares each value on the way and fails for great ones
         return func.sum(conditions.reading.real(value)) / func.nullif(func.count(value), number(0))
+    if what == "sum":
+        return conditions.reading.total(value)
     found: Column = getattr(func, what)(value)
     return found
 

@@ -7,7 +7,7 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -99,6 +99,15 @@ class Connection(pymysql.Connection):
     patience = STALLED
     knock: Callable[[], bool] = staticmethod(lambda: True)
     server: Host
+    most = 1 << 24
+    """The bytes of a statement that the server takes; it hangs up on whoever sends more."""
+
+    def _execute_command(self, command: int, sql: Any) -> None:
+        if len(sql) >= self.most:
+            raise pymysql.OperationalError(
+                2020, f"{len(sql)} bytes at once are beyond its max_allowed_packet of {self.most}"
+            )
+        super()._execute_command(command, sql)  # type: ignore[misc]  # see below
 
     def _read_query_result(self, unbuffered: bool = False) -> Any:
         heard = select.poll()
@@ -117,7 +126,7 @@ class MySQL:
     collation = "utf8mb4_nopad_bin"
     sa: Compiling = MySQLDialect_pymysql(paramstyle="format", is_mariadb=True)
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError,)
-    spoils = gathers = False
+    gathers = False
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""
@@ -140,8 +149,10 @@ class MySQL:
         raise refused  # out here, so that nothing of the driver's hangs on it
 
     def _check(self, conn: Connection, settings: Settings, host: Host, *, writing: bool) -> None:
-        [told] = self.run(conn, [("SELECT version(), @@character_set_database, @@global.read_only", ())])
-        [(version, encoding, read_only)] = self.rows(conn, told)
+        [told] = self.run(
+            conn, [("SELECT version(), @@character_set_database, @@global.read_only, @@max_allowed_packet", ())]
+        )
+        [(version, encoding, read_only, conn.most)] = self.rows(conn, told)
         self._recognise(version, host)
         if encoding != "utf8mb4":
             raise UnfitServerError(
@@ -274,12 +285,21 @@ def _tls(settings: Settings, host: Host) -> dict[str, Any]:
     mode = "disable" if host.socket else settings.tls.get("mode", "prefer")
     if mode in ("disable", "prefer"):
         return {"ssl_disabled": True} if mode == "disable" else {}
-    context = ssl.create_default_context(cafile=settings.tls.get("root"))
+    try:
+        return {"ssl": _context(settings.tls, mode)}
+    except OSError as refused:
+        reason = refused.strerror or str(refused)
+    named = " or ".join([path for name, path in settings.tls.items() if name != "mode"])
+    raise said(MYSQL[2026], f"{reason}: {named}", settings)
+
+
+def _context(tls: Mapping[str, str], mode: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.get("root"))
     context.check_hostname = mode == "verify-full"
     context.verify_mode = ssl.CERT_REQUIRED if mode.startswith("verify") else ssl.CERT_NONE
-    if "cert" in settings.tls:
-        context.load_cert_chain(settings.tls["cert"], settings.tls.get("key"))
-    return {"ssl": context}
+    if "cert" in tls:
+        context.load_cert_chain(tls["cert"], tls.get("key"))
+    return context
 
 
 def _answers(settings: Settings, host: Host) -> bool:

@@ -103,7 +103,7 @@ class PostgreSQL:
     sa: Compiling = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]  # its __init__ has no types
     collation = "C"
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
-    spoils = gathers = True
+    gathers = True
 
     def connect(self, settings: Settings, host: Host, *, writing: bool) -> Connection:
         """Return a new connection, set up and checked."""

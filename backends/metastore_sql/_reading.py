@@ -177,6 +177,9 @@ class Reading(Protocol):
     def real(self, value: Column) -> Column:
         """Return a number as a double, of which a sum may be taken."""
 
+    def total(self, value: Column) -> Column:
+        """Return the sum of a group; one that no double holds is an error of the server."""
+
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
 

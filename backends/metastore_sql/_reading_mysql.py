@@ -188,6 +188,10 @@ class MySQLReading:
         """Return a number as a double; to cast to one is not known to every version."""
         return type_coerce(value, REAL) + literal_column("0e0")
 
+    def total(self, value: Column) -> Column:
+        """Return the sum of a group; one that no double holds is an error of the server: SUM alone says 0, and only arithmetic checks."""
+        return func.sum(value) * literal_column("1")
+
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
         place = func.row_number().over(partition_by=list(keys), order_by=list(order)).label("place")

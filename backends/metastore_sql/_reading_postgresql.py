@@ -190,6 +190,11 @@ class PostgreSQLReading:
         """Return a number as a double."""
         return cast(value, DOUBLE_PRECISION())
 
+    def total(self, value: Column) -> Column:
+        """Return the sum of a group; one that no double holds is an error of the server."""
+        total: Column = func.sum(value)
+        return total
+
     def first_of_each(self, ident: Column, keys: Sequence[Column], order: Sequence[Column], where: Condition) -> Any:
         """Return the ids of the rows that come first by an order among those of equal keys."""
         front = [self.order(key, descending=False) for key in keys]

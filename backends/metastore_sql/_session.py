@@ -155,15 +155,14 @@ class Session:
         raise BackendError(f"an earlier error spoilt the transaction, undo it: {self._spoilt}")
 
     def _failed(self, refused: BaseException) -> MetastoreError:
-        """Return our error for the driver's, and remember what it did to the transaction."""
+        """Return our error for the driver's. Until it is undone the transaction is spoilt: what waited may have gone in part."""
         meaning = self._dialect.meaning(refused, self._settings)
         if self._dialect.lost(self.conn, refused):
             self._gone = True
             meaning = RetryError(
                 f"the connection broke off in mid-transaction, nothing of it is written; do all of it again ({meaning})"
             )
-        if self._gone or self._dialect.spoils or isinstance(meaning, RetryError):
-            self._spoilt = meaning
+        self._spoilt = meaning
         return meaning
 
     # transactions

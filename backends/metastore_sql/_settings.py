@@ -124,6 +124,8 @@ def _parts(url: str) -> tuple[str, str, str, str, str]:
     found = _ADDRESS.fullmatch(url)
     if found is None or found["scheme"].lower() not in SCHEMES:
         raise CatalogUrlError(f"expected an address like {EXAMPLES['postgresql']} or {EXAMPLES['mysql']}")
+    if "\0" in unquote(url):  # libpq takes what stands before it for the whole
+        raise CatalogUrlError("an address holds no NUL, nor %00 for one; write it without")
     scheme, driver = found["scheme"].lower(), (found["driver"] or "").lower()
     family = SCHEMES[scheme]
     if driver and driver not in DRIVERS[family]:
@@ -191,11 +193,20 @@ def _host(text: str, usual: int) -> Host:
     if text.startswith("/"):
         return Host("", usual, text)
     found = _HOST.fullmatch(text)
-    if found is None:
+    if found is None or not _is_name(found["name"] or ""):
         raise CatalogUrlError(
             "a host of the address is none; write host, host:port, [::1]:port, and commas between several"
         )
     return Host(found["six"] or found["name"] or "", _port(found["port"]) if found["port"] else usual)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a name of a host can be looked up; Python says so by an error of text."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return not any(sign.isspace() for sign in text)
 
 
 def _port(text: str) -> int:
@@ -256,10 +267,15 @@ def _password(environment: Mapping[str, str]) -> str | None:
         return environment.get("METASTORE_PASSWORD") or None
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
-            return file.read().rstrip("\r\n") or None
+            password = file.read().rstrip("\r\n") or None
     except (OSError, UnicodeDecodeError) as refused:
         reason = refused.strerror if isinstance(refused, OSError) else "it is not UTF-8"
         raise LoginError(f"METASTORE_PASSWORD_FILE names {path}, which cannot be read: {reason}") from None
+    if password and "\0" in password:
+        raise LoginError(
+            f"METASTORE_PASSWORD_FILE names {path}, which holds a NUL; write it as UTF-8, one line, and no more"
+        )
+    return password
 
 
 def _shown(scheme: str, user: str | None, hosts: tuple[Host, ...], database: str, options: Mapping[str, Any]) -> str:

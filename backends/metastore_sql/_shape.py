@@ -8,7 +8,7 @@ Conditions: ``("and", items)`` ``("or", items)`` ``("not", leaf)`` ``("compare",
 ``("contains", place, every, one, values)`` ``("listed", place)`` ``("key", place)`` ``("reference", field, one, values)``
 ``("follow", field, relation, where)`` ``("followed", relation, field, where)`` ``("matches", words, fields, count)``.
 Places: ``("column", name)``, ``("entry", field, keys)`` under the keys of a dict, ``("part", field, steps, kind)`` inside an object, a blob
-or a folder: a step is a name, or the number of a key.
+or a folder: a step is a name, or the number of a key; the kind of a blob's url is ``url``, for there may be several.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ class _Split:
         if top == "dict":
             return "entry", path.field, self.value(keys)
         if top == "folder":
-            return "part", path.field, (self.value(keys[0]), *keys[1:]), path.kind
-        return "part", path.field, keys, path.kind
+            return "part", path.field, (self.value(keys[0]), *keys[1:]), "url" if keys[1:] == ("url",) else path.kind
+        return "part", path.field, keys, "url" if top == "blob" and keys == ("url",) else path.kind
 
     def _compare(self, given: Compare, relation: Relation) -> Shape:
         path, value, op = given.path, given.value, given.op

@@ -245,7 +245,7 @@ class Conditions:
         top = spec.by_name[path.field].kind
         if path.keys and top == "dict":
             return self._negated(HasKey(Path(path.field, path.keys[:-1]), path.keys[-1]), spec, alias)
-        if path.keys and path.keys[-1] == "url" and top in ("blob", "folder"):
+        if path.keys and path.keys[-1] == "url" and path.kind == "str" and top in ("blob", "folder"):
             path = Path(path.field, (*path.keys[:-1], "locations"))
         value, bound = one_value(spec, path, alias)
         return f"{value} IS NULL", bound

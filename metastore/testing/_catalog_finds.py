@@ -242,6 +242,15 @@ class CatalogFinds(CatalogExam):
         ]
         assert list(found.select(Image.name, Image.size)) == [("n0", 0), ("n1", 1), ("n2", 2)]
 
+    def test_a_sum_that_no_float_holds_is_refused(self, catalog: Catalog) -> None:
+        catalog.add_many(image(name=f"n{at}", ratio=1.7e308, size=at) for at in range(2))
+        found = catalog.find(Image)
+        with pytest.raises(QueryError):
+            found.aggregate(total=("sum", Image.ratio))
+        assert found.aggregate(by=[Image.size], total=("sum", Image.ratio)) == [
+            {"size": at, "total": 1.7e308} for at in range(2)
+        ]
+
     def test_a_query_runs_when_it_is_used_and_its_repr_does_not(self, catalog: Catalog) -> None:
         found = catalog.find(Image)
         assert "exam_images" in repr(found)

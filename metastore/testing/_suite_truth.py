@@ -158,6 +158,29 @@ class TruthSuite(Exam):
             at = Path("subject", (key, "size"), kind="int")
             _held(backend, world, [HasKey(Path("subject", kind="folder"), key), Compare(at, "ge", 1), Absent(at)])
 
+    def test_what_is_called_url_and_is_no_blobs(self, backend: Backend) -> None:
+        inner = (FieldSpec(name="url", kind="str"), FieldSpec(name="digests", kind="int"))
+        spec = type_spec(
+            "urls",
+            FieldSpec(name="pair", kind="object", optional=True, fields=inner),
+            FieldSpec(name="files", kind="folder"),
+        )
+        files = {"url": {"size": 1, "locations": [{"url": "s3://a/b"}]}, "size": {"size": 2}}
+        pairs = [{"url": "a", "digests": 1}, {"url": "b", "digests": 2}]
+        filled(
+            backend,
+            world := world_of(thing(spec), *(thing(spec, pair=each) for each in pairs), thing(spec, files=files)),
+        )
+        url, digests = Path("pair", ("url",), kind="str"), Path("pair", ("digests",), kind="int")
+        _held(backend, world, [Compare(url, op, "a") for op in OPS])  # type: ignore[arg-type]
+        _held(backend, world, [Compare(digests, op, 1) for op in OPS])  # type: ignore[arg-type]
+        _held(backend, world, [Absent(url), Text(url, "starts", "a"), In(url, ("a", "c")), Absent(digests)])
+        _held(
+            backend, world, [Absent(Path("files", ("url",), kind="blob")), HasKey(Path("files", kind="folder"), "url")]
+        )
+        _held(backend, world, [Absent(Path("files", ("url", "url"), kind="str"))])
+        _held(backend, world, [Compare(Path("files", ("url", "size"), kind="int"), "eq", 1)])
+
     def test_who_refers_to_these_bytes(self, backend: Backend) -> None:
         world = sampled("blob")
         filled(backend, world)

@@ -16,6 +16,7 @@ from servers._wire import Wire
 
 from metastore import Artifact, Catalog, Field, Link, field
 from metastore.errors import (
+    BackendError,
     BusyError,
     CatalogUrlError,
     LoginError,
@@ -306,6 +307,12 @@ def test_a_server_without_tls_is_not_reached_where_tls_is_demanded(mysql_server)
     refused(UnreachableError, address, "no safe connection")
 
 
+def test_a_file_of_tls_that_is_not_there_is_named(mysql_server):
+    for options in ({"sslrootcert": "/nowhere/ca.pem"}, {"sslmode": "require", "sslcert": "/nowhere/ca.pem"}):
+        address = over_tls(mysql_server.port, "mysql", "root", SECRET, "mysql", **options)
+        refused(UnreachableError, address, "no safe connection .*/nowhere/ca.pem")
+
+
 # servers and roles that are set up oddly
 
 
@@ -313,6 +320,32 @@ class Odd(Artifact, type_name="odd"):
     share: Field[float] = field(default=0.1 + 0.2)
     at: Field[datetime] = field()
     parent: Field[Link[Odd] | None] = field(default=None)
+
+
+def test_what_mariadb_takes_in_no_statement_is_refused_at_once(mysql):
+    at, long = datetime(2024, 2, 29, tzinfo=UTC), "x" * (1 << 24)
+    with Catalog.open(mysql(), types=[Odd], timeout=1) as catalog:
+        with pytest.raises(BackendError, match="max_allowed_packet"):
+            catalog.add(Odd(name="long", at=at, description=long))
+        with pytest.raises(BackendError, match="max_allowed_packet"):
+            catalog.count(Odd, Odd.description == long)
+        with catalog.transaction():
+            made = catalog.add(Odd(name="short", at=at))
+            with pytest.raises(BackendError, match="max_allowed_packet"), catalog.transaction():
+                catalog.update(made, description=long)
+        assert catalog.find(Odd).one() == made
+
+
+def test_a_write_that_mariadb_refuses_late_is_not_kept_in_part(mysql):
+    at = datetime(2024, 2, 29, tzinfo=UTC)
+    with Catalog.open(mysql(), types=[Odd], timeout=1) as catalog:
+        with pytest.raises(BackendError, match="spoilt the transaction, undo it"), catalog.transaction():
+            catalog.add(Odd(name="long", at=at, tags=["a"], description="x" * (1 << 24)))
+            with pytest.raises(BackendError, match="max_allowed_packet"):
+                catalog.count(Odd)
+            catalog.add(Odd(name="short", at=at))
+        assert catalog.count(Odd) == 0
+        assert catalog.check() == []
 
 
 def kept_as_it_was(address):

@@ -104,6 +104,13 @@ def test_a_file_of_a_password_that_cannot_be_read_is_named(tmp_path, content):
         read("mysql://h/d", {"METASTORE_PASSWORD_FILE": str(path)})
 
 
+def test_a_file_of_a_password_holds_no_nul(tmp_path):
+    (tmp_path / "p").write_text(f"{SECRET}\0", encoding="utf-8")
+    with pytest.raises(LoginError, match=r"which holds a NUL") as refused:
+        read("postgresql://h/d", {"METASTORE_PASSWORD_FILE": str(tmp_path / "p")})
+    assert SECRET not in str(refused.value)
+
+
 def test_what_is_shown_has_everything_but_the_password():
     found = read(f"postgresql://ann:{AS_TYPED}@h,[::1]/d?schema=x&sslmode=require")
     assert found.address == "postgresql://ann@h:5432,[::1]:5432/d?schema=x"
@@ -140,6 +147,13 @@ WRONG = [
     "postgresql://ann:SECRET@h/d?schema=pg_x",
     "postgresql://ann:SECRET@h/d?unix_socket=/x",
     "postgresql+asyncpg://ann:SECRET@h/d",
+    "postgresql://ann:SECRET%00@h/d",
+    "postgresql://ann%00:SECRET@h/d",
+    "postgresql://ann:SECRET@h/d%00x",
+    "postgresql://ann:SECRET@h/d?sslrootcert=/x%00&sslmode=verify-full",
+    "postgresql://ann:SECRET@h%0A/d",
+    "postgresql://ann:SECRET@a..b/d",
+    f"mysql://ann:SECRET@{'x' * 64}/d",
     "mysql://ann:SECRET@h/d?schema=x",
     "mysql:ann:SECRET@h/d",
     "mysql:/ann:SECRET@h/d",
@@ -154,7 +168,14 @@ def test_a_wrong_address_is_refused_without_showing_its_password(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresq://ann:SECRET@h/d", "postgresql://ann:SECRET@h/d\0", "ann:SECRET@h/d", "//ann:SECRET@h/d"]
+    "url",
+    [
+        "postgresq://ann:SECRET@h/d",
+        "postgresql://ann:SECRET@h/d\0",
+        "ann:SECRET@h/d",
+        "//ann:SECRET@h/d",
+        b"mysql://a:SECRET@h/d",
+    ],
 )
 def test_an_address_that_no_backend_takes_is_refused_without_showing_its_password(url):
     with pytest.raises(MetastoreError) as refused:
