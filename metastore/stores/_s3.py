@@ -7,9 +7,10 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from metastore.errors import MissingExtraError, StoresFileError, nearest
+from metastore.errors import MissingBytesError, MissingExtraError, StoresFileError, nearest
 from metastore.stores._drive import Drive, Stat, Unfinished, ask, refused, status_of
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
@@ -134,8 +135,9 @@ class S3Drive(RemoteDrive):
         self._created(key, "complete_multipart_upload", mark, **said)
 
     def abandon(self, key: str, upload: str) -> None:
-        """Abort the upload."""
-        self._call(key, "abort_multipart_upload", UploadId=upload)
+        """Abort the upload; one that is not there is fine."""
+        with suppress(MissingBytesError):
+            self._call(key, "abort_multipart_upload", UploadId=upload)
 
     # copying
 
@@ -215,7 +217,9 @@ class S3Drive(RemoteDrive):
         while True:
             page = ask(self._name, None, self._fs.call_s3, "list_multipart_uploads", **said)
             for each in page.get("Uploads", []):
-                if each["Key"].startswith(own):
+                if not each["Key"].startswith(own):
+                    continue
+                with suppress(MissingBytesError):  # it came to its end since it was listed
                     yield self._left(each["Key"].removeprefix(own), each["UploadId"], each.get("Initiated"))
             if not page.get("IsTruncated"):
                 return
