@@ -153,12 +153,28 @@ class Housekeeping(Transfers):
         """Return the segments that manifests name, and those of manifests among them."""
         needed: set[str] = set()
         while todo:
-            for row in self.objects.manifest(*todo.pop()):
+            for row in self._rows_of(*todo.pop()):
                 place = bare(row.get("name", ""))
                 needed.add(place)
                 if row.get("sub_slo"):
                     todo.append(split(place))
         return needed
+
+    def _rows_of(self, container: str, name: str) -> list[dict[str, Any]]:
+        """Return what a manifest names, nothing where it was removed, or replaced, since it was listed."""
+        try:
+            return self.objects.manifest(container, name)
+        except FileNotFoundError:
+            if self._is_listed(container, name):  # it may be there, on servers that do not answer now
+                raise
+            return []
+
+    def _is_listed(self, container: str, name: str) -> bool:
+        try:
+            found = self.objects.first(container, name)
+        except FileNotFoundError:
+            return False
+        return found is not None and found.get("name") == name
 
     def pieces(self, container: str) -> tuple[set[str], tuple[str, ...]]:
         """Return the names in a container of what its other objects consist of or lead to, and how such names begin.

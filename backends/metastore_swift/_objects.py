@@ -149,8 +149,10 @@ class Objects:
         self.account.ask("DELETE", container, name, accept=(404,))
 
     def manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Return the segments that a static large object's manifest names, as Swift stores them: name, bytes, hash, …"""
+        """Return the segments that a static large object's manifest names, as Swift stores them: name, bytes, hash, …; none of another object."""
         reply = self.account.ask("GET", container, name, query={"multipart-manifest": "get"})
+        if reply.header("X-Static-Large-Object").lower() != "true":
+            return []
         found: list[dict[str, Any]] = _read_json(reply, joined(container, name))
         return found
 

@@ -369,3 +369,11 @@ def test_a_server_that_is_gone_is_an_error():
     server.close()
     with pytest.raises(ConnectionError, match="2 tries"):
         fs.pipe("c/x", DATA)
+
+
+def test_a_manifest_that_is_listed_and_not_found_is_an_error(far, fs, proxy, container):
+    with fs.open(f"{container}/x", "wb", block_size=1000) as file:
+        file.write(bytes(3000))
+    proxy.spoil(Fault(404), path="multipart-manifest=get")
+    with pytest.raises(FileNotFoundError, match="no such container or object"):
+        far.orphans(container)

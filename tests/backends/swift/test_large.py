@@ -429,3 +429,19 @@ def test_what_is_read_is_not_written(fs, container):
 def test_nothing_is_appended(fs, container):
     with pytest.raises(NotImplementedError, match="'ab'"):
         fs.open(f"{container}/x", "ab")
+
+
+@pytest.mark.parametrize("then", [lambda fs, path: fs.rm(path), lambda fs, path: fs.pipe(path, b"[1]")])
+@pytest.mark.parametrize(
+    "ask", [lambda fs, container: fs.orphans(container), lambda fs, container: fs.pieces(container)[0]]
+)
+def test_a_large_object_that_goes_while_manifests_are_read_needs_nothing(small, container, monkeypatch, ask, then):
+    path, read = written(small, f"{container}/x"), small.objects.manifest
+
+    def late(*place):
+        monkeypatch.undo()
+        then(small, path)
+        return read(*place)
+
+    monkeypatch.setattr(small.objects, "manifest", late)
+    assert not ask(small, container)
