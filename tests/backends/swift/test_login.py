@@ -225,4 +225,47 @@ def test_a_login_by_https_does_not_lead_to_storage_without(opened, tls, swift_se
     settings = settings_from({"auth_url": tls.auth_url, "user": USER, "key": KEY}, {})
     told = {"X-Auth-Token": "sesame", "X-Storage-Url": swift_server.storage_url}
     with pytest.raises(PermissionError, match="storage without it"):
-        entrance(settings, lambda *_: told)()
+        entrance(settings, lambda *_: told, opened().objects.account.patience)()
+
+
+def in_keystone(proxy, **options):
+    return SwiftFileSystem(
+        auth_url=f"{proxy.base}/v3",
+        username="a",
+        password="sesame",
+        project_name="b",
+        skip_instance_cache=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("fault", [Fault(429), Fault(503, {"Retry-After": "7"}), Fault(lost=True)])
+def test_what_may_pass_at_keystone_is_tried_again(swift_server, fault):
+    with FaultyProxy(swift_server.base) as proxy:
+        fs, pauses = in_keystone(proxy, retries=2), []
+        fs.objects.account.sleep = pauses.append
+        proxy.spoil(fault, times=9)
+        with pytest.raises(ConnectionError, match="No token from Keystone"):
+            fs.ls("")
+        assert (proxy.count("POST"), 7.0 in pauses) == (3, fault.status == 503)
+
+
+TOKEN = {"X-Subject-Token": "sesame"}
+NO_TOKENS = [
+    "[]",
+    "null",
+    '{"token": null}',
+    '{"token": []}',
+    '{"token": {}}',
+    '{"token": {"expires_at": "never"}}',
+    "<html>",
+]
+
+
+@pytest.mark.parametrize(("headers", "body"), [({}, '{"token": {}}'), *((TOKEN, each) for each in NO_TOKENS)])
+def test_what_is_no_answer_of_keystone_is_told_in_a_sentence(swift_server, headers, body):
+    with FaultyProxy(swift_server.base) as proxy:
+        proxy.spoil(Fault(201, headers, body.encode()), times=9)
+        with pytest.raises(OSError, match="Keystone") as caught:
+            in_keystone(proxy).ls("")
+        assert (caught.value.__context__, "sesame" in str(caught.value)) == (None, False)
