@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from metastore_swift._faults import PASSING
 from metastore_swift._secret import Secret
-from metastore_swift._settings import Settings
+from metastore_swift._settings import Settings, is_address
 from metastore_swift._wire import Reply
 
 __all__ = ["Access", "Ask", "Login", "Tries", "entrance"]
@@ -112,8 +112,11 @@ def _tempauth(settings: Settings, ask: Ask) -> Access:
     return _checked(settings, found, token)
 
 
-def _checked(settings: Settings, found: str, token: str) -> Access:
+def _checked(settings: Settings, found: Any, token: str) -> Access:
     """Return the access, unless the token would leave an https login in clear: an address must be asked for to be trusted."""
+    if not is_address(settings.storage_url or found):
+        said = "The login leads to storage at what is no http or https address; give storage_url"
+        raise OSError(errno.EPROTO, said, settings.auth_url)
     if not settings.storage_url and settings.auth_url.startswith("https:") and not found.startswith("https:"):
         said = "The login is by https and leads to storage without it, where the token could be read by anyone"
         raise PermissionError(errno.EACCES, f"{said}: give storage_url if that is meant")

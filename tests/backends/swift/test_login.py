@@ -269,3 +269,23 @@ def test_what_is_no_answer_of_keystone_is_told_in_a_sentence(swift_server, heade
         with pytest.raises(OSError, match="Keystone") as caught:
             in_keystone(proxy).ls("")
         assert (caught.value.__context__, "sesame" in str(caught.value)) == (None, False)
+
+
+PLACES = [
+    None,
+    5,
+    "/v1/AUTH_a",
+    "ftp://swift.example/v1/AUTH_a",
+    "http:///v1/AUTH_a",
+    "http://swift.example:99999/v1/AUTH_a",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_storage_at_what_is_no_address_is_told_in_a_sentence(swift_server, place):
+    listed = {"type": "object-store", "id": "a", "endpoints": [{"interface": "public", "region": "here", "url": place}]}
+    body = json.dumps({"token": {"expires_at": "2999-01-01T00:00:00Z", "catalog": [listed]}}).encode()
+    with FaultyProxy(swift_server.base) as proxy:
+        proxy.spoil(Fault(201, TOKEN, body), times=9)
+        with pytest.raises(OSError, match="give storage_url"):
+            in_keystone(proxy).ls("")
