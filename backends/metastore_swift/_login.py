@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -188,9 +189,12 @@ def _session(settings: Settings) -> Any:
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
 
-    verify: bool | str = (settings.ca_file or True) if settings.verify else False
+    trusted = settings.ca_file or os.environ.get("REQUESTS_CA_BUNDLE", "")
+    verify: bool | str = (trusted or True) if settings.verify else False
     # keystoneauth1 would send the password again to wherever a redirect leads
-    return session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout, redirect=False)
+    made = session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout, redirect=False)
+    made.session.trust_env = False  # requests would send it to a proxy that the environment names
+    return made
 
 
 def _plugin(settings: Settings, v3: Any) -> Any:

@@ -289,3 +289,12 @@ def test_storage_at_what_is_no_address_is_told_in_a_sentence(swift_server, place
         proxy.spoil(Fault(201, TOKEN, body), times=9)
         with pytest.raises(OSError, match="give storage_url"):
             in_keystone(proxy).ls("")
+
+
+def test_keystone_is_asked_through_no_proxy_of_the_environment(swift_server, monkeypatch):
+    with FaultyProxy(swift_server.base) as keystone, FaultyProxy(swift_server.base) as other:
+        monkeypatch.setenv("http_proxy", other.base)
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(OSError, match="Keystone"):
+            in_keystone(keystone).ls("")
+        assert (keystone.count("POST"), other.seen) == (1, [])
