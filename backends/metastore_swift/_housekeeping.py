@@ -124,9 +124,16 @@ class Housekeeping(Transfers):
     def _rm_entries(self, container: str, doomed: list[Entry]) -> None:
         for entry in doomed:
             if entry["kind"] == "slo":
-                self.objects.delete(*split(entry["name"]), large=True)
+                self._rm_large(entry["name"])
         plain = [split(entry["name"])[1] for entry in doomed if entry["kind"] != "slo"]
         self.objects.delete_many(container, plain)
+
+    def _rm_large(self, path: str) -> None:
+        try:
+            self.objects.delete(*split(path), large=True)
+        except FileNotFoundError:  # it may be a segment that is missing
+            if _tree.headed(self.objects, path):
+                raise
 
     def orphans(self, container: str, older_than: float = DAY) -> list[Entry]:
         """Return segments, older than some seconds, that this filesystem sent for objects of a container and none needs.

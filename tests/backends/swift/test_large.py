@@ -445,3 +445,20 @@ def test_a_large_object_that_goes_while_manifests_are_read_needs_nothing(small, 
 
     monkeypatch.setattr(small.objects, "manifest", late)
     assert not ask(small, container)
+
+
+def test_a_tree_is_removed_though_another_one_removes_large_objects_of_it(small, container, segments, monkeypatch):
+    for name in "ab":
+        written(small, f"{container}/d/{name}")
+    small.pipe(f"{container}/d/plain", b"x")
+    delete = small.objects.delete
+
+    def beside(*place, large):
+        monkeypatch.undo()
+        for name in "ab":
+            delete(container, f"d/{name}", large=True)
+        delete(*place, large=large)
+
+    monkeypatch.setattr(small.objects, "delete", beside)
+    small.rm(f"{container}/d", recursive=True)
+    assert (small.find(container), segments()) == ([], [])
