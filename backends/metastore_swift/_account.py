@@ -22,7 +22,6 @@ from metastore_swift._wire import Body, BrokenError, Reply, Wire
 
 __all__ = ["Account", "Patience"]
 
-PASSING = frozenset({408, 422, 429, 498, 500, 502, 503, 504})
 FIRST_PAUSE = 0.1
 
 
@@ -50,7 +49,7 @@ class _Process:
     def __init__(self, account: Account) -> None:
         self.pid = os.getpid()
         self.wire = Wire(account.settings)
-        self.login = Login(entrance(account.settings, account.greet))
+        self.login = Login(entrance(account.settings, account.greet, account.patience))
         self.lock = threading.Lock()
         self.abilities: dict[str, Any] | None = None
 
@@ -123,7 +122,7 @@ class Account:
             except BrokenError as error:
                 broken = error
             else:
-                if reply.status not in PASSING or not patience.again(reply):
+                if reply.status not in _faults.PASSING or not patience.again(reply):
                     return replace(reply, tries=patience.tries)
                 continue
             if not broken.again or not patience.again():

@@ -92,8 +92,10 @@ def _kind(reply: Reply) -> str:
 def _modified(reply: Reply) -> datetime | None:
     if exact := _moment(reply.header("X-Timestamp")):
         return exact
-    text = reply.header("Last-Modified")
-    return email.utils.parsedate_to_datetime(text).astimezone(UTC) if text else None
+    try:
+        return email.utils.parsedate_to_datetime(reply.header("Last-Modified")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _moment(text: str) -> datetime | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-__all__ = ["refused", "unreachable"]
+__all__ = ["PASSING", "refused", "unreachable"]
+
+PASSING = frozenset({408, 422, 429, 498, 500, 502, 503, 504})
+"""What is answered now, and may not be in a moment."""
 
 SENTENCES: dict[int, tuple[int, str]] = {
     400: (errno.EINVAL, "Swift does not take this request"),

@@ -124,9 +124,16 @@ class Housekeeping(Transfers):
     def _rm_entries(self, container: str, doomed: list[Entry]) -> None:
         for entry in doomed:
             if entry["kind"] == "slo":
-                self.objects.delete(*split(entry["name"]), large=True)
+                self._rm_large(entry["name"])
         plain = [split(entry["name"])[1] for entry in doomed if entry["kind"] != "slo"]
         self.objects.delete_many(container, plain)
+
+    def _rm_large(self, path: str) -> None:
+        try:
+            self.objects.delete(*split(path), large=True)
+        except FileNotFoundError:  # it may be a segment that is missing
+            if _tree.headed(self.objects, path):
+                raise
 
     def orphans(self, container: str, older_than: float = DAY) -> list[Entry]:
         """Return segments, older than some seconds, that this filesystem sent for objects of a container and none needs.
@@ -153,12 +160,28 @@ class Housekeeping(Transfers):
         """Return the segments that manifests name, and those of manifests among them."""
         needed: set[str] = set()
         while todo:
-            for row in self.objects.manifest(*todo.pop()):
+            for row in self._rows_of(*todo.pop()):
                 place = bare(row.get("name", ""))
                 needed.add(place)
                 if row.get("sub_slo"):
                     todo.append(split(place))
         return needed
+
+    def _rows_of(self, container: str, name: str) -> list[dict[str, Any]]:
+        """Return what a manifest names, nothing where it was removed, or replaced, since it was listed."""
+        try:
+            return self.objects.manifest(container, name)
+        except FileNotFoundError:
+            if self._is_listed(container, name):  # it may be there, on servers that do not answer now
+                raise
+            return []
+
+    def _is_listed(self, container: str, name: str) -> bool:
+        try:
+            found = self.objects.first(container, name)
+        except FileNotFoundError:
+            return False
+        return found is not None and found.get("name") == name
 
     def pieces(self, container: str) -> tuple[set[str], tuple[str, ...]]:
         """Return the names in a container of what its other objects consist of or lead to, and how such names begin.

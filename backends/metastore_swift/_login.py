@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from metastore_swift._faults import PASSING
 from metastore_swift._secret import Secret
-from metastore_swift._settings import Settings
+from metastore_swift._settings import Settings, is_address
+from metastore_swift._wire import Reply
 
-__all__ = ["Access", "Ask", "Login", "entrance"]
+__all__ = ["Access", "Ask", "Login", "Tries", "entrance"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,19 @@ class Login:
             return self._access
 
 
-def entrance(settings: Settings, ask: Ask) -> Callable[[], Access]:
+class Tries(Protocol):
+    """Counts the tries of one thing."""
+
+    def again(self, reply: Reply | None = None, /) -> bool:
+        """Return True after a pause, or False at once where there is to be no further try."""
+
+
+def entrance(settings: Settings, ask: Ask, tries: Callable[[], Tries]) -> Callable[[], Access]:
     """Return the way in that the settings describe; it is not tried yet. Each call of it logs in anew."""
     if settings.token:
         return _given(settings)
     if settings.auth_url and (settings.password or settings.application_credential_secret):
-        return _keystone(settings)
+        return _keystone(settings, tries)
     if settings.auth_url and settings.user and settings.key:
         return lambda: _tempauth(settings, ask)
     return lambda: _closed("Swift wants credentials and there are none" + _HOW)
@@ -103,15 +113,18 @@ def _tempauth(settings: Settings, ask: Ask) -> Access:
     return _checked(settings, found, token)
 
 
-def _checked(settings: Settings, found: str, token: str) -> Access:
+def _checked(settings: Settings, found: Any, token: str) -> Access:
     """Return the access, unless the token would leave an https login in clear: an address must be asked for to be trusted."""
+    if not is_address(settings.storage_url or found):
+        said = "The login leads to storage at what is no http or https address; give storage_url"
+        raise OSError(errno.EPROTO, said, settings.auth_url)
     if not settings.storage_url and settings.auth_url.startswith("https:") and not found.startswith("https:"):
         said = "The login is by https and leads to storage without it, where the token could be read by anyone"
         raise PermissionError(errno.EACCES, f"{said}: give storage_url if that is meant")
     return Access((settings.storage_url or found).rstrip("/"), Secret(token))
 
 
-def _keystone(settings: Settings) -> Callable[[], Access]:
+def _keystone(settings: Settings, tries: Callable[[], Tries]) -> Callable[[], Access]:
     made: list[Any] = []
 
     def enter() -> Access:
@@ -120,18 +133,42 @@ def _keystone(settings: Settings) -> Callable[[], Access]:
         except ImportError as missing:
             said = 'Keystone needs keystoneauth1: pip install "metastore-engine[keystone]"'
             raise ImportError(said) from missing
-        try:
-            return _asked_of_keystone(settings, made)
-        except (exceptions.Unauthorized, exceptions.Forbidden):
-            number, said = errno.EACCES, "Keystone refuses these credentials"
-        except exceptions.EndpointNotFound:
-            number, said = errno.ENOENT, _NO_ENDPOINT
-        except exceptions.ClientException as error:
-            number, said = errno.ECONNABORTED, f"No token from Keystone ({type(error).__name__})"
+        patience = tries()
+        while True:
+            try:
+                return _asked_of_keystone(settings, made)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - keystoneauth1 takes answers apart without looking at them
+                told, passing = _told(error, exceptions), _passing(error, exceptions)
+            if passing is None or not patience.again(passing):
+                break
         # raised here, without the cause: its frames hold the password
-        raise OSError(number, said, settings.auth_url)
+        raise OSError(*told, settings.auth_url)
 
     return enter
+
+
+def _told(error: Exception, known: Any) -> tuple[int, str]:
+    """Return number and sentence for an error of keystoneauth1, or of what it did not expect."""
+    if isinstance(error, known.Unauthorized | known.Forbidden):
+        return errno.EACCES, "Keystone refuses these credentials"
+    if isinstance(error, known.EndpointNotFound):
+        return errno.ENOENT, _NO_ENDPOINT
+    number = errno.ETIMEDOUT if isinstance(error, known.ConnectTimeout) else errno.ECONNABORTED
+    if isinstance(error, known.ClientException):
+        return number, f"No token from Keystone ({type(error).__name__})"
+    said = "What answers is no Keystone, or not by version 3 of its API"
+    return errno.EPROTO, f"{said} ({type(error).__name__}); is auth_url its address?"
+
+
+def _passing(error: Exception, known: Any) -> Reply | None:
+    """Return the answer behind an error that may pass, one without a status where none came; ``None`` for what stays."""
+    if isinstance(error, known.HttpError):
+        headers = {} if error.response is None else error.response.headers
+        return Reply(error.http_status, headers) if error.http_status in PASSING else None
+    broken = (known.ConnectFailure, known.ConnectTimeout, known.UnknownConnectionError)
+    return Reply(0, {}) if isinstance(error, broken) else None
 
 
 def _asked_of_keystone(settings: Settings, made: list[Any]) -> Access:
@@ -152,9 +189,12 @@ def _session(settings: Settings) -> Any:
     from keystoneauth1 import session
     from keystoneauth1.identity import v3
 
-    verify: bool | str = (settings.ca_file or True) if settings.verify else False
+    trusted = settings.ca_file or os.environ.get("REQUESTS_CA_BUNDLE", "")
+    verify: bool | str = (trusted or True) if settings.verify else False
     # keystoneauth1 would send the password again to wherever a redirect leads
-    return session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout, redirect=False)
+    made = session.Session(auth=_plugin(settings, v3), verify=verify, timeout=settings.timeout, redirect=False)
+    made.session.trust_env = False  # requests would send it to a proxy that the environment names
+    return made
 
 
 def _plugin(settings: Settings, v3: Any) -> Any:

@@ -69,8 +69,7 @@ class Objects:
         reply = self.account.ask("GET", container, query={key: value for key, value in query.items() if value})
         if reply.status == 204:
             return []
-        found: list[dict[str, Any]] = _read_json(reply, container)
-        return found
+        return _read_rows(reply, container)
 
     def make(self, container: str, headers: Mapping[str, str] | None = None) -> bool:
         """Make a container; return whether it is new."""
@@ -96,7 +95,7 @@ class Objects:
         sent = {**headers, **(CREATE if create else {}), **({"ETag": md5} if md5 else {})}
         reply = self.account.ask("PUT", container, name, query=query, headers=sent, body=body, accept=(412,))
         if reply.status != 412 or (create and reply.tries > 1 and ours()):
-            return reply.header("ETag").strip('"')
+            return _stored(reply, joined(container, name))
         if create:
             raise FileExistsError(errno.EEXIST, "The object exists already", joined(container, name))
         raise _faults.refused(412, joined(container, name), "PUT", reply.headers)
@@ -104,7 +103,7 @@ class Objects:
     def copy(self, source: tuple[str, str], target: tuple[str, str], headers: Mapping[str, str] | None = None) -> None:
         """Copy an object within the cluster, a large one into one plain object."""
         sent = {**(headers or {}), "X-Copy-From": quoted(*source), "Content-Length": "0"}
-        self.account.ask("PUT", *target, headers=sent)
+        _stored(self.account.ask("PUT", *target, headers=sent), joined(*target))
 
     def delete(self, container: str, name: str, *, large: bool = False) -> None:
         """Remove an object; then, of a static large one (``large``), the segments. Raises: FileNotFoundError.
@@ -149,10 +148,11 @@ class Objects:
         self.account.ask("DELETE", container, name, accept=(404,))
 
     def manifest(self, container: str, name: str) -> list[dict[str, Any]]:
-        """Return the segments that a static large object's manifest names, as Swift stores them: name, bytes, hash, …"""
+        """Return the segments that a static large object's manifest names, as Swift stores them: name, bytes, hash, …; none of another object."""
         reply = self.account.ask("GET", container, name, query={"multipart-manifest": "get"})
-        found: list[dict[str, Any]] = _read_json(reply, joined(container, name))
-        return found
+        if reply.header("X-Static-Large-Object").lower() != "true":
+            return []
+        return _read_rows(reply, joined(container, name))
 
     def segments(self, container: str, name: str) -> list[dict[str, Any]]:
         """Return the segments that a dynamic large object consists of now: rows of their listing."""
@@ -166,12 +166,31 @@ class Objects:
 _JSON = {"Accept": "application/json"}
 
 
+_IS_IT_SWIFT = "is this the address of a Swift account?"
+
+
 def _read_json(reply: Reply, path: str) -> Any:
     try:
         return json.loads(reply.body)
     except ValueError:
-        said = "Swift's answer was to be JSON and is not; is this the address of a Swift account?"
+        said = f"Swift's answer was to be JSON and is not; {_IS_IT_SWIFT}"
     raise OSError(errno.EPROTO, said, path or "/")
+
+
+def _read_rows(reply: Reply, path: str) -> list[dict[str, Any]]:
+    found = _read_json(reply, path)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        said = f"Swift's answer was to be a list of objects in JSON and is not; {_IS_IT_SWIFT}"
+        raise OSError(errno.EPROTO, said, path or "/")
+    return found
+
+
+def _stored(reply: Reply, path: str) -> str:
+    """Return the ETag of what was stored: whatever says yes to everything, as the page of a portal, tells of none."""
+    if reply.status not in (201, 412) and not reply.header("ETag"):
+        said = f"Swift's answer was to say that the object is stored and does not; {_IS_IT_SWIFT}"
+        raise OSError(errno.EPROTO, said, path)
+    return reply.header("ETag").strip('"')
 
 
 def _bulk_errors(reply: Reply, path: str) -> None:

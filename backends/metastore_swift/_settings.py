@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from metastore_swift._secret import Secret
 
-__all__ = ["SECRETS", "Settings", "public", "settings_from"]
+__all__ = ["SECRETS", "Settings", "is_address", "public", "settings_from"]
 
 SECRETS = frozenset({"token", "key", "password", "application_credential_secret", "temp_url_key"})
 ADDRESSES = ("auth_url", "storage_url")
@@ -123,9 +123,22 @@ def _address(name: str, url: str) -> str:
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(f"{name} holds more than an address: give credentials as options, not inside of the URL.")
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+    if url and not is_address(url):
         raise ValueError(f"{name} is to be an http or https URL with a host, and what was given is not.")
     return url.rstrip("/")
+
+
+def is_address(url: Any) -> bool:
+    """Return whether that is an http or https URL with a host, and with a port that there may be.
+
+    >>> is_address("https://swift.example:8080/v1/AUTH_a"), is_address("https://swift.example:80800"), is_address("/v1/AUTH_a")
+    (True, False, False)
+    """
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _checked_numbers(given: Mapping[str, Any]) -> None:

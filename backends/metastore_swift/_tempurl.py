@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hmac
+import math
 import time
 from urllib.parse import unquote, urlencode
 
@@ -31,15 +32,15 @@ def signed(
     The key is the option ``temp_url_key``, else the account's, else the container's. Raises: PermissionError where there
     is no key or it is not shown to these credentials; ValueError for another verb or digest, or a time that is not positive.
     """
-    if method not in VERBS or digest not in DIGESTS or expiration <= 0:
+    if method not in VERBS or digest not in DIGESTS or not 0 < expiration < math.inf:
         said = f"one of {', '.join(sorted(VERBS))}, for a positive number of seconds, by {' or '.join(sorted(DIGESTS))}"
         raise ValueError(f"A URL is signed for {said}; asked for {method!r}, {expiration!r}, {digest!r}.")
-    access = account.access
+    access, place = account.access, quoted(container, name)
     expires = int((time.time() if now is None else now) + expiration)
     message = f"{method}\n{expires}\n{unquote(access.prefix)}/{container}/{name}"
     signature = hmac.new(_key(account, container).reveal().encode(), message.encode(), digest).hexdigest()
     query = {"temp_url_sig": signature, "temp_url_expires": str(expires)} | ({"filename": filename} if filename else {})
-    return f"{access.base}{access.prefix}{quoted(container, name)}?{urlencode(query)}"
+    return f"{access.base}{access.prefix}{place}?{urlencode(query)}"
 
 
 def _key(account: Account, container: str) -> Secret:

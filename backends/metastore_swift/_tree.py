@@ -29,10 +29,8 @@ def described(objects: Objects, path: str) -> Entry:
         return directory("")
     if not name:
         reply = objects.holds(container)
-        held = {
-            "count": int(reply.header("X-Container-Object-Count")),
-            "bytes": int(reply.header("X-Container-Bytes-Used")),
-        }
+        told = {"count": reply.header("X-Container-Object-Count"), "bytes": reply.header("X-Container-Bytes-Used")}
+        held = {name: int(text) for name, text in told.items() if text.isdigit()}
         return of_container({"name": container, **held})
     entry = headed(objects, path)
     if entry and not is_marker(entry):

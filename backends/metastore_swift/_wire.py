@@ -90,11 +90,9 @@ class Wire:
         A callable body is called for what yields it piece by piece. Raises: BrokenError where no whole answer comes; ValueError
         for a header that HTTP cannot carry.
         """
-        sent = {**headers, **({"X-Auth-Token": token.reveal()} if token else {})}
         try:
             answer = self._pool(base).urlopen(
-                verb, target, headers={name: _to_latin(text) for name, text in sent.items()},
-                body=_sendable(body),
+                verb, target, headers=_sent(headers, token), body=_sendable(body),
                 redirect=False, preload_content=False, decode_content=False, assert_same_host=False,
             )  # fmt: skip
             log.debug("%s %s: %s", verb, target.partition("?")[0], answer.status)
@@ -123,6 +121,11 @@ class Wire:
         if scheme == "http":
             return HTTPConnectionPool(host, port, **options)
         return urllib3.HTTPSConnectionPool(host, port, ssl_context=_context(told), **options)
+
+
+def _sent(headers: Mapping[str, str], token: Secret | None) -> dict[str, str]:
+    whole = {**headers, **({"X-Auth-Token": token.reveal()} if token else {})}
+    return {name: _to_latin(text) for name, text in whole.items()}
 
 
 def _sendable(body: Body) -> Any:

@@ -33,7 +33,7 @@ def of_cloud(store: str, name: Any) -> Hidden:
         raise StoresFileError(f"the store {store}: {path} has no cloud {name!r:.60}: {nearest(str(name), clouds)}")
     secure = _clouds(store, path.with_name("secure.yaml")).get(name, {})
     found, more = Hidden(clouds[name]), Hidden(secure)
-    auth = Hidden({**found.get("auth", {}), **more.get("auth", {})})
+    auth = Hidden({**found["auth"], **more.get("auth", {})})
     made = Hidden({each: str(auth[each]) for each in _AUTH if auth.get(each) is not None})
     made.update({ours: found[theirs] for theirs, ours in _BESIDE.items() if found.get(theirs) is not None})
     return made
@@ -56,7 +56,11 @@ def _clouds(store: str, path: Path) -> Hidden:
     try:
         with path.open(encoding="utf-8") as file:
             read = yaml.safe_load(file)
-        return Hidden({str(name): Hidden(each or {}) for name, each in (read or {}).get("clouds", {}).items()})
+        return Hidden({str(name): _cloud(each or {}) for name, each in (read or {}).get("clouds", {}).items()})
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError):
         read = None  # the words of the mistake may hold what the file holds
     raise StoresFileError(f"the store {store}: {path} cannot be read as a clouds.yaml")
+
+
+def _cloud(told: Any) -> Hidden:
+    return Hidden({**told, "auth": Hidden(told.get("auth") or {})})

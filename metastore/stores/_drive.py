@@ -38,6 +38,7 @@ __all__ = [
     "asked",
     "is_own",
     "refused",
+    "status_of",
 ]  # fmt: skip
 
 BLOCK = 4 * 2**20

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from metastore.errors import MissingExtraError, StoresFileError, nearest
-from metastore.stores._drive import Drive, Stat, Unfinished, ask
+from metastore.errors import MissingBytesError, MissingExtraError, StoresFileError, nearest
+from metastore.stores._drive import Drive, Stat, Unfinished, ask, refused, status_of
 from metastore.stores._remote import RemoteDrive
 from metastore.stores._store import Store
 
@@ -19,6 +20,8 @@ __all__ = ["S3Drive"]
 _OPTIONS = ("endpoint", "region", "profile", "addressing", "anonymous", "ca")
 _CREDENTIALS = ("key", "secret", "token")
 _CREATE_ONLY = "*"
+_DONE_ALREADY = (404, 412)
+"""How a request is refused that was sent again after it was done: its parts are gone, or its object lies there."""
 _PAGE, _WORTH = 1000, 50
 """Rows that a listing has at once, and how many of them cost as much as asking one object, more or less."""
 _COPIED_AT_MOST = 5 * 2**30
@@ -66,9 +69,30 @@ class S3Drive(RemoteDrive):
     def create(self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None) -> Stat:
         """Store a small object at once; a large one goes in `Parts`."""
         body = b"".join(chunks)
-        self._call(key, "put_object", Body=body, ChecksumSHA256=_base64(hashlib.sha256(body)), IfNoneMatch=_CREATE_ONLY,
-                   **_typed(media_type))  # fmt: skip
+        mark, sha256 = hashlib.md5(body, usedforsecurity=False).hexdigest(), _base64(hashlib.sha256(body))
+        self._created(key, "put_object", mark, Body=body, ChecksumSHA256=sha256, **_typed(media_type))
         return self.stat(key)
+
+    def _created(self, key: str, method: str, mark: str, **options: Any) -> None:
+        """Create an object, whose ETag is to be ``mark``, unless something lies there.
+
+        botocore sends again what got no answer, and may then be refused for what the lost request made.
+        """
+        told = {**self._at(key), "IfNoneMatch": _CREATE_ONLY, **options}
+        status = ask(self._name, key, self._refused_again, method, **told)
+        if status is not None and self.stat(key).mark != mark:
+            raise refused(self._name, key, status)
+
+    def _refused_again(self, method: str, **told: Any) -> int | None:
+        """Return the status by which a request was refused that had been sent before, ``None`` where it is done."""
+        try:
+            self._fs.call_s3(method, **told)
+        except OSError as error:
+            status = status_of(error)
+            if status not in _DONE_ALREADY or not _tries_before(error):
+                raise
+            return status
+        return None
 
     def remove(self, key: str) -> None:
         """Delete the object; one that is not there is fine."""
@@ -106,17 +130,14 @@ class S3Drive(RemoteDrive):
     def finish(self, key: str, upload: str, marks: Mapping[int, str]) -> None:
         """Complete the upload, unless something lies there."""
         parts = [{"PartNumber": number, "ETag": f'"{marks[number]}"'} for number in sorted(marks)]
-        self._call(
-            key,
-            "complete_multipart_upload",
-            UploadId=upload,
-            MultipartUpload={"Parts": parts},
-            IfNoneMatch=_CREATE_ONLY,
-        )
+        mark = _mark_of_parts([marks[number] for number in sorted(marks)])
+        said = {"UploadId": upload, "MultipartUpload": {"Parts": parts}}
+        self._created(key, "complete_multipart_upload", mark, **said)
 
     def abandon(self, key: str, upload: str) -> None:
-        """Abort the upload."""
-        self._call(key, "abort_multipart_upload", UploadId=upload)
+        """Abort the upload; one that is not there is fine."""
+        with suppress(MissingBytesError):
+            self._call(key, "abort_multipart_upload", UploadId=upload)
 
     # copying
 
@@ -196,7 +217,9 @@ class S3Drive(RemoteDrive):
         while True:
             page = ask(self._name, None, self._fs.call_s3, "list_multipart_uploads", **said)
             for each in page.get("Uploads", []):
-                if each["Key"].startswith(own):
+                if not each["Key"].startswith(own):
+                    continue
+                with suppress(MissingBytesError):  # it came to its end since it was listed
                     yield self._left(each["Key"].removeprefix(own), each["UploadId"], each.get("Initiated"))
             if not page.get("IsTruncated"):
                 return
@@ -222,9 +245,9 @@ def _quiet() -> None:
 
 
 def _straight() -> Any:
-    """Return aiobotocore's way to send requests, but for redirects: aiohttp would follow them to any host and address.
+    """Return aiobotocore's way to send requests, but for what aiohttp does by itself: redirects, to any host and address, and second tries.
 
-    botocore expects to see them, and itself goes to another region only.
+    botocore expects to see them, itself goes to another region only, and tells how often it has tried.
     """
     from aiobotocore.httpsession import AIOHTTPSession  # type: ignore[import-untyped]  # no stubs
 
@@ -237,13 +260,27 @@ def _straight() -> Any:
 
     class Straight(AIOHTTPSession):  # type: ignore[misc]  # it is untyped
         async def _get_session(self, proxy_url: Any) -> Any:
-            return Unled(await super()._get_session(proxy_url))
+            session = await super()._get_session(proxy_url)
+            session._retry_connection = False
+            return Unled(session)
 
     return Straight
 
 
 def _base64(hashed: Any) -> str:
     return base64.b64encode(hashed.digest()).decode()
+
+
+def _mark_of_parts(md5s: Sequence[str]) -> str:
+    """Return the ETag of an object of parts."""
+    whole = hashlib.md5(b"".join(map(bytes.fromhex, md5s)), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(md5s)}"
+
+
+def _tries_before(error: Exception) -> int:
+    """Return how often botocore had sent a request before it was refused."""
+    response = getattr(error.__cause__, "response", {})
+    return int(response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
 def _typed(media_type: str | None) -> dict[str, str]:

@@ -299,7 +299,7 @@ def test_what_secure_yaml_says_is_added(clouds):
     assert of_cloud("s", "edge")["password"] == "other"
 
 
-@pytest.mark.parametrize("text", ["clouds: [", "[]", "clouds: 3", "clouds: {edge: 3}"])
+@pytest.mark.parametrize("text", ["clouds: [", "[]", "clouds: 3", "clouds: {edge: 3}", "clouds: {edge: {auth: 3}}"])
 def test_a_broken_clouds_yaml_is_one_clear_error(clouds, text):
     from metastore.stores._clouds import of_cloud
 

@@ -160,6 +160,19 @@ def test_an_upload_that_broke_off_is_let_go_when_it_is_old(catalog):
     assert (verdicts(catalog), list(drive.unfinished())) == ({}, [])
 
 
+@pytest.mark.parametrize("kind", ["s3", "swift"])
+def test_uploads_that_end_while_they_are_listed_end_no_run(made, opened, kind):
+    drive = opened(made(kind)).stores.drive("one")
+    begun_at = {key: drive.begin(key) for key in ("a", "b", "c")}
+    found = drive.unfinished()
+    first = next(found)
+    for key, upload in begun_at.items():
+        for _ in range(2):  # the second time it is not there, which is fine
+            drive.abandon(key, upload)
+    assert first not in [*found]
+    assert list(drive.unfinished()) == []
+
+
 def begun(drive):
     """Begin an upload in parts that never comes to its end."""
     if isinstance(drive, Parts):

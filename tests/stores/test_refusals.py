@@ -1,5 +1,8 @@
 """What a store answers in the place of bytes: one clear error of ours, by either protocol, and nothing is written."""
 
+import hashlib
+import os
+
 import pytest
 from servers.faulty import Fault, FaultyProxy
 
@@ -15,6 +18,7 @@ from metastore.errors import (
 from metastore.stores import Store
 
 BODY = b"some bytes" * 100
+PART = 8 * 2**20
 REFUSALS = {
     400: StoreError, 401: StoreDeniedError, 403: StoreDeniedError, 404: MissingBytesError, 409: StoreError, 412: KeyTakenError,
     413: StoreFullError, 429: StoreUnreachableError, 500: StoreUnreachableError, 503: StoreUnreachableError, 507: StoreFullError,
@@ -123,3 +127,30 @@ def test_no_redirect_is_followed_and_no_credential_goes_elsewhere(catalog, disk,
         with pytest.raises(StoreError, match="the store one"):
             catalog.open_blob(disk, "data")
         assert other.seen == []
+
+
+MANY = os.urandom(2 * PART + 5)
+
+
+@pytest.mark.parametrize(("body", "path"), [(BODY, ""), (MANY, "uploadId="), (MANY, "multipart-manifest=put")])
+def test_an_upload_whose_last_answer_is_lost_finds_what_it_made(catalog, proxy, add, body, path):
+    proxy.spoil(Fault(lost=True), verb="POST" if path == "uploadId=" else "PUT", path=path)
+    done = catalog.upload(add(catalog), "data", body)
+    drive, key, _ = catalog.stores.reach(done.data.url)
+    assert list(dict(drive.keys())) == [key]
+    assert catalog.open_blob(done, "data").read() == body
+
+
+@pytest.mark.parametrize("body", [BODY, MANY], ids=["at once", "in parts"])
+def test_what_another_one_wrote_is_not_taken_for_that_of_a_lost_request(catalog, proxy, body):
+    drive, md5 = catalog.stores.drive("one"), hashlib.md5(body[:PART], usedforsecurity=False).hexdigest()
+    drive.create("key", [BODY[::-1]])
+    proxy.spoil(Fault(lost=True), verb="P", path="/key", times=1, after=0 if body is BODY else 2)
+    with pytest.raises(KeyTakenError, match="the store one at 'key': something lies there"):
+        if body is BODY:
+            drive.create("key", [body])
+        else:
+            upload = drive.begin("key")
+            drive.send("key", upload, 1, body[:PART], 0)
+            drive.finish("key", upload, {1: md5})
+    assert b"".join(drive.read("key")) == BODY[::-1]

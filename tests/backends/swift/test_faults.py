@@ -369,3 +369,33 @@ def test_a_server_that_is_gone_is_an_error():
     server.close()
     with pytest.raises(ConnectionError, match="2 tries"):
         fs.pipe("c/x", DATA)
+
+
+def test_a_manifest_that_is_listed_and_not_found_is_an_error(far, fs, proxy, container):
+    with fs.open(f"{container}/x", "wb", block_size=1000) as file:
+        file.write(bytes(3000))
+    proxy.spoil(Fault(404), path="multipart-manifest=get")
+    with pytest.raises(FileNotFoundError, match="no such container or object"):
+        far.orphans(container)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"null", b"[1]", b'"x"'])
+@pytest.mark.parametrize("ask", ["ls", "find", "orphans"])
+def test_a_listing_that_is_none_is_told_in_a_sentence(far, proxy, path, body, ask):
+    assert far.objects.account.abilities
+    proxy.spoil(Fault(200, {}, body), verb="GET", times=9)
+    with pytest.raises(OSError, match="was to be a list of objects") as caught:
+        getattr(far, ask)(path.partition("/")[0])
+    assert caught.value.errno == errno.EPROTO
+
+
+@pytest.mark.parametrize("store", [lambda fs, path: fs.pipe(path, b"x"), lambda fs, path: fs.cp_file(path, f"{path}2")])
+def test_a_page_that_says_yes_to_everything_stores_nothing(far, proxy, path, store):
+    proxy.spoil(Fault(200, {"Content-Type": "text/html"}, b"<html>Log in</html>"), verb="PUT", times=9)
+    with pytest.raises(OSError, match="does not; is this the address of a Swift account"):
+        store(far, path)
+
+
+def test_times_and_counts_that_are_none_are_not_told(far, proxy, path):
+    proxy.spoil(Fault(200, {"Last-Modified": "never", "X-Container-Object-Count": "many"}), verb="HEAD", times=9)
+    assert (far.info(path)["last_modified"], far.info(path.partition("/")[0])["objects"]) == (None, None)

@@ -429,3 +429,36 @@ def test_what_is_read_is_not_written(fs, container):
 def test_nothing_is_appended(fs, container):
     with pytest.raises(NotImplementedError, match="'ab'"):
         fs.open(f"{container}/x", "ab")
+
+
+@pytest.mark.parametrize("then", [lambda fs, path: fs.rm(path), lambda fs, path: fs.pipe(path, b"[1]")])
+@pytest.mark.parametrize(
+    "ask", [lambda fs, container: fs.orphans(container), lambda fs, container: fs.pieces(container)[0]]
+)
+def test_a_large_object_that_goes_while_manifests_are_read_needs_nothing(small, container, monkeypatch, ask, then):
+    path, read = written(small, f"{container}/x"), small.objects.manifest
+
+    def late(*place):
+        monkeypatch.undo()
+        then(small, path)
+        return read(*place)
+
+    monkeypatch.setattr(small.objects, "manifest", late)
+    assert not ask(small, container)
+
+
+def test_a_tree_is_removed_though_another_one_removes_large_objects_of_it(small, container, segments, monkeypatch):
+    for name in "ab":
+        written(small, f"{container}/d/{name}")
+    small.pipe(f"{container}/d/plain", b"x")
+    delete = small.objects.delete
+
+    def beside(*place, large):
+        monkeypatch.undo()
+        for name in "ab":
+            delete(container, f"d/{name}", large=True)
+        delete(*place, large=large)
+
+    monkeypatch.setattr(small.objects, "delete", beside)
+    small.rm(f"{container}/d", recursive=True)
+    assert (small.find(container), segments()) == ([], [])

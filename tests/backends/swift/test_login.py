@@ -7,6 +7,7 @@ import pickle  # noqa: TID251 - what it must not carry is tested
 import subprocess
 import sys
 import threading
+import traceback
 
 import pytest
 import swiftclient
@@ -225,4 +226,83 @@ def test_a_login_by_https_does_not_lead_to_storage_without(opened, tls, swift_se
     settings = settings_from({"auth_url": tls.auth_url, "user": USER, "key": KEY}, {})
     told = {"X-Auth-Token": "sesame", "X-Storage-Url": swift_server.storage_url}
     with pytest.raises(PermissionError, match="storage without it"):
-        entrance(settings, lambda *_: told)()
+        entrance(settings, lambda *_: told, opened().objects.account.patience)()
+
+
+def in_keystone(proxy, **options):
+    return SwiftFileSystem(
+        auth_url=f"{proxy.base}/v3",
+        username="a",
+        password="sesame",
+        project_name="b",
+        skip_instance_cache=True,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("fault", [Fault(429), Fault(503, {"Retry-After": "7"}), Fault(lost=True)])
+def test_what_may_pass_at_keystone_is_tried_again(swift_server, fault):
+    with FaultyProxy(swift_server.base) as proxy:
+        fs, pauses = in_keystone(proxy, retries=2), []
+        fs.objects.account.sleep = pauses.append
+        proxy.spoil(fault, times=9)
+        with pytest.raises(ConnectionError, match="No token from Keystone"):
+            fs.ls("")
+        assert (proxy.count("POST"), 7.0 in pauses) == (3, fault.status == 503)
+
+
+TOKEN = {"X-Subject-Token": "sesame"}
+NO_TOKENS = [
+    "[]",
+    "null",
+    '{"token": null}',
+    '{"token": []}',
+    '{"token": {}}',
+    '{"token": {"expires_at": "never"}}',
+    "<html>",
+]
+
+
+@pytest.mark.parametrize(("headers", "body"), [({}, '{"token": {}}'), *((TOKEN, each) for each in NO_TOKENS)])
+def test_what_is_no_answer_of_keystone_is_told_in_a_sentence(swift_server, headers, body):
+    with FaultyProxy(swift_server.base) as proxy:
+        proxy.spoil(Fault(201, headers, body.encode()), times=9)
+        with pytest.raises(OSError, match="Keystone") as caught:
+            in_keystone(proxy).ls("")
+        assert (caught.value.__context__, "sesame" in str(caught.value)) == (None, False)
+
+
+PLACES = [
+    None,
+    "/v1/AUTH_a",
+    "ftp://swift.example/v1/AUTH_a",
+    "http:///v1/AUTH_a",
+    "http://swift.example:99999/v1/AUTH_a",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_storage_at_what_is_no_address_is_told_in_a_sentence(swift_server, place):
+    listed = {"type": "object-store", "id": "a", "endpoints": [{"interface": "public", "region": "here", "url": place}]}
+    body = json.dumps({"token": {"expires_at": "2999-01-01T00:00:00Z", "catalog": [listed]}}).encode()
+    with FaultyProxy(swift_server.base) as proxy:
+        proxy.spoil(Fault(201, TOKEN, body), times=9)
+        with pytest.raises(OSError, match="give storage_url"):
+            in_keystone(proxy).ls("")
+
+
+def test_keystone_is_asked_through_no_proxy_of_the_environment(swift_server, monkeypatch):
+    with FaultyProxy(swift_server.base) as keystone, FaultyProxy(swift_server.base) as other:
+        monkeypatch.setenv("http_proxy", other.base)
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(OSError, match="Keystone"):
+            in_keystone(keystone).ls("")
+        assert (keystone.count("POST"), other.seen) == (1, [])
+
+
+def test_a_header_that_http_cannot_carry_is_told_of_without_the_token(fs, container):
+    with pytest.raises(ValueError, match="HTTP cannot carry") as caught:
+        fs.pipe_file(f"{container}/x", b"", content_type="a\nb")
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [str(each.locals) for each in told.stack[1:]]
+    assert not [each for each in frames if fs.objects.account.access.token.reveal() in each]

@@ -211,9 +211,23 @@ def test_without_a_key_nothing_is_signed(fs, container):
         fs.sign(f"{container}/x")
 
 
-@pytest.mark.parametrize("asked", [{"method": "PATCH"}, {"expiration": 0}, {"digest": "md5"}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"method": "PATCH"},
+        {"expiration": 0},
+        {"expiration": float("inf")},
+        {"expiration": float("nan")},
+        {"digest": "md5"},
+    ],
+)
 def test_what_cannot_be_signed_is_an_error(fs, container, asked):
     with pytest.raises(ValueError, match="signed for"):
         fs.sign(f"{container}/x", **asked)
     with pytest.raises(ValueError, match="for an object"):
         fs.sign(container)
+
+
+def test_a_name_that_is_no_utf_8_is_signed_by_no_url(keyed, container):
+    with pytest.raises(OSError, match="half of a surrogate pair"):
+        keyed.sign(f"{container}/\ud800")
