@@ -1,6 +1,7 @@
 """Files below a folder: nothing leads out, nothing is overwritten, nothing is half there."""
 
 import contextlib
+import errno
 import os
 import threading
 
@@ -162,6 +163,15 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(drive, root, monkeypatch):
     with pytest.raises(StoreFullError, match=r"disk at 'a': it has no room left"):
         drive.create("a", [b"x"])
     assert left(root) == []
+
+
+def test_a_disk_that_can_only_be_read_denies_what_is_written(drive, root, monkeypatch):
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "pwrite", read_only)
+    with pytest.raises(StoreDeniedError, match=r"disk at 'a': it can only be read \(OSError, EROFS\)"):
+        drive.create("a", [b"x"])
 
 
 def test_a_real_full_disk_is_an_error():
