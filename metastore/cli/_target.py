@@ -58,7 +58,8 @@ def _check_name(path: str) -> None:
 def _at_a_good_end(path: str) -> Iterator[Any]:
     """Give a file that then gets its name, or that of the file to which a link of this name leads."""
     place = os.path.realpath(path)
-    part = f"{place}.{secrets.token_hex(4)}.part"
+    folder, name = os.path.split(place)
+    part = os.path.join(folder, f"{name[:40]}.{secrets.token_hex(4)}.part")  # the name may be as long as one can be
     try:
         with open(part, "xb") as file:
             yield file

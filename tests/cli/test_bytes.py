@@ -48,6 +48,12 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, image
         assert (failed.code, words in failed.err, ".part" in failed.err) == (code, True, False)
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes(metastore, images, put):
+    name = "x" * os.pathconf(put, "PC_NAME_MAX")
+    assert metastore("get", images.old.id, "disk", "-o", put / name).code == 0
+    assert (put / name).read_bytes() == BODY
+
+
 def test_a_pipe_is_written_to_and_stays_one(metastore, images, put):
     os.mkfifo(put / "pipe")
     with open(os.open(put / "pipe", os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:
