@@ -48,6 +48,13 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, image
         assert (failed.code, words in failed.err, ".part" in failed.err) == (code, True, False)
 
 
+def test_a_file_that_few_may_read_stays_one(metastore, images, put):
+    (put / "out").touch(0o600)
+    for command in (("get", images.old.id, "disk", "-o", put / "out"), ("export", put / "out")):
+        assert metastore(*command).code == 0
+        assert ((put / "out").stat().st_mode & 0o777, (put / "out").stat().st_size > 0) == (0o600, True)
+
+
 def test_a_name_may_be_as_long_as_the_file_system_takes(metastore, images, put):
     name = "x" * os.pathconf(put, "PC_NAME_MAX")
     assert metastore("get", images.old.id, "disk", "-o", put / name).code == 0
