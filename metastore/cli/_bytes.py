@@ -138,9 +138,15 @@ def _span(text: str | None) -> tuple[int, int | None]:
     first, dash, last = text.partition("-")
     if not dash or not first.isdecimal() or not (last.isdecimal() or not last):
         raise click.UsageError(f"expected a range like 0-499 or 500-, found {text!r}")
-    if last and int(last) < int(first):
+    start, end = _place(first), _place(last) if last else None
+    if end is not None and end < start:
         raise click.UsageError(f"the range {text} ends before it begins")
-    return int(first), int(last) + 1 if last else None
+    return start, None if end is None else end + 1
+
+
+def _place(digits: str) -> int:
+    """Return where a range begins or ends; thirty digits are beyond any blob, and no more are read than Python does."""
+    return int(digits.lstrip("0")[:30] or 0)
 
 
 @click.command(cls=Command)

@@ -42,6 +42,13 @@ def test_a_range_is_fetched(metastore, images, put):
         assert metastore("get", images.old.id, "disk", "--range", wrong).code == 2
 
 
+@pytest.mark.parametrize("digits", [19, 30, 5000])
+def test_a_range_beyond_any_blob_is_empty_and_one_up_to_there_is_the_rest(metastore, images, put, digits):
+    for span, body in ((f"{'9' * digits}-", b""), (f"{'0' * digits}10-{'9' * digits}", BODY[10:])):
+        assert metastore("get", images.old.id, "disk", "--range", span, "-o", put / "out").code == 0
+        assert (put / "out").read_bytes() == body
+
+
 def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, images, put):
     for target, code, words in (("nowhere/out", 1, f"{put}/nowhere/out: No such file"), ("store", 2, "is a folder")):
         failed = metastore("get", images.old.id, "disk", "-o", put / target)

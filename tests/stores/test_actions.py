@@ -504,6 +504,13 @@ def test_a_file_that_is_read_beyond_its_end_is_empty(local, add, tmp_path):
         assert local.upload(add(local), "data", file).data.size == 0
 
 
+def test_a_range_that_no_file_reaches_is_empty(local, add):
+    disk = local.upload(add(local), "data", SMALL)
+    for start, stop, body in ((2**63, None, b""), (2**63, 2**70, b""), (1, 2**70, SMALL[1:])):
+        with local.open_blob(disk, "data", start=start, stop=stop) as file:
+            assert file.read() == body
+
+
 def test_a_range_begins_where_it_should_in_a_store_that_tells_no_sizes(opened, add, monkeypatch):
     catalog = opened(Store("one", "memory://sizeless"))
     disk = catalog.upload(add(catalog), "data", SMALL)
