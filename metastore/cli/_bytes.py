@@ -63,7 +63,7 @@ def bar(what: str, total: int | None) -> Iterator[Any]:
     if not sys.stderr.isatty() or asked("quiet") or asked("json"):
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(output.printable(what), total=total)
         yield lambda count: shown.update(task, completed=count)

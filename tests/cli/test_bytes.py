@@ -42,6 +42,13 @@ def test_a_range_is_fetched(metastore, images, put):
         assert metastore("get", images.old.id, "disk", "--range", wrong).code == 2
 
 
+def test_a_file_whose_name_reads_like_markup_is_brought_on_a_terminal(images, stored, on_terminal):
+    (stored / "[").mkdir()
+    (stored / "[" / "x]").write_bytes(BODY)
+    code, written = on_terminal("put", images.old.id, "layers.a", "[/x]", cwd=stored)
+    assert (code, "[/x]" in written, str(images.old.id) in written) == (0, True, True)
+
+
 @pytest.mark.parametrize("digits", [19, 30, 5000])
 def test_a_range_beyond_any_blob_is_empty_and_one_up_to_there_is_the_rest(metastore, images, put, digits):
     for span, body in ((f"{'9' * digits}-", b""), (f"{'0' * digits}10-{'9' * digits}", BODY[10:])):
