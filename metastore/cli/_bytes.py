@@ -101,6 +101,8 @@ def put(
     """Bring the bytes of FILE (- for standard input) to a store, hashing them on the way, and refer to them."""
     catalog = opened(write=True)
     artifact, field, key, [path] = _blob_of(catalog, words, "FILE")
+    if not path:
+        raise click.UsageError("the file to bring has no name: expected a path, or - for standard input")
     source: Any = sys.stdin.buffer if path == "-" else path
     said: dict[str, Any] = {"digests": _digests(digests), "media_type": media_type, "priority": priority}
     with bar(path, os.stat(path).st_size if path != "-" else None) as progress:

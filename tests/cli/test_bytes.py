@@ -150,7 +150,7 @@ def test_verify_goes_on_from_a_time(metastore, images, put):
 
 @pytest.mark.parametrize(
     "words",
-    [["verify"], ["verify", "--since", "2001-01-01T00:00:00Z"], ["attach", "ID", "disk"], ["put", "ID", "disk"], ["get", "ID"],
+    [["verify"], ["verify", "--since", "2001-01-01T00:00:00Z"], ["attach", "ID", "disk"], ["put", "ID", "disk"], ["put", "ID", "disk", ""], ["get", "ID"],
      ["attach", "ID", "disk", "s3://b/k", "--digest", "x"], ["url", "ID", "disk", "more"], ["verify", "--type", "images", "a", "b"]],
 )  # fmt: skip
 def test_what_is_no_command_is_a_mistake_of_usage(metastore, images, stored, words):
