@@ -88,12 +88,12 @@ class Delivering(Attaching):
         shelf, spec, stored = self._writable(artifact, field, key)
         expected = Blob(size=size_of(source) if size is None else size, digests=digests, media_type=media_type)
         self._check_may(artifact, shelf, spec, key, self._hoped(stored, spec, key, expected), "upload")
-        most = self._most(shelf, stored, spec, key)
-        _check_room(field, expected.size, most)
+        most, words = self._most(shelf, stored, spec, key)
+        _check_room(field, expected.size, most, words)
         name = self._target(store) if resume is None else self._resumed(resume, self._prefix(shelf, stored, field))
         drive, hasher = self._configured.drive(name), Hasher({"sha256", *(digests or {})})
         at = f"{self._prefix(shelf, stored, field)}/{make_id()}"
-        told, inspector = at_most(chunks_of(source), most, f"{field} of {stored.id}"), None
+        told, inspector = at_most(chunks_of(source), most, f"{field} of {stored.id}", words), None
         if (said := image_format(stored, spec)) is not None:
             inspector = Inspector(said)
             told = inspected(told, inspector)
@@ -124,14 +124,15 @@ class Delivering(Attaching):
             size=expected.size or old.size, digests={**old.digests, **expected.digests}, media_type=old.media_type
         )
 
-    def _most(self, shelf: Shelf, stored: Record, spec: FieldSpec, key: str | None) -> int | None:
-        """Return how many bytes an upload may have: what the field allows, and what is left of quotas."""
+    def _most(self, shelf: Shelf, stored: Record, spec: FieldSpec, key: str | None) -> tuple[int | None, str]:
+        """Return how many bytes an upload may have, what the field allows or what is left of quotas, and words for the second."""
         from metastore._quotas import room
 
         old = blob_at(stored, spec, key)
         left = room(self._engine(), stored.owner, shelf.spec.name)
         mine = None if left is None else left + ((old.size or 0) if old is not None else 0)
-        return min((each for each in (most_of(stored, spec, key), mine) if each is not None), default=None)
+        own = most_of(stored, spec, key)
+        return (own, "") if mine is None or (own is not None and own <= mine) else (mine, ", all that a quota leaves,")
 
     def _target(self, store: str | None) -> str:
         if store is not None:
@@ -206,7 +207,7 @@ class Delivering(Attaching):
         shelf, spec, stored = self._writable(artifact, field, key)
         wanted = Blob(size=size, sha256=sha256)
         self._check_may(artifact, shelf, spec, key, self._hoped(stored, spec, key, wanted), "upload")
-        _check_room(field, size, self._most(shelf, stored, spec, key))
+        _check_room(field, size, *self._most(shelf, stored, spec, key))
         name = self._target(store)
         drive, probed = self._configured.drive(name), self._probed(name)
         if not isinstance(drive, Signs) or not probed.signs:
@@ -279,6 +280,8 @@ def _seen_size(shelf: Shelf, artifact: Record, size: int | None) -> dict[str, An
     return {"virtual_size": size} if empty and size is not None else {}
 
 
-def _check_room(field: str, size: int | None, most: int | None) -> None:
+def _check_room(field: str, size: int | None, most: int | None, words: str) -> None:
     if size is not None and most is not None and size > most:
-        raise TooLargeError(f"{field} may have {most} bytes, and {size} were to be sent: nothing is referenced")
+        raise TooLargeError(
+            f"{field} may have {most} bytes{words or ','} and {size} were to be sent: nothing is referenced"
+        )

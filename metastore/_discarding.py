@@ -229,20 +229,20 @@ class _Run:
 
     def _due(self, place: Place, each: Finding, marks: list[Discarded | None], left: Left) -> bool:
         """Whether what was put aside is still as the plan has it, long enough, in every root."""
-        told, until = place.found(_aside(each.key)), self._grace_over()
+        told = place.found(_aside(each.key))
         if told is None and each.verdict != "gone":
             left[each.key] = "it is not in quarantine any more"
         elif told is not None and not same(each, told):
             left[each.key] = "other bytes were put aside since the plan was made"
-        elif any(mark is None or mark.state != "aside" or mark.updated_at > until for mark in marks):
+        elif any(mark is None or mark.state != "aside" or self._waits(mark) for mark in marks):
             left[each.key] = "not every catalogue has known of it for long enough: make a new plan"
             self._marking.marked(place, [each])
         elif (kept := self._leased(place, each.key)) is not None:
             left[each.key] = kept
         return each.key not in left
 
-    def _grace_over(self) -> datetime:
-        return max(self._plan.at, datetime.now(UTC)) - timedelta(seconds=self._plan.grace)
+    def _waits(self, mark: Discarded) -> bool:
+        return max(self._plan.at, datetime.now(UTC)) - mark.updated_at < timedelta(seconds=self._plan.grace)
 
     def _abandon(self, place: Place, batch: list[Finding]) -> Left:
         if place.name not in self._unfinished:

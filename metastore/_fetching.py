@@ -25,6 +25,8 @@ VERIFICATIONS = "metastore_verifications"
 """The type of the engine's own in which results of verification are kept."""
 LONGEST = 7 * 86_400
 """Seconds for which a url may be signed at most: S3 takes no more."""
+BEYOND = 2**62
+"""Bytes that no blob has and systems take for a place in a file; where a range begins or ends later, it is here."""
 
 
 class Fetching(Signing):
@@ -69,6 +71,7 @@ class Fetching(Signing):
 
         stored, blob = self._readable(artifact, field, key)
         _check_range(start, stop)
+        start, stop = min(start, BEYOND), None if stop is None else min(stop, BEYOND)
         if blob.proof is None and not unverified and not (start or stop is not None):
             raise UnverifiedError(
                 f"{field} of {stored.id} has no sha256, sha512 or blake3 digest: verify it first, or open it as unverified"

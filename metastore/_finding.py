@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from metastore._data import Data
@@ -81,6 +81,8 @@ class GarbagePlan(Data):
             if not all(each.store in stores and isinstance(each.key, str) for each in items):
                 raise ValueError("an item is in no store of the plan")
             times = float(first["min_age"]), float(first["grace"])
+            if not all(0 <= each <= LONGEST for each in times):  # NaN is in no order
+                raise ValueError(f"min_age and grace are not times of 0 to {LONGEST} seconds")
             plan = cls(str(first["plan"]), at, tuple(first["roots"]), stores, *times, dict(first["kept"]), items)
         except (KeyError, TypeError, ValueError, AttributeError) as broken:
             why = f"it has no {broken}" if isinstance(broken, KeyError) else str(broken)
@@ -90,6 +92,8 @@ class GarbagePlan(Data):
         return plan
 
 
+LONGEST = timedelta.max.days * 86_400
+"""Seconds of the longest time that there is."""
 _FIELDS = ("store", "key", "verdict", "reason", "step", "size", "modified", "mark", "upload", "left")
 
 

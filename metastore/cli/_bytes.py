@@ -63,7 +63,7 @@ def bar(what: str, total: int | None) -> Iterator[Any]:
     if not sys.stderr.isatty() or asked("quiet") or asked("json"):
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(output.printable(what), total=total)
         yield lambda count: shown.update(task, completed=count)
@@ -101,6 +101,8 @@ def put(
     """Bring the bytes of FILE (- for standard input) to a store, hashing them on the way, and refer to them."""
     catalog = opened(write=True)
     artifact, field, key, [path] = _blob_of(catalog, words, "FILE")
+    if not path:
+        raise click.UsageError("the file to bring has no name: expected a path, or - for standard input")
     source: Any = sys.stdin.buffer if path == "-" else path
     said: dict[str, Any] = {"digests": _digests(digests), "media_type": media_type, "priority": priority}
     with bar(path, os.stat(path).st_size if path != "-" else None) as progress:
@@ -138,9 +140,15 @@ def _span(text: str | None) -> tuple[int, int | None]:
     first, dash, last = text.partition("-")
     if not dash or not first.isdecimal() or not (last.isdecimal() or not last):
         raise click.UsageError(f"expected a range like 0-499 or 500-, found {text!r}")
-    if last and int(last) < int(first):
+    start, end = _place(first), _place(last) if last else None
+    if end is not None and end < start:
         raise click.UsageError(f"the range {text} ends before it begins")
-    return int(first), int(last) + 1 if last else None
+    return start, None if end is None else end + 1
+
+
+def _place(digits: str) -> int:
+    """Return where a range begins or ends; thirty digits are beyond any blob, and no more are read than Python does."""
+    return int(digits.lstrip("0")[:30] or 0)
 
 
 @click.command(cls=Command)

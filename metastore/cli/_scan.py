@@ -78,7 +78,7 @@ def _progress(source: str) -> Iterator[Callable[[int], object] | None]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         TextColumn("{task.completed} found"),
         TimeElapsedColumn(),
     )

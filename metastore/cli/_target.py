@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,11 +57,14 @@ def _check_name(path: str) -> None:
 
 @contextmanager
 def _at_a_good_end(path: str) -> Iterator[Any]:
-    """Give a file that then gets its name, or that of the file to which a link of this name leads."""
+    """Give a file that then gets its name, or that of the file to which a link of this name leads, and who may read that."""
     place = os.path.realpath(path)
-    part = f"{place}.{secrets.token_hex(4)}.part"
+    folder, name = os.path.split(place)
+    part = os.path.join(folder, f"{name[:40]}.{secrets.token_hex(4)}.part")  # the name may be as long as one can be
     try:
         with open(part, "xb") as file:
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(os.stat(place).st_mode))
             yield file
         os.replace(part, place)
     finally:

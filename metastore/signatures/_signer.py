@@ -103,6 +103,8 @@ def _signs(read: Any, password: Password | None) -> Signs | str:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     secret = None if password is None else password.reveal()
+    if secret is not None and not secret.text:
+        return "the password that was given for it is empty"
     try:
         private = load_pem_private_key(read(), None if secret is None else secret.text.encode())
         if too_short(private):

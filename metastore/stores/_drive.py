@@ -269,6 +269,8 @@ def _kind(error: Exception) -> tuple[type[StoreError], str]:
         return StoreUnreachableError, f"it answers {status}"
     if isinstance(error, OSError) and error.errno in _FULL:
         return StoreFullError, "it has no room left"
+    if isinstance(error, OSError) and error.errno == errno.EROFS:  # no PermissionError, as EACCES and EPERM are
+        return StoreDeniedError, "it can only be read"
     for builtin, kind, why in _BUILTIN:
         if isinstance(error, builtin):
             return kind, why

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from metastore._data import EMPTY
-from metastore.errors import MissingBytesError, StoreError, UnsafeUrlError
+from metastore.errors import MissingBytesError, StoreError, StoreUnreachableError, UnsafeUrlError
 from metastore.stores._drive import ASIDE, PART, Stat, Unfinished, ask, is_own
 
 __all__ = ["LocalDrive"]
@@ -66,7 +66,7 @@ class LocalDrive:
         return ((key, told) for key, told in self._files() if not is_own(key))
 
     def _files(self) -> Iterator[tuple[str, Stat]]:
-        root = ask(self._name, None, os.open, self._root, _FOLDER)
+        root = ask(self._name, None, self._top)
         try:
             for folder, folders, files, at in os.fwalk(".", dir_fd=root, follow_symlinks=False):
                 folders.sort()
@@ -121,12 +121,9 @@ class LocalDrive:
         return self.stat(key)
 
     def remove(self, key: str) -> None:
-        """Unlink the file; while the root itself is away, as when it is not mounted, nothing is known to be gone."""
-        try:
+        """Unlink the file."""
+        with contextlib.suppress(MissingBytesError):
             self._in_folder(key, lambda folder, name: os.unlink(name, dir_fd=folder), make=False)
-        except MissingBytesError:
-            if not os.path.isdir(self._root):
-                raise
 
     # sweeping
 
@@ -219,7 +216,7 @@ class LocalDrive:
 
         def opened() -> T:
             *folders, name = key.split("/")
-            at = os.open(self._root, _FOLDER)
+            at = self._top()
             try:
                 for each in folders:
                     at = self._below(at, each, key, make=make)
@@ -237,9 +234,18 @@ class LocalDrive:
         finally:
             os.close(at)
 
+    def _top(self) -> int:
+        """Open the folder of the store; while that is away, as when it is not mounted, nothing in it is known to be gone."""
+        try:
+            return os.open(self._root, _FOLDER)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreUnreachableError(
+                f"the store {self._name}: its folder {self._root} is not there; make it, or mount it", store=self._name
+            ) from None
+
     def _folder(self, key: str) -> int:
         """Open the folder of a key, each in the one before."""
-        at = os.open(self._root, _FOLDER)
+        at = self._top()
         try:
             for each in key.split("/")[:-1]:
                 at = self._below(at, each, key)

@@ -86,13 +86,13 @@ def whole(chunks: Iterable[bytes], blob: Blob, hasher: Hasher, store: str, key: 
         yield held
 
 
-def at_most(chunks: Iterable[bytes], most: int | None, what: str) -> Iterator[bytes]:
-    """Yield the chunks as long as they are not more bytes than may be. Raises TooLargeError."""
+def at_most(chunks: Iterable[bytes], most: int | None, what: str, words: str = "") -> Iterator[bytes]:
+    """Yield the chunks as long as they are not more bytes than may be, ``words`` saying why. Raises TooLargeError."""
     count = 0
     for chunk in chunks:
         count += len(chunk)
         if most is not None and count > most:
-            raise TooLargeError(f"{what} may have {most} bytes, and there are more: nothing is referenced")
+            raise TooLargeError(f"{what} may have {most} bytes{words or ','} and there are more: nothing is referenced")
         yield chunk
 
 

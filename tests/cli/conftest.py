@@ -1,6 +1,10 @@
 """A catalogue with a few images, and the command line to work on it."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Literal
 
@@ -58,3 +62,30 @@ def metastore(path):
         )
 
     return run
+
+
+@pytest.fixture
+def on_terminal():
+    """Return a function that runs the program with a terminal for its output and returns its exit code and what it wrote there."""
+
+    def run(*arguments, cwd):
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "metastore", *map(str, arguments)]
+        with subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**os.environ, "COLUMNS": "200"}
+        ) as process:
+            os.close(slave)
+            written = b""
+            while chunk := _read(master):
+                written += chunk
+        os.close(master)
+        return process.returncode, written.decode()
+
+    return run
+
+
+def _read(descriptor):
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux says so at the end of a terminal
+        return b""

@@ -42,10 +42,37 @@ def test_a_range_is_fetched(metastore, images, put):
         assert metastore("get", images.old.id, "disk", "--range", wrong).code == 2
 
 
+def test_a_file_whose_name_reads_like_markup_is_brought_on_a_terminal(images, stored, on_terminal):
+    (stored / "[").mkdir()
+    (stored / "[" / "x]").write_bytes(BODY)
+    code, written = on_terminal("put", images.old.id, "layers.a", "[/x]", cwd=stored)
+    assert (code, "[/x]" in written, str(images.old.id) in written) == (0, True, True)
+
+
+@pytest.mark.parametrize("digits", [19, 30, 5000])
+def test_a_range_beyond_any_blob_is_empty_and_one_up_to_there_is_the_rest(metastore, images, put, digits):
+    for span, body in ((f"{'9' * digits}-", b""), (f"{'0' * digits}10-{'9' * digits}", BODY[10:])):
+        assert metastore("get", images.old.id, "disk", "--range", span, "-o", put / "out").code == 0
+        assert (put / "out").read_bytes() == body
+
+
 def test_a_file_that_cannot_be_written_is_named_as_it_was_given(metastore, images, put):
     for target, code, words in (("nowhere/out", 1, f"{put}/nowhere/out: No such file"), ("store", 2, "is a folder")):
         failed = metastore("get", images.old.id, "disk", "-o", put / target)
         assert (failed.code, words in failed.err, ".part" in failed.err) == (code, True, False)
+
+
+def test_a_file_that_few_may_read_stays_one(metastore, images, put):
+    (put / "out").touch(0o600)
+    for command in (("get", images.old.id, "disk", "-o", put / "out"), ("export", put / "out")):
+        assert metastore(*command).code == 0
+        assert ((put / "out").stat().st_mode & 0o777, (put / "out").stat().st_size > 0) == (0o600, True)
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(metastore, images, put):
+    name = "x" * os.pathconf(put, "PC_NAME_MAX")
+    assert metastore("get", images.old.id, "disk", "-o", put / name).code == 0
+    assert (put / name).read_bytes() == BODY
 
 
 def test_a_pipe_is_written_to_and_stays_one(metastore, images, put):
@@ -123,7 +150,7 @@ def test_verify_goes_on_from_a_time(metastore, images, put):
 
 @pytest.mark.parametrize(
     "words",
-    [["verify"], ["verify", "--since", "2001-01-01T00:00:00Z"], ["attach", "ID", "disk"], ["put", "ID", "disk"], ["get", "ID"],
+    [["verify"], ["verify", "--since", "2001-01-01T00:00:00Z"], ["attach", "ID", "disk"], ["put", "ID", "disk"], ["put", "ID", "disk", ""], ["get", "ID"],
      ["attach", "ID", "disk", "s3://b/k", "--digest", "x"], ["url", "ID", "disk", "more"], ["verify", "--type", "images", "a", "b"]],
 )  # fmt: skip
 def test_what_is_no_command_is_a_mistake_of_usage(metastore, images, stored, words):

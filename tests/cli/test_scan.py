@@ -1,9 +1,6 @@
 """The command scan."""
 
 import os
-import pty
-import subprocess
-import sys
 
 import pytest
 
@@ -121,29 +118,14 @@ def test_what_cannot_be_scanned_is_told_and_makes_no_catalogue(metastore, path, 
     assert (found.code, words in found.err, path.exists()) == (code, True, False)
 
 
-def on_terminal(*arguments, cwd):
-    """Run the program with a terminal for its output and return what it wrote there."""
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "metastore", *arguments]
-    with subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env={**os.environ, "COLUMNS": "200"}
-    ) as process:
-        os.close(slave)
-        written = b""
-        while chunk := _read(master):
-            written += chunk
-    os.close(master)
-    return process.returncode, written.decode()
+def test_a_name_that_reads_like_markup_is_one_on_a_terminal(tmp_path, on_terminal):
+    (tmp_path / "[" / "x]").mkdir(parents=True)
+    (tmp_path / "[" / "x]" / "file").touch()
+    code, written = on_terminal("scan", "[/x]", cwd=tmp_path)
+    assert (code, f"tree:{tmp_path}/[/x]: 1 found" in written) == (0, True)
 
 
-def _read(descriptor):
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # Linux says so at the end of a terminal
-        return b""
-
-
-def test_a_terminal_gets_a_table_with_a_head(tree, metastore):
+def test_a_terminal_gets_a_table_with_a_head(tree, metastore, on_terminal):
     metastore("scan", "tree")
     code, written = on_terminal("find", "files", "--select", "name,size", cwd=tree.parent)
     assert code == 0
@@ -154,7 +136,7 @@ def test_a_terminal_gets_a_table_with_a_head(tree, metastore):
     ]
 
 
-def test_a_terminal_is_safe_from_names(tree, metastore):
+def test_a_terminal_is_safe_from_names(tree, metastore, on_terminal):
     (tree / "a.txt").rename(tree / "\x1b[2Jevil")
     metastore("scan", "tree")
     _code, written = on_terminal("find", "files", "--select", "name", cwd=tree.parent)
@@ -162,7 +144,7 @@ def test_a_terminal_is_safe_from_names(tree, metastore):
     assert "\x1b[2J" not in written
 
 
-def test_progress_is_shown_on_a_terminal_only(tree, metastore):
+def test_progress_is_shown_on_a_terminal_only(tree, metastore, on_terminal):
     _code, written = on_terminal("scan", "tree", cwd=tree.parent)
     assert "2 found" in written
     assert metastore("scan", "tree").err == ""

@@ -172,9 +172,10 @@ def test_an_encrypted_key_is_opened_by_its_password(keys, sealed, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("password", "words"), [(None, "it is encrypted, and no password was given"), (Secret("wrong"), "or the password is wrong")]
+    ("password", "words"), [(None, "it is encrypted, and no password was given"), (Secret("wrong"), "or the password is wrong"), (FromEnv("EMPTY"), "the password that was given for it is empty")]
 )  # fmt: skip
-def test_an_encrypted_key_is_not_opened_otherwise(sealed, password, words):
+def test_an_encrypted_key_is_not_opened_otherwise(sealed, password, words, monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
     with pytest.raises(ValidationError, match=words):
         Signer.from_file(sealed, password)
 

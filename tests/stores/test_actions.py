@@ -21,7 +21,6 @@ from metastore.errors import (
     FrozenFieldError,
     MissingBytesError,
     NotFoundError,
-    QuotaError,
     StaleRevisionError,
     StoreDeniedError,
     StoreError,
@@ -177,10 +176,9 @@ def test_a_quota_bounds_what_is_sent(local, add):
     catalog.set_quota("p1", "disks", bytes=20)
     disk = add(catalog, owner="p1")
     disk = catalog.upload(disk, "data", b"x" * 15)
-    with pytest.raises(TooLargeError):
-        catalog.upload(disk, "files", iter([b"y" * 6]), key="a")
-    with pytest.raises((TooLargeError, QuotaError)):
-        catalog.upload(disk, "files", b"y" * 6, key="a")
+    for source in (iter([b"y" * 6]), b"y" * 6):
+        with pytest.raises(TooLargeError, match="may have 5 bytes, all that a quota leaves, and "):
+            catalog.upload(disk, "files", source, key="a")
     assert lying(catalog) == 1
 
 
@@ -502,6 +500,13 @@ def test_a_file_that_is_read_beyond_its_end_is_empty(local, add, tmp_path):
     with of_file(tmp_path) as file:
         file.seek(99)
         assert local.upload(add(local), "data", file).data.size == 0
+
+
+def test_a_range_that_no_file_reaches_is_empty(local, add):
+    disk = local.upload(add(local), "data", SMALL)
+    for start, stop, body in ((2**63, None, b""), (2**63, 2**70, b""), (1, 2**70, SMALL[1:])):
+        with local.open_blob(disk, "data", start=start, stop=stop) as file:
+            assert file.read() == body
 
 
 def test_a_range_begins_where_it_should_in_a_store_that_tells_no_sizes(opened, add, monkeypatch):

@@ -361,8 +361,9 @@ def test_what_was_restored_and_put_aside_again_waits_anew(catalog):
     garbage.restore([catalog], plan="another")
     garbage.restore([catalog], plan=None)
     swept(catalog, "quarantine")
-    done = garbage.carry_out(evolve(plan, grace=3600), [catalog], "delete")
-    assert "for long enough" in done.left[0].left
+    for grace in (3600, timedelta.max.days * 86_400):
+        done = garbage.carry_out(evolve(plan, grace=grace), [catalog], "delete")
+        assert "for long enough" in done.left[0].left
     assert aside(catalog) == {"a"}
 
 
@@ -430,6 +431,14 @@ def test_a_plan_is_kept_as_json_and_carried_out_by_itself(catalog):
     for broken in ([], [{}], [{"plan": 1}], [*plan.to_plain(), {"step": "burn"}]):
         with pytest.raises(ValidationError, match="expected a plan of garbage"):
             garbage.GarbagePlan.from_plain(broken)
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), 1e300, -1])
+def test_a_plan_with_times_that_are_none_is_refused(catalog, time):
+    first, *rest = garbage.plan([catalog], min_age=NONE).to_plain()
+    for name in ("min_age", "grace"):
+        with pytest.raises(ValidationError, match="min_age and grace are not times of 0 to"):
+            garbage.GarbagePlan.from_plain([{**first, name: time}, *rest])
 
 
 def test_a_plan_is_for_its_own_roots_and_stores(local, made, opened, tmp_path):

@@ -1,6 +1,7 @@
 """Files below a folder: nothing leads out, nothing is overwritten, nothing is half there."""
 
 import contextlib
+import errno
 import os
 import threading
 
@@ -12,6 +13,7 @@ from metastore.errors import (
     StoreDeniedError,
     StoreError,
     StoreFullError,
+    StoreUnreachableError,
     UnsafeUrlError,
 )
 from metastore.stores import Store, Stores
@@ -58,8 +60,9 @@ def test_what_is_not_there_is_removed_without_a_trace(drive, root):
 def test_nothing_is_known_to_be_gone_while_the_root_is_away(drive, root):
     drive.create("a/b", [b"bytes"])
     root.rename(root.with_name("elsewhere"))
-    with pytest.raises(MissingBytesError):
-        drive.remove("a/b")
+    for act in (drive.remove, drive.stat, lambda key: whole(drive, key), drive.begin, lambda _: [*drive.keys()]):
+        with pytest.raises(StoreUnreachableError, match=r"disk: its folder .*/root is not there; make it, or mount it"):
+            act("a/b")
 
 
 @pytest.mark.parametrize("key", ["link", "inside", "folder/secret", "deep/er/secret", "loop"])
@@ -164,6 +167,15 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(drive, root, monkeypatch):
     assert left(root) == []
 
 
+def test_a_disk_that_can_only_be_read_denies_what_is_written(drive, root, monkeypatch):
+    def read_only(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "pwrite", read_only)
+    with pytest.raises(StoreDeniedError, match=r"disk at 'a': it can only be read \(OSError, EROFS\)"):
+        drive.create("a", [b"x"])
+
+
 def test_a_real_full_disk_is_an_error():
     with pytest.raises(StoreFullError):
         Stores([Store("dev", "file:///dev")]).drive("dev")._in_folder(
@@ -214,7 +226,7 @@ def test_the_mark_changes_with_the_file(drive, root):
 
 
 def test_a_folder_that_is_not_there_is_one_clear_error(tmp_path):
-    with pytest.raises(MissingBytesError, match="the store gone"):
+    with pytest.raises(StoreUnreachableError, match="the store gone: its folder"):
         Stores([Store("gone", f"file://{tmp_path}/gone")]).drive("gone").stat("a")
 
 
