@@ -268,10 +268,8 @@ def create_search(db: Database, spec: TypeSpec) -> None:
     fields = words.columns(spec)
     if not fields:
         return
-    table, names = (
-        text_table(spec.name),
-        ", ".join(quoted(f"_{each.name}") for each in fields),
-    )  # FTS5 keeps rank and rowid for itself
+    table = text_table(spec.name)
+    names = ", ".join(quoted(f"_{each.name}") for each in fields)  # FTS5 keeps rank and rowid for itself
     db.execute(
         f"CREATE VIRTUAL TABLE {table} USING fts5({names}, content='', detail=column, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
     )
