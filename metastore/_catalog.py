@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from metastore._keeping import Keeping
 from metastore._mirroring import Mirroring
 from metastore._plugins import open_backend
 from metastore._transaction import atomic
-from metastore._types import Types, is_ours
+from metastore._types import Shelf, Types, is_ours
 from metastore._writing import words
 from metastore.backend import Backend
 from metastore.errors import ClosedError, ValidationError
@@ -214,11 +214,7 @@ class Catalog(Governing, Keeping, Mirroring):
         for name in sorted({each.spec.name for each in self._backend.specs()}):
             shelf = self._types.shelf(self._types.cls(name))
             for row in Asked(shelf, shelf.binder, Query(name)).stream(None, None):
-                content = {field: value for field, at, usual in shelf.codec.content if (value := row[at]) != usual}
-                if content_digest(name, content) != row[-1]:
-                    yield f"{name} {_shown(row[0])}: the content is not what its digest says"
-                if shelf.codec.key_of(row) != row[-2]:
-                    yield f"{name} {_shown(row[0])}: unique_key is not what its fields say"
+                yield from (f"{name} {_shown(row[0])}: {fault}" for fault in _faults(shelf, row))
 
     def close(self) -> None:
         """Close the store; closing twice is fine. A principal's view is closed with its catalogue, not by itself."""
@@ -244,3 +240,16 @@ class Catalog(Governing, Keeping, Mirroring):
 
 def _shown(ident: bytes) -> str:
     return str(UUID(bytes=ident)) if len(ident) == 16 else repr(ident)
+
+
+def _faults(shelf: Shelf, row: Sequence[Any]) -> Iterator[str]:
+    codec = shelf.codec
+    content = {field: value for field, at, usual in codec.content if (value := row[at]) != usual}
+    if content_digest(shelf.spec.name, content) != row[-1]:
+        yield "the content is not what its digest says"
+    if codec.key_of(row) != row[-2]:
+        yield "unique_key is not what its fields say"
+    try:
+        codec.decode(row)
+    except Exception as error:  # noqa: BLE001 - whatever a value of a form that was never written makes of its readers
+        yield f"it cannot be read ({type(error).__name__})"

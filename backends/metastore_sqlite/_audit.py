@@ -7,13 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from metastore.backend import Column, FieldSpec, StoredSpec, derived_value, references, text_mark
-from metastore_sqlite._layout import MARKED, TAILED, beside, look_ups, quoted, text_table
+from metastore_sqlite._layout import MARKED, REVISION, TAILED, beside, lacking, look_ups, quoted, text_table
 from metastore_sqlite._tail import indexed
 from metastore_sqlite._tally import audited
 from metastore_sqlite._words import columns, terms
 from metastore_sqlite._writer import TypeTable
 
 __all__ = ["audit"]
+
+
+_OF_NO_TYPE = "SELECT id, type FROM _identity WHERE state = 'live' AND type NOT IN (SELECT type FROM _specs)"
+_CHANGED_ELSEWHERE = (
+    "SELECT id FROM _identity WHERE state = 'foreign' AND EXISTS (SELECT 1 FROM _changes WHERE artifact = _identity.id)"
+)
 
 
 class _Audited(TypeTable):
@@ -30,6 +36,12 @@ def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[st
     for table, _, parent, _ in conn.execute("PRAGMA foreign_key_check"):
         yield f"{table} refers to an entry of {parent} that is not there"
     latest = {each.spec.name: each.spec for each in stored}
+    lost = lacking(conn, latest.values()) if revision == REVISION else []
+    for kind, name, of in lost:
+        yield f"the {kind} {name} {'' if name == of else f'of {of} '}is not there, or not as it should be"
+    if any(kind == "table" for kind, _, _ in lost):
+        return  # what follows reads them
+    yield from _unowned(conn)
     tables = [_Audited(spec) for spec in latest.values()]
     for table in tables:
         table.broken = frozenset(_unreadable(conn, table))
@@ -72,6 +84,13 @@ def _follows(column: Column) -> bool:
 def _rows(conn: Any, table: _Audited) -> Iterator[Any]:
     rows = conn.execute(f"SELECT {table.columns} FROM {table.table}")
     return (row for row in rows if row[0] not in table.broken)
+
+
+def _unowned(conn: Any) -> Iterator[str]:
+    for ident, name in conn.execute(_OF_NO_TYPE):
+        yield f"{_shown((ident,))} is known as live, of a type {name!r} that is not stored"
+    for (ident,) in conn.execute(_CHANGED_ELSEWHERE):
+        yield f"{_shown((ident,))} is known as never held here, but the history tells of it"
 
 
 def _identities(conn: Any, table: _Audited) -> Iterator[str]:

@@ -9,6 +9,7 @@ and a two-field filter of 100,000 took 26 ms against 10.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
@@ -30,6 +31,7 @@ __all__ = [
     "create_search",
     "create_type",
     "drop_type",
+    "lacking",
     "look_ups",
     "prepare",
     "quoted",
@@ -113,6 +115,12 @@ def _third(db: Database) -> None:
         of = name.removesuffix(":text")
         db.execute(f"ALTER TABLE {quoted(name)} RENAME TO {text_table(of)}")
         db.execute(f"INSERT INTO _indexed SELECT ?, coalesce(max(row__n), 0) FROM {quoted(of)}", (of,))
+
+
+_THERE = (
+    "SELECT type, name, tbl_name, sql LIKE 'CREATE UNIQUE %' FROM sqlite_master"
+    " WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC, name"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -287,6 +295,18 @@ def drop_type(db: Database, spec: TypeSpec) -> None:
         db.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
     db.execute(f"DROP TABLE IF EXISTS {text_table(spec.name)}")
     db.execute("DELETE FROM _indexed WHERE type = ?", (spec.name,))
+
+
+def lacking(conn: Any, specs: Iterable[TypeSpec]) -> list[tuple[str, str, str]]:
+    """Return what a file of today's revision that holds these types lacks: of each table and index its kind, its name, and whose it is."""
+    empty = Database(memory=True)
+    prepare(empty.conn)
+    for spec in specs:
+        create_type(empty, spec)
+    there = {*conn.execute(_THERE)}
+    lost = [tuple(each[:3]) for each in empty.execute(_THERE) if each not in there]
+    empty.close()
+    return lost
 
 
 def widen_type(db: Database, old: TypeSpec, new: TypeSpec) -> None:

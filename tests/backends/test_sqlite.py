@@ -310,6 +310,28 @@ def test_pages_by_version_hold_every_artifact_of_listed_names_where_sqlite_knows
 
 
 @pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("DROP INDEX `disks:unique_key`", "the index disks:unique_key of disks is not there"),
+        (
+            "DROP INDEX `disks:unique_key`; CREATE INDEX `disks:unique_key` ON disks (unique_key)",
+            "the index disks:unique_key of disks is not there, or not as it should be",
+        ),
+        ("DROP INDEX _changes_artifact", "the index _changes_artifact of _changes is not there"),
+        ("DROP TABLE `disks:tags`", "the table disks:tags is not there"),
+        ("UPDATE _identity SET state = 'foreign'", "but the history tells of it"),
+        ("INSERT INTO _identity VALUES (x'00', 'none', 'live')", "of a type 'none' that is not stored"),
+        ("UPDATE disks SET created_at = 9223372036854775807", "it cannot be read (OverflowError)"),
+    ],
+)
+def test_the_audit_finds_what_is_lost_or_cannot_be(disks, damage, words):
+    disks.add(Disk(name="one"))
+    assert disks.check() == []
+    run(damage, disks._backend)
+    assert any(words in each for each in disks.check()), disks.check()
+
+
+@pytest.mark.parametrize(
     "damage",
     [
         """tags = '["x"'""",
