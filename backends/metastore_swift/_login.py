@@ -162,7 +162,7 @@ def _told(error: Exception, known: Any) -> tuple[int, str]:
     return errno.EPROTO, f"{said} ({type(error).__name__}); is auth_url its address?"
 
 
-def _passing(error: Exception, known: Any) -> Reply | None:
+def _passing(error: Any, known: Any) -> Reply | None:
     """Return the answer behind an error that may pass, one without a status where none came; ``None`` for what stays."""
     if isinstance(error, known.HttpError):
         headers = {} if error.response is None else error.response.headers
