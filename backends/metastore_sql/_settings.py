@@ -168,7 +168,9 @@ def _options(family: str, text: str) -> dict[str, str]:
 def _tls(made: Mapping[str, str]) -> dict[str, str]:
     """Return what is said of TLS; whoever names the authority to trust means it to be asked."""
     tls = {short: made[name] for name, short in _TLS.items() if name in made}
-    return {"mode": "verify-full", **tls} if "root" in tls else tls
+    if "root" in tls:
+        return {"mode": "verify-full", **tls}
+    return {"mode": "require", **tls} if "cert" in tls else tls  # what shows a certificate is not to speak in clear
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:

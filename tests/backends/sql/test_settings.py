@@ -77,6 +77,8 @@ def test_tls_is_named_alike_for_both_families():
 
 def test_whoever_names_an_authority_has_it_asked():
     assert read("mysql://h/d?ssl_ca=/ca").tls == {"mode": "verify-full", "root": "/ca"}
+    assert read("mysql://h/d?sslcert=/c").tls == {"mode": "require", "cert": "/c"}
+    assert read("mysql://h/d?sslcert=/c&sslmode=prefer").tls == {"mode": "prefer", "cert": "/c"}
     assert read("postgresql://h/d?sslrootcert=/ca&sslmode=prefer").tls == {"mode": "prefer", "root": "/ca"}
 
 
