@@ -1,6 +1,7 @@
 """Writing where the shipped suite leaves gaps: programs of an older spec, migrations beside other programs, the tally."""
 
 from contextlib import closing, suppress
+from uuid import UUID
 
 import pytest
 
@@ -225,6 +226,20 @@ def test_the_audit_finds_a_tally_that_is_wrong(store, damage):
     with store._connections.apart() as apart:
         apart.execute(damage)
     assert list(store.check())
+
+
+@pytest.mark.parametrize("damage", ["tags = '5'", "properties = '[1]'"])
+def test_the_audit_goes_on_where_a_row_cannot_be_read(store, damage):
+    store.ensure(spec := type_spec("images"), 1)
+    begun(store)
+    insert(store, one := thing(spec, name="one"), two := thing(spec, name="two"))
+    assert list(store.check()) == []
+    with store._connections.apart() as apart:
+        apart.execute(f"UPDATE images SET {damage} WHERE name = 'one'")
+        apart.execute("DELETE FROM _changes WHERE revision = 1")
+    told = list(store.check())
+    assert f"images {UUID(bytes=one.id)}: what is stored cannot be read" in told
+    assert f"images {UUID(bytes=two.id)}: the history does not end in what is stored" in told
 
 
 def test_what_is_held_may_be_more_than_64_bits(store):
