@@ -23,7 +23,7 @@ from metastore._transaction import atomic
 from metastore._types import Shelf, Types, is_ours
 from metastore._writing import words
 from metastore.backend import Backend
-from metastore.errors import ClosedError, ValidationError
+from metastore.errors import ClosedError, DamagedError, ValidationError
 from metastore.query import Query
 
 if TYPE_CHECKING:
@@ -251,5 +251,5 @@ def _faults(shelf: Shelf, row: Sequence[Any]) -> Iterator[str]:
         yield "unique_key is not what its fields say"
     try:
         codec.decode(row)
-    except Exception as error:  # noqa: BLE001 - whatever a value of a form that was never written makes of its readers
-        yield f"it cannot be read ({type(error).__name__})"
+    except DamagedError as error:
+        yield f"it cannot be read ({type(error.__cause__).__name__})"

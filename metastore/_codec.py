@@ -25,9 +25,9 @@ from metastore._schemes import canonical
 from metastore._text import fold
 from metastore._values import EPOCH, column_writer, to_column
 from metastore._version import Version, known_key
-from metastore.errors import UnknownFieldError, ValidationError, nearest
+from metastore.errors import DamagedError, UnknownFieldError, ValidationError, nearest
 
-__all__ = ["Codec", "content_digest"]
+__all__ = ["Codec", "content_digest", "damaged"]
 
 Row = tuple[Any, ...]
 _Content = tuple[str, int, Any]
@@ -182,22 +182,25 @@ class Codec:
         return tuple(row)
 
     def decode(self, row: Sequence[Any]) -> Any:
-        """Return the artifact of a row, frozen, of the codec's class."""
+        """Return the artifact of a row, frozen, of the codec's class. Raises DamagedError for a row that was never written so."""
         # by place, as a name in a dict costs more; no call that can be spared: this is a third of a filtered page (measured)
         values = list(row)
         at_id, at_version, at_hidden, at_protected, at_created, at_updated = self._made
-        values[at_id] = ident = _new(UUID)
-        _put_int(ident, int.from_bytes(row[at_id], "big"))
-        _put_safe(ident, _UNKNOWN)
-        values[at_version] = _trusted(row[at_version], self._scheme)
-        values[at_hidden], values[at_protected] = row[at_hidden] != 0, row[at_protected] != 0
-        created, updated = row[at_created], row[at_updated]
-        values[at_created] = moment = EPOCH + timedelta(0, 0, created)
-        values[at_updated] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
-        for at, read in self._readers:
-            value = row[at]
-            if value is not None:
-                values[at] = read(value)
+        try:
+            values[at_id] = ident = _new(UUID)
+            _put_int(ident, int.from_bytes(row[at_id], "big"))
+            _put_safe(ident, _UNKNOWN)
+            values[at_version] = _trusted(row[at_version], self._scheme)
+            values[at_hidden], values[at_protected] = row[at_hidden] != 0, row[at_protected] != 0
+            created, updated = row[at_created], row[at_updated]
+            values[at_created] = moment = EPOCH + timedelta(0, 0, created)
+            values[at_updated] = moment if created == updated else EPOCH + timedelta(0, 0, updated)
+            for at, read in self._readers:
+                value = row[at]
+                if value is not None:
+                    values[at] = read(value)
+        except Exception as error:
+            raise damaged(self.spec, row[at_id], error) from error
         made = _new(self.cls)
         named = made.__dict__
         named.update(zip(self.names, values))  # noqa: B905 - a row goes on with what is derived
@@ -239,7 +242,10 @@ class Codec:
         found = self._reading.get(name)
         if found is None:
             found = self._reading[name] = column_reader(self.cls, self.spec.by_name[name], self._resolve)
-        return found(value)
+        try:
+            return found(value)
+        except Exception as error:
+            raise _damaged(f"{name} of {self.spec.name}", error) from error
 
     def glimpse(self, row: Sequence[Any], places: Iterable[int]) -> Any:
         """Return the artifact of a row with the fields at these places and no others, for who looks at so much of thousands."""
@@ -266,6 +272,18 @@ def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
     What is at its field's default is left out, so that a field added later changes no digest.
     """
     return _sha256(encode([type_name, content]))
+
+
+def damaged(spec: TypeSpec, ident: Any, error: Exception) -> DamagedError:
+    """Return the error for a row of which something cannot be read."""
+    named = UUID(bytes=ident) if isinstance(ident, bytes) and len(ident) == 16 else repr(ident)
+    return _damaged(f"{spec.name} {named}", error)
+
+
+def _damaged(what: str, error: Exception) -> DamagedError:
+    return DamagedError(
+        f"what is stored of {what} cannot be read ({type(error).__name__}: {error}): it was changed from outside; restore it from a copy"
+    )
 
 
 def _not_writable(cls: type, name: str, known: Iterable[str]) -> ValidationError:

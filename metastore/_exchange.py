@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from metastore._codec import Codec
+from metastore._codec import Codec, damaged
 from metastore._json import decode
 from metastore._schema import FieldSpec
 from metastore._values import instant, iso, micros
@@ -31,11 +31,12 @@ _SHAPES: dict[str, type] = {"list": list, **dict.fromkeys(("blob", "dict", "fold
 
 
 def dumped(codec: Codec, row: Row) -> dict[str, Any]:
-    """Return a row as JSON values by field name, after ``type``."""
-    return {
-        "type": codec.spec.name,
-        **{each.name: plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)},
-    }
+    """Return a row as JSON values by field name, after ``type``. Raises DamagedError for a row that was never written so."""
+    try:
+        values = {each.name: plain(each, value) for each, value in zip(codec.spec.fields, row, strict=False)}
+    except Exception as error:
+        raise damaged(codec.spec, row[codec.spec.position["id"]], error) from error
+    return {"type": codec.spec.name, **values}
 
 
 def plain(spec: FieldSpec, value: Any) -> Any:

@@ -4,7 +4,7 @@ import enum
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
@@ -16,6 +16,7 @@ from metastore.errors import (
     CatalogUrlError,
     ClosedError,
     ConflictError,
+    DamagedError,
     DeclarationError,
     DuplicateError,
     IdTakenError,
@@ -1100,6 +1101,28 @@ def test_the_audit_finds_a_row_that_was_changed_behind_its_back(tmp_path, damage
     raw.close()
     with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
         assert again.check() != []
+
+
+@pytest.mark.parametrize(
+    ("damage", "fields"), [("created_at = 9223372036854775807", "created_at"), ("tags = '[1'", "tags")]
+)
+def test_a_row_that_was_changed_from_outside_so_that_it_cannot_be_read_is_told_as_damaged(tmp_path, damage, fields):
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as opened:
+        kept = opened.add(Image(name="a", tags=["one"]))
+    with closing(sqlite3.connect(tmp_path / "a.db")) as raw:
+        raw.execute(f"UPDATE {Image.__type_name__} SET {damage}")
+        raw.commit()
+    with Catalog.open(str(tmp_path / "a.db"), types=[Image]) as again:
+        found = again.find(Image)
+        for read in (
+            lambda: again.get(Image, name="a"),
+            lambda: list(found),
+            lambda: list(again.dump_many(Image)),
+            lambda: list(found.select(getattr(Image, fields))),
+            lambda: again.update(kept, size=7),
+        ):
+            with pytest.raises(DamagedError, match="changed from outside"):
+                read()
 
 
 @pytest.mark.parametrize("depth", [1, 2])
