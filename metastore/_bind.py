@@ -95,7 +95,7 @@ class Binder:
             _check_words(order.key.words)
             return Order(Rank(order.key.words, self._searched(order.key.fields)), order.descending)
         path, _ = self.path(order.key)
-        several = self.blob_part(path) in ("url", "digests")
+        several = bool(path.keys) and self.blob_part(path) in ("url", "digests")
         if path.kind not in _ORDERED or (path.kind == "version" and path.keys) or several:
             raise QueryError(f"{_shown(order.key)} of {self._spec.name} is {path.kind}, which has no order")
         return Order(path, order.descending)
