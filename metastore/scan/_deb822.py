@@ -28,7 +28,6 @@ LIMIT = 4 * 2**20
 CHUNK = 2**18
 _BETWEEN = re.compile(rb"\n[ \t\r]*\n")
 _FIELD = re.compile(r"^([^\s:#][^:\n]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
-_CONTINUES = re.compile(r"[ \t\r]*\n[ \t]")
 
 
 def stanzas(stream: IO[bytes]) -> Iterator[bytes]:
@@ -63,9 +62,12 @@ def parsed(stanza: bytes) -> tuple[dict[str, str], list[str]]:
     found = _FIELD.findall(text)
     if len(found) + sum(value.count("\n") for _name, value in found) <= text.count("\n"):
         flaws += _stray(text)
-    return {
-        name: _CONTINUES.sub("\n", value.rstrip()) if "\n" in value else value.rstrip() for name, value in found
-    }, flaws
+    return {name: _joined(value.rstrip()) if "\n" in value else value.rstrip() for name, value in found}, flaws
+
+
+def _joined(value: str) -> str:
+    first, *more = value.split("\n")
+    return "\n".join((first.rstrip(" \t\r"), *(line[1:].rstrip(" \t\r") for line in more)))
 
 
 def _stray(text: str) -> list[str]:

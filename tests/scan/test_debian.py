@@ -326,6 +326,12 @@ def test_relations_are_read_as_python_debian_reads_them():
         ] == oracle
 
 
+def test_long_runs_of_blanks_are_read_at_once():
+    blanks = " " * (deb822.LIMIT // 4)
+    assert deb822.parsed(f"Description: a{blanks}b{blanks}\n c".encode())[0] == {"Description": f"a{blanks}b\nc"}
+    assert groups(f"a{blanks}!") == [("a !", ())]
+
+
 versions = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z+.~]{1,3})?", fullmatch=True)
 SIGNS = {"<<": "__lt__", "<=": "__le__", "=": "__eq__", ">=": "__ge__", ">>": "__gt__"}
 
