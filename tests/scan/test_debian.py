@@ -236,6 +236,25 @@ def test_stanzas_that_name_no_package_and_stray_lines_are_reported(catalog, tmp_
     }
 
 
+def test_names_of_fields_are_read_in_any_case(catalog, tmp_path):
+    lines = SMALL.read_text().splitlines()
+    upper = [
+        f"{name.upper()}:{rest}" if ":" in name + sign else name
+        for name, sign, rest in (x.partition(":") for x in lines)
+    ]
+    (tmp_path / "Packages").write_text("\n".join(upper))
+    report = scanned(catalog, tmp_path / "Packages")
+    assert (report.added, scanned(catalog).added) == (6, 6)
+    mine, theirs = catalog.find(DebianPackage, DebianPackage.name == "app")
+    assert (mine.summary, mine.depends, mine.deb) == (theirs.summary, theirs.depends, theirs.deb)
+
+
+def test_a_field_that_is_named_twice_is_reported(catalog, tmp_path):
+    report = scanned(catalog, listed(tmp_path, ("x\nVersion: 1", "Section: a", "section: b")))
+    assert package(catalog, "x").section == "b"
+    assert "a stanza has a field more than once; the last one counts" in told(report)
+
+
 def test_latin_1_and_nul_are_read_and_reported(catalog, tmp_path):
     (tmp_path / "Packages").write_bytes(b"Package: x\nVersion: 1\nStatus: a\nMaintainer: Ren\xe9\nDescription: a\0b\n")
     report = scanned(catalog, tmp_path / "Packages")
