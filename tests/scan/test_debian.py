@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -167,6 +168,36 @@ def test_what_is_no_list_takes_nothing_for_gone(catalog, tmp_path, text):
     (tmp_path / "Packages").write_text(text)
     report = scanned(catalog, tmp_path / "Packages", prune=True)
     assert ("a package list cannot be read" in told(report), report.gone, catalog.count(DebianPackage)) == (True, 0, 6)
+
+
+def test_a_list_that_goes_away_while_others_are_read_takes_nothing_for_gone(catalog, tmp_path):
+    for name in "ab":
+        listed(tmp_path, (f"{name}\nVersion: 1",), name=f"{name}_Packages")
+    scanned(catalog, tmp_path)
+
+    class Meddling(DebianScanner):
+        def found(self, *args):
+            (tmp_path / "b_Packages").unlink(missing_ok=True)
+            yield from super().found(*args)
+
+    report = run(catalog, Meddling.of_path(tmp_path), prune=True)
+    assert ("a package list cannot be read" in told(report), report.gone, report.found) == (True, 0, 1)
+
+
+@pytest.mark.parametrize("opening", [DebianScanner.of_path, DebianScanner.of_machine])
+def test_what_lies_in_a_directory_that_cannot_be_read_is_not_gone(catalog, machine, monkeypatch, opening):
+    listed(machine, ("other\nVersion: 1",))
+    run(catalog, opening(machine))
+    real, lists = os.scandir, machine / "var/lib/apt/lists"
+
+    def refuse(path):
+        if str(path) == str(lists):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = run(catalog, opening(machine), prune=True)
+    assert (told(report)["a directory cannot be read"], report.gone) == ((f"{lists}: Permission denied",), 0)
 
 
 def test_an_empty_list_has_no_packages_any_more(catalog, tmp_path):
