@@ -15,6 +15,7 @@ from metastore import Blob, Field, Link, field
 from metastore.errors import MetastoreError, ValidationError
 from metastore.scan._contract import Found, Known, Options, Problem, Scanned
 from metastore.scan._deb822 import opened, parsed, stanzas
+from metastore.scan._names import readable
 from metastore.scan._relations import Candidate, Index, groups, version_key
 
 __all__ = ["DebianPackage", "DebianScanner", "UnversionedDebianPackage", "open_scanner"]
@@ -94,7 +95,7 @@ class DebianScanner:
                 "name a file: metastore scan debian Packages.xz"
             )
         unread = [error for error in unread if not isinstance(error, FileNotFoundError)]
-        return cls(f"debian:{root}", found, status if status.is_file() else None, unread=unread)
+        return cls(f"debian:{readable(str(root))[0]}", found, status if status.is_file() else None, unread=unread)
 
     @classmethod
     def of_path(cls, path: Path) -> DebianScanner:
@@ -103,14 +104,14 @@ class DebianScanner:
         lists = (path,) if path.is_file() else _named("Packages", os.walk(path, onerror=unread.append))
         if not lists:
             raise MetastoreError(f"{path} is no package list, and no directory with a file named Packages in it")
-        return cls(f"debian:{path.resolve()}", lists, unread=unread)
+        return cls(f"debian:{readable(str(path.resolve()))[0]}", lists, unread=unread)
 
     def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every package once, those that are only installed after those that are listed."""
         self.seen.clear()
         yield from self.survey()
         for path in self.lists:
-            yield from self.read(path, path.name)
+            yield from self.read(path, readable(path.name)[0])
         if self.status is not None:
             yield from self.read(self.status, None)
 

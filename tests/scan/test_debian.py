@@ -216,6 +216,14 @@ def test_every_list_below_a_directory_is_read(catalog, tmp_path):
     assert scanned(catalog, tmp_path).added == 7
 
 
+def test_a_path_that_is_no_utf8_is_escaped(catalog, tmp_path):
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    listed(place, ("x\nVersion: 1",), name=os.fsdecode(b"\xe9_Packages"))
+    assert scanned(catalog, place).source == f"debian:{tmp_path}/caf%E9"
+    assert package(catalog, "x").listed_in == "%E9_Packages"
+
+
 def test_the_same_package_in_two_lists_is_one(catalog, tmp_path):
     for name in ("a_Packages", "b_Packages"):
         shutil.copy(SMALL, tmp_path / name)
