@@ -237,3 +237,19 @@ def test_a_requirement_whose_marker_compares_what_has_no_order_is_told(catalog, 
     site("a", record="")
     report = scanned(catalog, tmp_path)
     assert (report.added, len(told(report)["a requirement that cannot be read"])) == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["RECORD", "INSTALLER"])
+def test_a_file_of_metadata_that_cannot_be_read_does_not_end_the_scan(catalog, site, tmp_path, name):
+    (site("odd") / name).symlink_to(name)
+    report = scanned(catalog, tmp_path)
+    assert (report.found, "no RECORD, so no digests" in told(report)) == (1, True)
+
+
+def test_sources_that_are_no_utf8_do_not_end_the_scan(catalog, tmp_path):
+    info = tmp_path / "site" / "old.egg-info"
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Name: old\nVersion: 1\n")
+    (info / "SOURCES.txt").write_bytes(b"caf\xe9.py\n")
+    report = scanned(catalog, tmp_path)
+    assert (report.found, "the list of its files cannot be read; catalogued without" in told(report)) == (1, True)
