@@ -13,6 +13,7 @@ import lzma
 import re
 import shutil
 import subprocess
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,7 +95,7 @@ def _stray(text: str) -> list[str]:
 def _decoded(stanza: bytes) -> tuple[str, list[str]]:
     flaws = []
     try:
-        text = stanza.decode()
+        text = stanza.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError:
         text = stanza.decode("latin-1")
         flaws.append("a stanza is not UTF-8 and was read as Latin-1")

@@ -294,6 +294,13 @@ def test_a_field_that_is_named_twice_is_reported(catalog, tmp_path):
     assert "a stanza has a field more than once; the last one counts" in told(report)
 
 
+def test_a_list_may_begin_with_a_byte_order_mark_and_have_lines_of_windows(catalog, tmp_path):
+    (tmp_path / "Packages").write_bytes(b"\xef\xbb\xbf" + SMALL.read_bytes().replace(b"\n", b"\r\n"))
+    assert (scanned(catalog, tmp_path / "Packages").added, scanned(catalog).added) == (6, 6)
+    mine, theirs = catalog.find(DebianPackage, DebianPackage.name == "app")
+    assert (mine.summary, mine.depends, mine.deb) == (theirs.summary, theirs.depends, theirs.deb)
+
+
 def test_latin_1_and_nul_are_read_and_reported(catalog, tmp_path):
     (tmp_path / "Packages").write_bytes(b"Package: x\nVersion: 1\nStatus: a\nMaintainer: Ren\xe9\nDescription: a\0b\n")
     report = scanned(catalog, tmp_path / "Packages")
