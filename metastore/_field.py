@@ -81,7 +81,7 @@ class Field(Generic[T]):
             if spec.links:
                 return Linked(path, self.target, owner)
             if spec.kind == "version":
-                return VersionExpr(path, scheme=spec.scheme)
+                return VersionExpr(path, scheme=owner.__scheme__ if self.name == "version" else spec.scheme)
             return {"blob": BlobExpr, "folder": FolderExpr}.get(spec.kind, Expr)(path)
 
         def target(self) -> type:

@@ -238,6 +238,20 @@ def test_a_range_that_its_scheme_refuses_is_refused(how):
                 catalog.find(Image, getattr(Image.version, how)(text))
 
 
+def test_a_range_of_the_version_is_read_by_the_scheme_of_the_type():
+    class Part(Artifact, type_name="parts_of_debian", scheme="debian"):
+        whole: Field[Link["Part"] | None] = field(default=None)
+
+    with Catalog.open("memory:") as catalog:
+        one = catalog.add(Part(name="one", version="1:2.0-3"))
+        catalog.add(Part(name="two", version="0:2.0-3", whole=Link(one)))
+        for how in ("caret", "tilde"):
+            assert catalog.find(Part, getattr(Part.version, how)("1:2.0-1")).one().name == "one"
+            assert catalog.find(Part, getattr(Part.whole.version, how)("1:2.0~rc1")).one().name == "two"
+    with pytest.raises(VersionError, match="'debian'"):
+        Part.version.caret("no version")
+
+
 def test_none_is_asked_with_absent():
     for ask in (lambda: Image.label == None, lambda: Image.label != None, lambda: Image.size < None):  # noqa: E711 - that is what is refused
         with pytest.raises(QueryError, match="absent"):

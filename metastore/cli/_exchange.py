@@ -246,6 +246,8 @@ def _register(catalog: Catalog, specs: list[_NumberedSpec]) -> None:
         if known.get(spec.name) != spec.digest:
             made[spec.name] = new
     catalog.register(*made.values())
+    for cls in (made[name] for name in made if name not in known):
+        catalog.count(cls)  # at first use a type is stored; one without artifacts has no other
 
 
 def _made(number: int, spec: TypeSpec, resolve: Callable[[str], type[Any]]) -> type[Any]:

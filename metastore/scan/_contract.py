@@ -11,7 +11,7 @@ from attrs import frozen
 
 from metastore import Artifact, Field, field
 
-__all__ = ["Found", "Known", "Options", "Problem", "Scanned", "Scanner", "Summarised", "short"]
+__all__ = ["Found", "Known", "Options", "Problem", "Scanned", "Scanner", "Summarised", "beginnings", "short"]
 
 KEY_LENGTH = 512
 """Characters of the longest key or source; longer ones are kept as `short` says."""
@@ -124,4 +124,13 @@ def short(text: str, limit: int = KEY_LENGTH) -> str:
     if len(text) <= limit:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[: limit - 65]}\N{HORIZONTAL ELLIPSIS}{digest}"
+    return f"{_cut(text, limit)}{digest}"
+
+
+def beginnings(prefix: str) -> tuple[str, ...]:
+    """Return how keys that begin with ``prefix`` begin once they are kept as `short` says."""
+    return (prefix, _cut(prefix, KEY_LENGTH)) if len(prefix) > KEY_LENGTH - 65 else (prefix,)
+
+
+def _cut(text: str, limit: int) -> str:
+    return f"{text[: limit - 65]}\N{HORIZONTAL ELLIPSIS}"

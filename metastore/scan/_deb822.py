@@ -13,6 +13,7 @@ import lzma
 import re
 import shutil
 import subprocess
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,14 @@ LIMIT = 4 * 2**20
 CHUNK = 2**18
 _BETWEEN = re.compile(rb"\n[ \t\r]*\n")
 _FIELD = re.compile(r"^([^\s:#][^:\n]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
-_CONTINUES = re.compile(r"[ \t\r]*\n[ \t]")
+_NAMES = {
+    name.lower(): name
+    for name in (
+        "Architecture", "Depends", "Description", "Filename", "Homepage", "Installed-Size", "MD5sum", "Maintainer", "Multi-Arch",
+        "Package", "Pre-Depends", "Priority", "Provides", "SHA256", "Section", "Size", "Source", "Status", "Version",
+    )
+}  # fmt: skip
+"""The names that are asked for, as they are spelled there; those of control files mean the same in any case."""
 
 
 def stanzas(stream: IO[bytes]) -> Iterator[bytes]:
@@ -53,6 +61,7 @@ def stanzas(stream: IO[bytes]) -> Iterator[bytes]:
 def parsed(stanza: bytes) -> tuple[dict[str, str], list[str]]:
     r"""Return the fields of a stanza, and a sentence per flaw.
 
+    Fields that are asked for have their usual spelling, however they are written.
     Continuation lines follow their field after a newline each, without the blank that marks them. Text that is not
     UTF-8 is read as Latin-1; a NUL becomes U+FFFD.
 
@@ -63,9 +72,18 @@ def parsed(stanza: bytes) -> tuple[dict[str, str], list[str]]:
     found = _FIELD.findall(text)
     if len(found) + sum(value.count("\n") for _name, value in found) <= text.count("\n"):
         flaws += _stray(text)
-    return {
-        name: _CONTINUES.sub("\n", value.rstrip()) if "\n" in value else value.rstrip() for name, value in found
-    }, flaws
+    fields = {
+        _NAMES.get(name.lower(), name): _joined(value.rstrip()) if "\n" in value else value.rstrip()
+        for name, value in found
+    }
+    if len(fields) < len(found):
+        flaws.append("a stanza has a field more than once; the last one counts")
+    return fields, flaws
+
+
+def _joined(value: str) -> str:
+    first, *more = value.split("\n")
+    return "\n".join((first.rstrip(" \t\r"), *(line[1:].rstrip(" \t\r") for line in more)))
 
 
 def _stray(text: str) -> list[str]:
@@ -77,7 +95,7 @@ def _stray(text: str) -> list[str]:
 def _decoded(stanza: bytes) -> tuple[str, list[str]]:
     flaws = []
     try:
-        text = stanza.decode()
+        text = stanza.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError:
         text = stanza.decode("latin-1")
         flaws.append("a stanza is not UTF-8 and was read as Latin-1")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ from metastore import Blob, Field, Link, field
 from metastore.errors import MetastoreError, ValidationError
 from metastore.scan._contract import Found, Known, Options, Problem, Scanned
 from metastore.scan._deb822 import opened, parsed, stanzas
+from metastore.scan._names import readable
 from metastore.scan._relations import Candidate, Index, groups, version_key
 
 __all__ = ["DebianPackage", "DebianScanner", "UnversionedDebianPackage", "open_scanner"]
@@ -72,6 +75,10 @@ class DebianScanner:
         "find debian_packages \"matches('compression library')\"",
     )
     index: Index = attr(factory=Index, init=False)
+    unread: list[OSError] = Factory(list)
+    """What stood against looking into directories for lists."""
+    told: set[Path] = Factory(set)
+    """Lists that were reported as not to be read."""
     states: dict[str, str] = Factory(dict)
     seen: dict[str, str] = Factory(dict)
     """SHA-256 of every package yielded, by key."""
@@ -80,52 +87,50 @@ class DebianScanner:
     def of_machine(cls, root: Path) -> DebianScanner:
         """Return the scanner of what the machine under ``root`` knows of packages."""
         status, lists = root / "var/lib/dpkg/status", root / "var/lib/apt/lists"
-        found = tuple(sorted(each for each in lists.glob("*_Packages*") if each.is_file()))
+        unread: list[OSError] = []
+        found = _named("_Packages", islice(os.walk(lists, onerror=unread.append), 1))
         if not found and not status.is_file():
             raise MetastoreError(
                 f"there is no Debian here: neither {status} nor a package list in {lists}; "
                 "name a file: metastore scan debian Packages.xz"
             )
-        return cls(source=f"debian:{root}", lists=found, status=status if status.is_file() else None)
+        unread = [error for error in unread if not isinstance(error, FileNotFoundError)]
+        return cls(f"debian:{readable(str(root))[0]}", found, status if status.is_file() else None, unread=unread)
 
     @classmethod
     def of_path(cls, path: Path) -> DebianScanner:
         """Return the scanner of one ``Packages`` file, or of every one below a directory."""
-        lists = (
-            (path,) if path.is_file() else tuple(sorted(each for each in path.rglob("*Packages*") if each.is_file()))
-        )
+        unread: list[OSError] = []
+        lists = (path,) if path.is_file() else _named("Packages", os.walk(path, onerror=unread.append))
         if not lists:
             raise MetastoreError(f"{path} is no package list, and no directory with a file named Packages in it")
-        return cls(source=f"debian:{path.resolve()}", lists=lists)
+        return cls(f"debian:{readable(str(path.resolve()))[0]}", lists, unread=unread)
 
     def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every package once, those that are only installed after those that are listed."""
         self.seen.clear()
         yield from self.survey()
         for path in self.lists:
-            yield from self.read(path, path.name)
+            yield from self.read(path, readable(path.name)[0])
         if self.status is not None:
             yield from self.read(self.status, None)
 
     def survey(self) -> Iterator[Problem]:
         """Fill the index that dependencies are resolved by; it holds names and versions, no more."""
         self.index, self.states = Index(), {}
+        self.told.clear()
+        for unread in self.unread:
+            yield Problem("a directory cannot be read", f"{unread.filename}: {unread.strerror}", keep=("",))
         for path in (*([self.status] if self.status else ()), *self.lists):
             try:
-                self.index_list(path)
+                for fields, _flaws in _stanzas(path):
+                    self.enter(fields)
             except MetastoreError as error:
-                yield Problem("a package list cannot be read", str(error), keep=("",))
+                yield self.unreadable(path, error)
 
-    def index_list(self, path: Path) -> None:
-        """Enter every package of a list. Raises MetastoreError where it is none, as an error page in its place: what it held before is not gone then."""
-        named, stanza = False, b""
-        with opened(path) as stream:
-            for stanza in stanzas(stream):
-                fields = parsed(stanza)[0]
-                named = named or bool(fields.get("Package"))
-                self.enter(fields)
-        if stanza and not named:
-            raise MetastoreError(f"{path} names no package: expected a list as Packages or dpkg's status are")
+    def unreadable(self, path: Path, error: MetastoreError) -> Problem:
+        self.told.add(path)
+        return Problem("a package list cannot be read", str(error), keep=("",))
 
     def enter(self, fields: dict[str, str]) -> None:
         key = _key(fields)
@@ -142,13 +147,12 @@ class DebianScanner:
 
     def read(self, path: Path, list_name: str | None) -> Iterator[Found | Problem]:
         try:
-            with opened(path) as stream:
-                for stanza in stanzas(stream):
-                    fields, flaws = parsed(stanza)
-                    yield from (Problem(flaw, _shown(fields, path)) for flaw in flaws)
-                    yield from self.package(fields, path, list_name)
-        except MetastoreError:
-            return  # told by the survey
+            for fields, flaws in _stanzas(path):
+                yield from (Problem(flaw, _shown(fields, path)) for flaw in flaws)
+                yield from self.package(fields, path, list_name)
+        except MetastoreError as error:
+            if path not in self.told:  # it went away, or broke, since the survey
+                yield self.unreadable(path, error)
 
     def package(self, fields: dict[str, str], path: Path, list_name: str | None) -> Iterator[Found | Problem]:
         if not fields.get("Package"):
@@ -189,6 +193,28 @@ class DebianScanner:
                 yield Problem(what, f"{key}: {text}")
             elif best.key not in (key, asking.key, *links):
                 links.append(best.key)
+
+
+def _named(part: str, walk: Iterable[tuple[str, list[str], list[str]]]) -> tuple[Path, ...]:
+    """Return the files of a walk that have ``part`` in their names, in order."""
+    paths = (Path(folder, name) for folder, _folders, names in walk for name in names if part in name)
+    return tuple(sorted(each for each in paths if each.is_file()))
+
+
+def _stanzas(path: Path) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Yield fields and flaws of every stanza of a list.
+
+    Raises MetastoreError at what cannot be read, and at the end of what is no list, as an error page in its place: what it
+    held before is not gone then.
+    """
+    named, stanza = False, b""
+    with opened(path) as stream:
+        for stanza in stanzas(stream):
+            fields, flaws = parsed(stanza)
+            named = named or bool(fields.get("Package"))
+            yield fields, flaws
+    if stanza and not named:
+        raise MetastoreError(f"{path} names no package: expected a list as Packages or dpkg's status are")
 
 
 def _key(fields: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from attrs import Factory, define, frozen
 from metastore import Catalog, Link
 from metastore._ids import make_id
 from metastore.errors import FrozenFieldError, LinkedError, ProtectedError, ValidationError, VersionError, VetoError
-from metastore.scan._contract import Found, Problem, Scanned, Scanner, short
+from metastore.scan._contract import Found, Problem, Scanned, Scanner, beginnings, short
 
 __all__ = ["ProblemGroup", "Report", "run"]
 
@@ -241,7 +241,7 @@ class _Scan:
 
     def gone_of(self, kind: type[Scanned]) -> Iterator[UUID]:
         """Yield the ids of what this source held before and the scan did not come across."""
-        kept = tuple(short(prefix) for prefix in self.keep)
+        kept = tuple(each for prefix in self.keep for each in beginnings(prefix))
         for identity, key in self.catalog.find(kind, kind.scan_source == self.source).select(kind.id, kind.scan_key):
             if _mark(kind, key) in self.seen or key.startswith(kept):
                 continue

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from importlib.metadata import Distribution, distributions
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from attrs import define
@@ -94,6 +96,7 @@ class PythonScanner:
 
     def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every distribution, those of one name and version in several places each."""
+        yield from _closed(sys.path if self.path is None else self.path)
         self.installed = {}
         every: list[_Installed] = []
         for each in distributions() if self.path is None else distributions(path=self.path):
@@ -111,6 +114,8 @@ class PythonScanner:
         except Exception as error:  # noqa: BLE001 - a foreign finder may raise anything at all; the scan goes on
             return Problem("metadata cannot be read", f"{_place(distribution)}: {error}", keep=("",))
         name = _clean(metadata.get("Name"))
+        if not name and (withheld := _withheld(distribution)):
+            return Problem("metadata cannot be read", f"{_place(distribution)}: {withheld.strerror}", keep=("",))
         if not name:
             return Problem("metadata names no distribution and was passed over", str(_place(distribution)))
         version = _clean(metadata.get("Version"))
@@ -200,6 +205,30 @@ def _is_pep440(version: str) -> bool:
 def _metadata(distribution: Distribution) -> Message:
     # Typed as a protocol without get_all's default; a Message in every Python, absent metadata an empty one or None.
     return cast("Message", distribution.metadata) or Message()
+
+
+def _closed(path: Iterable[str]) -> Iterator[Problem]:
+    """Yield the directories of a path that are there and cannot be read; importlib takes those for empty."""
+    for place in path:
+        try:
+            os.scandir(place or ".").close()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            yield Problem("a directory on the path cannot be read", f"{place}: {error.strerror}", keep=("",))
+
+
+def _withheld(distribution: Distribution) -> OSError | None:
+    """Return what stands against reading the metadata of a distribution; importlib takes PermissionError for absence."""
+    place = getattr(distribution, "_path", None)
+    for name in ("METADATA", "PKG-INFO", "") if isinstance(place, Path) else ():
+        try:
+            (cast("Path", place) / name).open("rb").close()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            continue
+        except OSError as error:
+            return error
+    return None
 
 
 def _all(metadata: Message, label: str) -> list[str]:

@@ -70,11 +70,13 @@ def _hex(encoded: str) -> str:
 
 
 def text_of(distribution: Distribution, name: str) -> str | None:
-    """Return a file of a distribution's metadata, ``None`` where there is none; bytes that are no UTF-8 are lone surrogates."""
+    """Return a file of a distribution's metadata, ``None`` where there is none or it cannot be read; bytes that are no UTF-8 are lone surrogates."""
     try:
         return distribution.read_text(name)
     except UnicodeDecodeError as error:
         return error.object.decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
 
 
 def files_of(distribution: Distribution) -> Files:
@@ -89,6 +91,9 @@ def files_of(distribution: Distribution) -> Files:
             files.note("RECORD is damaged; its files up to there are catalogued")
         return files
     files.note("no RECORD, so no digests")
-    for path in distribution.files or ():
-        files.add(str(path), "", "")
+    try:
+        for path in distribution.files or ():
+            files.add(str(path), "", "")
+    except (OSError, ValueError, csv.Error):
+        files.note("the list of its files cannot be read; catalogued without")
     return files

@@ -66,9 +66,10 @@ def version_key(text: str) -> str | None:
 
 @lru_cache(maxsize=65536)
 def _group(text: str) -> tuple[str, tuple[Relation, ...]]:
+    text = " ".join(text.split())  # a run of blanks would be tried in every division among the optional parts
     matches = [_RELATION.fullmatch(each) for each in text.split("|")]
     read = tuple(Relation(*(part or "" for part in match.groups())) for match in matches if match)
-    return " ".join(text.split()), read if len(read) == len(matches) else ()
+    return text, read if len(read) == len(matches) else ()
 
 
 def groups(text: str) -> list[tuple[str, tuple[Relation, ...]]]:

@@ -117,7 +117,8 @@ class TreeScanner:
         try:
             info = os.lstat(full)
         except OSError as error:
-            return Problem("a file cannot be looked at", f"{path}: {error.strerror}", keep=(_key(path, escaped),))
+            keep = (_key(path, escaped), *self.below(full))  # it may be a directory
+            return Problem("a file cannot be looked at", f"{path}: {error.strerror}", keep=keep)
         if full in self.exclude:
             return Problem("left out as the catalogue's own", path)
         if stat.S_ISDIR(info.st_mode):

@@ -34,6 +34,14 @@ def test_an_empty_catalogue_is_rebuilt_as_it_was(metastore, images, tmp_path):
         assert catalog.get(Record, images.alpine.id).parent.id == images.old.id
 
 
+def test_a_type_without_artifacts_is_rebuilt_too(metastore, images, path):
+    with Catalog.open(str(path), types=[Odd]) as catalog:
+        catalog.delete(catalog.add(Odd(name="x", metastore="", spec="", format=1)))
+    text = exported(metastore)
+    assert metastore("-c", "copy.db", "import", input=text).code == 0
+    assert metastore("-c", "copy.db", "export").out == text
+
+
 def test_files_are_written_and_read(metastore, images):
     assert metastore("export", "all.jsonl").code == 0
     assert "3 artifacts" in metastore("import", "all.jsonl", "-c", "copy.db").err

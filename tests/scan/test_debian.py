@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -169,6 +170,36 @@ def test_what_is_no_list_takes_nothing_for_gone(catalog, tmp_path, text):
     assert ("a package list cannot be read" in told(report), report.gone, catalog.count(DebianPackage)) == (True, 0, 6)
 
 
+def test_a_list_that_goes_away_while_others_are_read_takes_nothing_for_gone(catalog, tmp_path):
+    for name in "ab":
+        listed(tmp_path, (f"{name}\nVersion: 1",), name=f"{name}_Packages")
+    scanned(catalog, tmp_path)
+
+    class Meddling(DebianScanner):
+        def found(self, *args):
+            (tmp_path / "b_Packages").unlink(missing_ok=True)
+            yield from super().found(*args)
+
+    report = run(catalog, Meddling.of_path(tmp_path), prune=True)
+    assert ("a package list cannot be read" in told(report), report.gone, report.found) == (True, 0, 1)
+
+
+@pytest.mark.parametrize("opening", [DebianScanner.of_path, DebianScanner.of_machine])
+def test_what_lies_in_a_directory_that_cannot_be_read_is_not_gone(catalog, machine, monkeypatch, opening):
+    listed(machine, ("other\nVersion: 1",))
+    run(catalog, opening(machine))
+    real, lists = os.scandir, machine / "var/lib/apt/lists"
+
+    def refuse(path):
+        if str(path) == str(lists):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = run(catalog, opening(machine), prune=True)
+    assert (told(report)["a directory cannot be read"], report.gone) == ((f"{lists}: Permission denied",), 0)
+
+
 def test_an_empty_list_has_no_packages_any_more(catalog, tmp_path):
     (tmp_path / "Packages").write_bytes(SMALL.read_bytes())
     scanned(catalog, tmp_path / "Packages")
@@ -183,6 +214,14 @@ def test_every_list_below_a_directory_is_read(catalog, tmp_path):
     shutil.copy(SMALL, tmp_path / "main" / "Packages")
     listed(tmp_path, ("other\nVersion: 1",), name="Packages")
     assert scanned(catalog, tmp_path).added == 7
+
+
+def test_a_path_that_is_no_utf8_is_escaped(catalog, tmp_path):
+    place = tmp_path / os.fsdecode(b"caf\xe9")
+    place.mkdir()
+    listed(place, ("x\nVersion: 1",), name=os.fsdecode(b"\xe9_Packages"))
+    assert scanned(catalog, place).source == f"debian:{tmp_path}/caf%E9"
+    assert package(catalog, "x").listed_in == "%E9_Packages"
 
 
 def test_the_same_package_in_two_lists_is_one(catalog, tmp_path):
@@ -234,6 +273,32 @@ def test_stanzas_that_name_no_package_and_stray_lines_are_reported(catalog, tmp_
         "a stanza names no package and was passed over",
         "a line is neither a field nor the continuation of one",
     }
+
+
+def test_names_of_fields_are_read_in_any_case(catalog, tmp_path):
+    lines = SMALL.read_text().splitlines()
+    upper = [
+        f"{name.upper()}:{rest}" if ":" in name + sign else name
+        for name, sign, rest in (x.partition(":") for x in lines)
+    ]
+    (tmp_path / "Packages").write_text("\n".join(upper))
+    report = scanned(catalog, tmp_path / "Packages")
+    assert (report.added, scanned(catalog).added) == (6, 6)
+    mine, theirs = catalog.find(DebianPackage, DebianPackage.name == "app")
+    assert (mine.summary, mine.depends, mine.deb) == (theirs.summary, theirs.depends, theirs.deb)
+
+
+def test_a_field_that_is_named_twice_is_reported(catalog, tmp_path):
+    report = scanned(catalog, listed(tmp_path, ("x\nVersion: 1", "Section: a", "section: b")))
+    assert package(catalog, "x").section == "b"
+    assert "a stanza has a field more than once; the last one counts" in told(report)
+
+
+def test_a_list_may_begin_with_a_byte_order_mark_and_have_lines_of_windows(catalog, tmp_path):
+    (tmp_path / "Packages").write_bytes(b"\xef\xbb\xbf" + SMALL.read_bytes().replace(b"\n", b"\r\n"))
+    assert (scanned(catalog, tmp_path / "Packages").added, scanned(catalog).added) == (6, 6)
+    mine, theirs = catalog.find(DebianPackage, DebianPackage.name == "app")
+    assert (mine.summary, mine.depends, mine.deb) == (theirs.summary, theirs.depends, theirs.deb)
 
 
 def test_latin_1_and_nul_are_read_and_reported(catalog, tmp_path):
@@ -324,6 +389,12 @@ def test_relations_are_read_as_python_debian_reads_them():
         assert [
             [(one.name, (one.sign, one.version) if one.sign else None) for one in some] for _text, some in groups(text)
         ] == oracle
+
+
+def test_long_runs_of_blanks_are_read_at_once():
+    blanks = " " * (deb822.LIMIT // 4)
+    assert deb822.parsed(f"Description: a{blanks}b{blanks}\n c".encode())[0] == {"Description": f"a{blanks}b\nc"}
+    assert groups(f"a{blanks}!") == [("a !", ())]
 
 
 versions = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,6}(-[0-9a-z+.~]{1,3})?", fullmatch=True)

@@ -186,6 +186,13 @@ def test_what_a_problem_hides_is_not_gone(catalog):
     assert (report.gone_keys, catalog.count(Part)) == (("b",), 1)
 
 
+@pytest.mark.parametrize("length", [440, 446, 447, 448, 511, 600])
+def test_what_a_problem_hides_is_not_gone_under_a_long_prefix(catalog, length):
+    prefix = "d" * length
+    run(catalog, Listed(Found(Part, f"{prefix}/{'f' * 100}", {"name": "a"}), Found(Part, f"{prefix}/f", {"name": "b"})))
+    assert run(catalog, Listed(Problem("unreadable", keep=(f"{prefix}/",))), prune=True).gone == 0
+
+
 def test_keys_of_any_length_are_recognised_again(catalog):
     scanner = Listed(Found(Part, "k" * 5000, {"name": "a"}), Found(Part, "k" * 5001, {"name": "b"}), source="s" * 5000)
     run(catalog, scanner)

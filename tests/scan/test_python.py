@@ -2,7 +2,10 @@
 
 import hashlib
 import importlib.metadata
+import os
+import tempfile
 from base64 import urlsafe_b64encode
+from pathlib import Path
 
 import pytest
 
@@ -237,3 +240,43 @@ def test_a_requirement_whose_marker_compares_what_has_no_order_is_told(catalog, 
     site("a", record="")
     report = scanned(catalog, tmp_path)
     assert (report.added, len(told(report)["a requirement that cannot be read"])) == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["RECORD", "INSTALLER"])
+def test_a_file_of_metadata_that_cannot_be_read_does_not_end_the_scan(catalog, site, tmp_path, name):
+    (site("odd") / name).symlink_to(name)
+    report = scanned(catalog, tmp_path)
+    assert (report.found, "no RECORD, so no digests" in told(report)) == (1, True)
+
+
+def test_sources_that_are_no_utf8_do_not_end_the_scan(catalog, tmp_path):
+    info = tmp_path / "site" / "old.egg-info"
+    info.mkdir(parents=True)
+    (info / "PKG-INFO").write_text("Name: old\nVersion: 1\n")
+    (info / "SOURCES.txt").write_bytes(b"caf\xe9.py\n")
+    report = scanned(catalog, tmp_path)
+    assert (report.found, "the list of its files cannot be read; catalogued without" in told(report)) == (1, True)
+
+
+def test_a_directory_on_the_path_that_cannot_be_read_takes_nothing_for_gone(catalog, site, tmp_path):
+    site("there")
+    scanned(catalog, tmp_path)
+    (tmp_path / "site").rename(tmp_path / "away")
+    (tmp_path / "site").symlink_to("site")
+    report = scanned(catalog, tmp_path, prune=True)
+    assert ("a directory on the path cannot be read" in told(report), report.unread, report.gone) == (True, 1, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_metadata_that_may_not_be_read_is_not_gone(catalog, site):
+    with tempfile.TemporaryDirectory() as place:  # unlike tmp_path, nobody may look into it
+        info = site("there", path=place)
+        scanned(catalog, Path(), place)
+        os.chmod(place, 0o755)
+        (info / "METADATA").chmod(0)
+        os.seteuid(65534)
+        try:
+            report = scanned(catalog, Path(), place, prune=True)
+        finally:
+            os.seteuid(0)
+    assert (told(report), report.gone) == ({"metadata cannot be read": (f"{info}: Permission denied",)}, 0)

@@ -192,6 +192,21 @@ def test_files_of_a_directory_that_cannot_be_read_are_not_gone(catalog, root, mo
     assert told(report) == {"a directory cannot be read": ("docs: Permission denied",)}
 
 
+def test_files_of_a_directory_that_cannot_be_looked_at_are_not_gone(catalog, root, monkeypatch):
+    os.close(os.open(os.fsencode(root) + b"/docs/\xff", os.O_CREAT))
+    scanned(catalog, root)
+    real = os.lstat
+
+    def refuse(path, *args, **more):
+        if path == str(root / "docs"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *args, **more)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    report = scanned(catalog, root, prune=True)
+    assert (report.gone, told(report)) == (0, {"a file cannot be looked at": ("docs: Permission denied",)})
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again_by_the_next_scan(catalog, root, monkeypatch):
     real = hashlib.file_digest
 

@@ -64,6 +64,8 @@ def _name(value: Any, where: str) -> None:
     _text(value, where)
     if not 1 <= len(value) <= LONGEST_NAME:
         _refuse(f"a name of 1 to {LONGEST_NAME} characters", where, f"one of {len(value)}")
+    if re.search("[\0\ud800-\udfff]", value):
+        _refuse("a name without NUL and lone surrogates", where, repr(value))
 
 
 def _among(choices: tuple[str, ...]) -> Check:

@@ -87,7 +87,8 @@ def _read_all(files: Iterable[Path]) -> Iterator[tuple[Path, Document]]:
 
 def _read(file: Path) -> Document:
     try:
-        document: Document = json.loads(file.read_bytes().decode("utf-8-sig"), parse_constant=_no_constant)
+        text = file.read_bytes().decode("utf-8-sig")
+        document: Document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
         fields_of(document)
     except json.JSONDecodeError as broken:
         raise DefinitionError(
@@ -100,6 +101,15 @@ def _read(file: Path) -> Document:
 
 def _no_constant(name: str) -> NoReturn:
     raise DefinitionError(f"expected a JSON value, got {name}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DefinitionError(f"expected each key of an object once, got {name!r:.100} twice")
+        found[name] = value
+    return found
 
 
 def _load_one(catalog: Catalog, document: Document, mode: Mode, owner: str | None) -> str:
