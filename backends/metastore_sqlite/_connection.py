@@ -182,7 +182,7 @@ class Connections:
         return f"{self.path} cannot be made: {_folder(self.path)} may not be written in; give a path elsewhere"
 
     def _uri(self) -> str:
-        place = f"file:{quote(os.fsencode(os.path.abspath(self.path)))}"
+        place = f"file:{quote(os.fsencode(self.path))}"
         if self.mode == "rw":
             return f"{place}?mode=rwc"
         return f"{place}?mode=ro{'&immutable=1' if self._immutable() else ''}"
@@ -226,7 +226,7 @@ class Connections:
 
 
 def _folder(path: str) -> str:
-    return os.path.dirname(os.path.abspath(path))
+    return os.path.dirname(path)
 
 
 # write(2) itself fails for want of room only (a quota, a limit on file size); a dying disk shows at fsync(2)

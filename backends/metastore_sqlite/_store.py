@@ -30,9 +30,14 @@ def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> Sql
 
 
 def _path(url: str) -> str:
+    """Return where the file lies: one name for it, whatever link or relative path led there, as its log and its lock lie beside it and more connections are made later."""
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else url
     if not path or path.startswith(("sqlite:", ":")):
         raise CatalogUrlError(f"expected catalog.db or sqlite:///path/catalog.db, got {url!r} (in memory: 'memory:')")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise CatalogUrlError(f"no file can have the name {path!a}; give another path") from None
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise CatalogUrlError(f"there is no directory {folder} for the catalogue; make it first")
@@ -40,7 +45,7 @@ def _path(url: str) -> str:
         raise CatalogUrlError(f"{path} is a directory; give the path of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise CatalogUrlError(f"{path} is no plain file; give the path of one")
-    return path
+    return os.path.realpath(path)
 
 
 class SqliteStore(Reading):

@@ -1,5 +1,7 @@
+import os
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -8,6 +10,7 @@ import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
+from metastore.errors import CatalogUrlError
 from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
@@ -341,3 +344,22 @@ def test_what_was_migrated_before_an_inner_transaction_that_failed_can_be_writte
     disks.add(Thin(name="two"))
     assert disks.update(disks.get(Thin, one.id), description="thin").description == "thin"
     assert disks.check() == []
+
+
+def test_a_file_is_the_same_by_every_name_and_wherever_the_program_goes(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.db").symlink_to("real.db")
+    monkeypatch.chdir(tmp_path)
+    with Catalog.open("real.db", types=[Disk]) as real:
+        real.add(Disk(name="first"))
+        monkeypatch.chdir("folder")
+        with Catalog.open("../link.db", types=[Disk]) as link, ThreadPoolExecutor(1) as another:
+            link.add(Disk(name="second"))
+            another.submit(real.add, Disk(name="third")).result()
+            assert (link.count(Disk), os.listdir()) == (3, [])
+    assert not [*tmp_path.glob("link.db-*")]
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path):
+    with pytest.raises(CatalogUrlError, match=r"no file can have the name '.*\\ud800.db'"):
+        Catalog.open(f"{tmp_path}/\ud800.db")
