@@ -139,6 +139,7 @@ class Connections:
         self._all: weakref.WeakSet[Local] = weakref.WeakSet()
         self.open = True
         self._longest = 0.0
+        self._file: tuple[int, int] | None = None
 
     def local(self) -> Local:
         """Return this thread's connection, made anew in a forked child. Raises ClosedError."""
@@ -156,7 +157,20 @@ class Connections:
             _live.add(made)
         return made
 
+    def check_there(self) -> None:
+        """Raise BackendError where the path no longer leads to the file that was opened: what is written to that one is lost."""
+        try:
+            told = os.stat(self.path)
+        except OSError as refused:
+            raise BackendError(
+                f"{self.path} is gone since it was opened ({refused.strerror}); put it back, or open another"
+            ) from None
+        if (told.st_dev, told.st_ino) != self._file:
+            raise BackendError(f"{self.path} is another file than the one that was opened; open it again")
+
     def _connect(self) -> Any:
+        if self._file is not None:
+            self.check_there()
         conn = None
         try:
             conn = driver.connect(
@@ -174,6 +188,9 @@ class Connections:
             if "unable to open" in str(refused) and self.mode == "rw" and not os.access(_folder(self.path), os.W_OK):
                 raise ReadOnlyError(self._unwritable()) from refused
             raise translated(refused, self.path) from refused
+        if self._file is None:
+            told = os.stat(self.path)
+            self._file = told.st_dev, told.st_ino
         return conn
 
     def _unwritable(self) -> str:

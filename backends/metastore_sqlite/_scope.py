@@ -36,6 +36,7 @@ class Scope:
                 local.turns.take()
                 self._busy = local.busy.acquire()
                 local.specs.clear()
+                self._store._connections.check_there()
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
         except BaseException as refused:

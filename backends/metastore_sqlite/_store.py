@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from metastore._json import encode
 from metastore.backend import Change, Commit, Identity, Recorded, Row, TypeSpec, spec_to_json
-from metastore.errors import CatalogUrlError, ConflictError
+from metastore.errors import CatalogUrlError, ConflictError, MetastoreError
 from metastore_sqlite import _history as history
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _tally as tally
@@ -230,5 +230,5 @@ class SqliteStore(Reading):
             conn.execute("PRAGMA busy_timeout = 0")
             conn.execute("PRAGMA analysis_limit = 400")
             conn.execute("PRAGMA optimize")
-        except driver.Error:
+        except (driver.Error, MetastoreError):
             return

@@ -10,7 +10,7 @@ import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
-from metastore.errors import CatalogUrlError
+from metastore.errors import BackendError, CatalogUrlError
 from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
@@ -363,3 +363,19 @@ def test_a_file_is_the_same_by_every_name_and_wherever_the_program_goes(tmp_path
 def test_a_path_that_no_file_can_have_is_refused(tmp_path):
     with pytest.raises(CatalogUrlError, match=r"no file can have the name '.*\\ud800.db'"):
         Catalog.open(f"{tmp_path}/\ud800.db")
+
+
+@pytest.mark.parametrize(("replaced", "told"), [(False, "is gone"), (True, "is another file")])
+def test_nothing_is_written_where_it_would_be_lost_with_a_file_that_was_taken_away(tmp_path, replaced, told):
+    path = tmp_path / "catalog.db"
+    with ThreadPoolExecutor(1) as another, Catalog.open(str(path), types=[Disk]) as catalog:
+        catalog.add(Disk(name="first"))
+        path.rename(tmp_path / "before.db")
+        if replaced:
+            path.write_bytes(b"new")
+        with pytest.raises(BackendError, match=told):
+            catalog.add(Disk(name="second"))
+        with pytest.raises(BackendError, match=told):
+            another.submit(catalog.count, Disk).result()
+        another.submit(catalog.close).result()
+    assert path.exists() is replaced
