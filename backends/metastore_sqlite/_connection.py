@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -63,6 +64,8 @@ _held: list[list[Local]] = []
 _quiet: list[Local] = []
 FORK_SECONDS = 5.0
 """How long a fork waits for each other thread to finish what it asks or writes; then it goes on all the same."""
+CLOSE_SECONDS = 5.0
+"""How long a close waits for all other threads to finish what they ask or write; who has not then keeps its connection until it has."""
 
 
 def _before_fork() -> None:
@@ -234,12 +237,18 @@ class Connections:
             return max([self._longest, *(each.turns.longest for each in self._all)])
 
     def close(self) -> None:
-        """Close every connection of this process."""
+        """Close every connection of this process that no other thread is at work on: under its hands SQLite would crash."""
         self.open = False
         with _guard:
-            for each in list(self._all):
-                each.close()
+            every = list(self._all)
             self._all.clear()
+        own, until = getattr(self._thread, "local", None), time.monotonic() + CLOSE_SECONDS
+        for each in every:
+            if each.busy.acquire(timeout=max(0.0, until - time.monotonic())):
+                try:
+                    each.close() if each is own else each.conn.close()  # it may wait for its turn, by the number of the lock file
+                finally:
+                    each.busy.release()
 
 
 def _folder(path: str) -> str:

@@ -83,9 +83,14 @@ class CatalogFile:
 
     def _look_again(self) -> None:
         """Learn of which revision the file is; one that is read only may be migrated by another program at any time."""
-        revision = layout.revision_of(self._connections.local().conn, self.path)
+        revision = self._revision()
         self._known = Known(self._spec, revision)
         self._shapes.forget()
+
+    def _revision(self) -> int:
+        local = self._connections.local()
+        with local.busy:
+            return layout.revision_of(local.conn, self.path)
 
     def _translated(self, refused: BaseException) -> MetastoreError:
         """Return the error that says what one of the driver means: that, where another program brought the file to a later revision."""
@@ -93,7 +98,7 @@ class CatalogFile:
         if type(found) in (BackendError, DamagedError, SchemaConflictError):
             with contextlib.suppress(driver.Error, ClosedError, NotACatalogError):
                 try:
-                    layout.revision_of(self._connections.local().conn, self.path)
+                    self._revision()
                 except NewerRevisionError as newer:
                     return newer
         return found

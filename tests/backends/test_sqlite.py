@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from functools import partial
+from threading import Event
 
 import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
-from metastore.errors import BackendError, CatalogUrlError
+from metastore.errors import BackendError, CatalogUrlError, ClosedError
 from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
@@ -379,3 +380,25 @@ def test_nothing_is_written_where_it_would_be_lost_with_a_file_that_was_taken_aw
             another.submit(catalog.count, Disk).result()
         another.submit(catalog.close).result()
     assert path.exists() is replaced
+
+
+def test_a_close_leaves_other_threads_what_they_are_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("metastore_sqlite._connection.CLOSE_SECONDS", 0.0)
+    catalog, begun, closed = Catalog.open(f"{tmp_path}/c.db", types=[Disk]), Event(), Event()
+
+    def write():
+        with catalog.transaction():
+            catalog.add(Disk(name="first"))
+            begun.set()
+            closed.wait()
+            with pytest.raises(ClosedError):
+                catalog.add(Disk(name="second"))
+
+    with ThreadPoolExecutor(1) as another:
+        written = another.submit(write)
+        begun.wait()
+        catalog.close()
+        closed.set()
+        written.result()
+    with Catalog.open(f"{tmp_path}/c.db", types=[Disk]) as again:
+        assert [each.name for each in again.find(Disk)] == ["first"]
