@@ -127,7 +127,12 @@ class CatalogFile:
         return found
 
     def _stored(self, number: int, breaking: int, text: str, name: str) -> StoredSpec:
-        spec = spec_from_json(decode(text))
+        try:
+            spec = spec_from_json(decode(text))
+        except (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError):
+            raise DamagedError(
+                f"{self.path} has a spec of the type {name!r:.60} that cannot be read; restore it from a copy"
+            ) from None
         if spec.name != name:
             raise DamagedError(f"{self.path} gives the type {name} a spec of {spec.name!r:.60}; restore it from a copy")
         return StoredSpec(number, spec, bool(breaking))

@@ -11,7 +11,7 @@ import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
-from metastore.errors import BackendError, CatalogUrlError, ClosedError
+from metastore.errors import BackendError, CatalogUrlError, ClosedError, DamagedError
 from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
@@ -402,3 +402,14 @@ def test_a_close_leaves_other_threads_what_they_are_at(tmp_path, monkeypatch):
         written.result()
     with Catalog.open(f"{tmp_path}/c.db", types=[Disk]) as again:
         assert [each.name for each in again.find(Disk)] == ["first"]
+
+
+@pytest.mark.parametrize("spec", ["", "nope", "{}", "[]", "7", '{"name":"disks"}', '{"name":"disks","fields":[1]}'])
+def test_a_spec_that_cannot_be_read_is_told_as_damage(tmp_path, spec):
+    path = f"{tmp_path}/c.db"
+    with Catalog.open(path, types=[Disk]) as catalog:
+        catalog.add(Disk(name="first"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE _specs SET spec = ?", (spec,))
+    with pytest.raises(DamagedError, match=r"c.db has a spec of the type 'disks' that cannot be read; restore"):
+        Catalog.open(path)
