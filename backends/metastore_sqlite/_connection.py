@@ -34,7 +34,7 @@ from metastore_sqlite._turns import Turns
 if TYPE_CHECKING:
     from metastore.backend import TypeSpec
 
-__all__ = ["Connections", "Local", "driver", "translated"]
+__all__ = ["Connections", "Local", "driver", "forked_inside", "translated"]
 
 driver: Any = vars(sqlite_utils.utils)["sqlite3"]
 """The driver that sqlite-utils chose; it does not list the name among its own."""
@@ -62,6 +62,8 @@ _guard = threading.Lock()
 _live: weakref.WeakSet[Local] = weakref.WeakSet()
 _held: list[list[Local]] = []
 _quiet: list[Local] = []
+forked_inside: set[str] = set()
+"""Files that this process cannot write: SQLite remembers in it the lock of the transaction that was open, by whichever thread, when it was forked."""
 FORK_SECONDS = 5.0
 """How long a fork waits for each other thread to finish what it asks or writes; then it goes on all the same."""
 CLOSE_SECONDS = 5.0
@@ -93,6 +95,8 @@ def _after_fork_in_child() -> None:
     _go_on()
     for each in _held[-1]:
         each.turns.close()
+        if each.depth:
+            forked_inside.add(each.turns.path)
     _live.clear()
 
 
