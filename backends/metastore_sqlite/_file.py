@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from metastore._json import decode
 from metastore.backend import StoredSpec, TypeSpec, spec_from_json
 from metastore.errors import (
     BackendError,
-    CatalogUrlError,
     ClosedError,
     DamagedError,
     MetastoreError,
@@ -56,8 +54,6 @@ class CatalogFile:
             raise
 
     def _open(self) -> None:
-        if self.read_only and not os.path.exists(self.path):
-            raise CatalogUrlError(f"there is no catalogue {self.path}; is that the right path?")
         conn = self._connections.local().conn
         layout.check_whole(conn, self.path)
         revision = layout.revision_of(conn, self.path)

@@ -26,10 +26,10 @@ __all__ = ["SqliteStore", "open_backend"]
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
     """Return the opened catalogue file of a path or ``sqlite:///path``."""
-    return SqliteStore(_path(url), mode=mode, durability=durability, timeout=timeout)
+    return SqliteStore(_path(url, mode), mode=mode, durability=durability, timeout=timeout)
 
 
-def _path(url: str) -> str:
+def _path(url: str, mode: str) -> str:
     """Return where the file lies: one name for it, whatever link or relative path led there, as its log and its lock lie beside it and more connections are made later."""
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else url
     if not path or path.startswith(("sqlite:", ":")):
@@ -45,6 +45,8 @@ def _path(url: str) -> str:
         raise CatalogUrlError(f"{path} is a directory; give the path of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise CatalogUrlError(f"{path} is no plain file; give the path of one")
+    if mode == "ro" and not os.path.exists(path):
+        raise CatalogUrlError(f"there is no catalogue {path}; is that the right path?")
     return os.path.realpath(path)
 
 
