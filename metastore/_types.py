@@ -224,7 +224,9 @@ class Types:
         if agreed is not None:
             return agreed
         if self._backend.read_only:
-            return self._as_stored(declared, known)
+            self.refresh()  # another program may have stored it since
+            known = self._known(declared.name)
+            return _agreed(declared, known) or self._as_stored(declared, known)
         with self._backend.transaction():
             known = self._store(declared)
         self._put(declared.name, known)

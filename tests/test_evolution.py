@@ -16,7 +16,7 @@ import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, Record, State, Transition, field, matches
 from metastore._data import evolve
-from metastore.errors import MetastoreError, SchemaConflictError, ValidationError
+from metastore.errors import MetastoreError, SchemaConflictError, UnknownTypeError, ValidationError
 
 
 def declared(**fields):
@@ -690,3 +690,14 @@ def test_an_older_class_writes_what_a_newer_one_widened_in_the_same_transaction(
             catalog.add(Old(name="c", size=4))
         assert catalog.check() == []
         assert [each.title for each in catalog.find(New, New.title.folded == "über")] == ["Über", "Über"]
+
+
+def test_who_only_reads_learns_of_a_type_that_another_program_stores_or_widens(url):
+    with Catalog.open(url) as writer, Catalog.open(url, mode="ro") as reader, Catalog.open(url, mode="ro") as later:
+        with pytest.raises(UnknownTypeError, match="read-only"):
+            reader.count(Old)
+        writer.add(Old(name="a", size=1))
+        assert reader.count(Old) == 1
+        assert later.get(Old, name="a").size == 1
+        writer.add(New(name="b", size=1, note="seen"))
+        assert later.get(New, name="b").note == "seen"

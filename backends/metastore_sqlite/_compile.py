@@ -35,7 +35,18 @@ from metastore_sqlite._layout import MARKED, REVISION, TAILED, beside, quoted, t
 from metastore_sqlite._tail import pending, referring, worded
 from metastore_sqlite._words import blobs, mark, searched
 
-__all__ = ["Conditions", "Fragment", "Known", "bound_value", "column", "match", "nullable", "one_value", "side"]
+__all__ = [
+    "Conditions",
+    "Fragment",
+    "Known",
+    "bound_value",
+    "column",
+    "match",
+    "nullable",
+    "one_value",
+    "side",
+    "sought",
+]
 
 Fragment = tuple[str, list[Any]]
 """SQL text and what is bound to it, in order."""
@@ -73,6 +84,20 @@ def match(words: Iterable[str], fields: Iterable[FieldSpec] = ()) -> str:
     every = " ".join(f'"{word}"' for word in words)
     columns = " ".join(f'"_{field.name}"' for field in fields)
     return f"{{{columns}}} : ({every})" if columns else every
+
+
+def sought(spec: TypeSpec, words: Iterable[str], fields: Sequence[FieldSpec], given: Sequence[Any]) -> Fragment:
+    """Return what full text is asked for words in fields, which were ``given``, or else are all that the spec knows of the kind.
+
+    All need no naming, which would cost a look at each place, unless another program widened the type since the spec was read: full text then
+    has more, and which rows it has must not show.
+    """
+    words = [*words]
+    within = match(words, fields)
+    if given:
+        return "?", [within]
+    latest = f"(SELECT digest FROM _specs WHERE type = '{spec.name}' ORDER BY number DESC LIMIT 1)"
+    return f"CASE WHEN {latest} = ? THEN ? ELSE ? END", [spec.digest, match(words), within]
 
 
 def _joined(parts: list[Fragment], word: str) -> Fragment:
@@ -314,16 +339,18 @@ class Conditions:
         fields = searched(spec, leaf.fields)
         if not leaf.words or not fields:
             return _FALSE
-        table, asked = text_table(spec.name, self._known.revision), match(leaf.words, fields if leaf.fields else ())
+        table = text_table(spec.name, self._known.revision)
+        asked, words = sought(spec, leaf.words, fields, leaf.fields)
         more, bound = self._known.and_pending(spec, "row__n", worded(leaf.words, fields, every=True))
-        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH ?{more})", [asked, *bound]
+        return f"{alias}.row__n IN (SELECT rowid FROM {table} WHERE {table} MATCH {asked}{more})", [*words, *bound]
 
     def _having(self, spec: TypeSpec, alias: str, reference: str, fields: Sequence[FieldSpec] = ()) -> Fragment:
         """A test for a url or digest, which few have. By id, as the indexes end in it: by number, a filter beside it was a scan of all that fit the filter."""
-        table, asked = text_table(spec.name, self._known.revision), match((mark(reference),), fields)
+        table = text_table(spec.name, self._known.revision)
+        asked, marks = sought(spec, (mark(reference),), fields or blobs(spec), fields)
         few = f"SELECT m.id FROM {table} CROSS JOIN {quoted(spec.name)} AS m ON m.row__n = {table}.rowid"
         more, bound = self._known.and_pending(spec, "id", referring(reference, fields or blobs(spec)))
-        return f"{alias}.id IN ({few} WHERE {table} MATCH ?{more})", [asked, *bound]
+        return f"{alias}.id IN ({few} WHERE {table} MATCH {asked}{more})", [*marks, *bound]
 
     def _references(self, leaf: References, spec: TypeSpec, alias: str) -> Fragment:
         if not self._known.marked:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -33,7 +34,7 @@ from metastore_sqlite._turns import Turns
 if TYPE_CHECKING:
     from metastore.backend import TypeSpec
 
-__all__ = ["Connections", "Local", "driver", "translated"]
+__all__ = ["Connections", "Local", "driver", "forked_inside", "translated"]
 
 driver: Any = vars(sqlite_utils.utils)["sqlite3"]
 """The driver that sqlite-utils chose; it does not list the name among its own."""
@@ -61,8 +62,12 @@ _guard = threading.Lock()
 _live: weakref.WeakSet[Local] = weakref.WeakSet()
 _held: list[list[Local]] = []
 _quiet: list[Local] = []
+forked_inside: set[str] = set()
+"""Files that this process cannot write: SQLite remembers in it the lock of the transaction that was open, by whichever thread, when it was forked."""
 FORK_SECONDS = 5.0
 """How long a fork waits for each other thread to finish what it asks or writes; then it goes on all the same."""
+CLOSE_SECONDS = 5.0
+"""How long a close waits for all other threads to finish what they ask or write; who has not then keeps its connection until it has."""
 
 
 def _before_fork() -> None:
@@ -90,6 +95,8 @@ def _after_fork_in_child() -> None:
     _go_on()
     for each in _held[-1]:
         each.turns.close()
+        if each.depth:
+            forked_inside.add(each.turns.path)
     _live.clear()
 
 
@@ -139,6 +146,7 @@ class Connections:
         self._all: weakref.WeakSet[Local] = weakref.WeakSet()
         self.open = True
         self._longest = 0.0
+        self._file: tuple[int, int] | None = None
 
     def local(self) -> Local:
         """Return this thread's connection, made anew in a forked child. Raises ClosedError."""
@@ -156,7 +164,20 @@ class Connections:
             _live.add(made)
         return made
 
+    def check_there(self) -> None:
+        """Raise BackendError where the path no longer leads to the file that was opened: what is written to that one is lost."""
+        try:
+            told = os.stat(self.path)
+        except OSError as refused:
+            raise BackendError(
+                f"{self.path} is gone since it was opened ({refused.strerror}); put it back, or open another"
+            ) from None
+        if (told.st_dev, told.st_ino) != self._file:
+            raise BackendError(f"{self.path} is another file than the one that was opened; open it again")
+
     def _connect(self) -> Any:
+        if self._file is not None:
+            self.check_there()
         conn = None
         try:
             conn = driver.connect(
@@ -174,6 +195,9 @@ class Connections:
             if "unable to open" in str(refused) and self.mode == "rw" and not os.access(_folder(self.path), os.W_OK):
                 raise ReadOnlyError(self._unwritable()) from refused
             raise translated(refused, self.path) from refused
+        if self._file is None:
+            told = os.stat(self.path)
+            self._file = told.st_dev, told.st_ino
         return conn
 
     def _unwritable(self) -> str:
@@ -182,7 +206,7 @@ class Connections:
         return f"{self.path} cannot be made: {_folder(self.path)} may not be written in; give a path elsewhere"
 
     def _uri(self) -> str:
-        place = f"file:{quote(os.fsencode(os.path.abspath(self.path)))}"
+        place = f"file:{quote(os.fsencode(self.path))}"
         if self.mode == "rw":
             return f"{place}?mode=rwc"
         return f"{place}?mode=ro{'&immutable=1' if self._immutable() else ''}"
@@ -217,16 +241,22 @@ class Connections:
             return max([self._longest, *(each.turns.longest for each in self._all)])
 
     def close(self) -> None:
-        """Close every connection of this process."""
+        """Close every connection of this process that no other thread is at work on: under its hands SQLite would crash."""
         self.open = False
         with _guard:
-            for each in list(self._all):
-                each.close()
+            every = list(self._all)
             self._all.clear()
+        own, until = getattr(self._thread, "local", None), time.monotonic() + CLOSE_SECONDS
+        for each in every:
+            if each.busy.acquire(timeout=max(0.0, until - time.monotonic())):
+                try:
+                    each.close() if each is own else each.conn.close()  # it may wait for its turn, by the number of the lock file
+                finally:
+                    each.busy.release()
 
 
 def _folder(path: str) -> str:
-    return os.path.dirname(os.path.abspath(path))
+    return os.path.dirname(path)
 
 
 # write(2) itself fails for want of room only (a quota, a limit on file size); a dying disk shows at fsync(2)

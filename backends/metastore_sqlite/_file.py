@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ from metastore._json import decode
 from metastore.backend import StoredSpec, TypeSpec, spec_from_json
 from metastore.errors import (
     BackendError,
-    CatalogUrlError,
     ClosedError,
     DamagedError,
     MetastoreError,
@@ -56,8 +54,6 @@ class CatalogFile:
             raise
 
     def _open(self) -> None:
-        if self.read_only and not os.path.exists(self.path):
-            raise CatalogUrlError(f"there is no catalogue {self.path}; is that the right path?")
         conn = self._connections.local().conn
         layout.check_whole(conn, self.path)
         revision = layout.revision_of(conn, self.path)
@@ -83,9 +79,14 @@ class CatalogFile:
 
     def _look_again(self) -> None:
         """Learn of which revision the file is; one that is read only may be migrated by another program at any time."""
-        revision = layout.revision_of(self._connections.local().conn, self.path)
+        revision = self._revision()
         self._known = Known(self._spec, revision)
         self._shapes.forget()
+
+    def _revision(self) -> int:
+        local = self._connections.local()
+        with local.busy:
+            return layout.revision_of(local.conn, self.path)
 
     def _translated(self, refused: BaseException) -> MetastoreError:
         """Return the error that says what one of the driver means: that, where another program brought the file to a later revision."""
@@ -93,7 +94,7 @@ class CatalogFile:
         if type(found) in (BackendError, DamagedError, SchemaConflictError):
             with contextlib.suppress(driver.Error, ClosedError, NotACatalogError):
                 try:
-                    layout.revision_of(self._connections.local().conn, self.path)
+                    self._revision()
                 except NewerRevisionError as newer:
                     return newer
         return found
@@ -122,7 +123,12 @@ class CatalogFile:
         return found
 
     def _stored(self, number: int, breaking: int, text: str, name: str) -> StoredSpec:
-        spec = spec_from_json(decode(text))
+        try:
+            spec = spec_from_json(decode(text))
+        except (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError):
+            raise DamagedError(
+                f"{self.path} has a spec of the type {name!r:.60} that cannot be read; restore it from a copy"
+            ) from None
         if spec.name != name:
             raise DamagedError(f"{self.path} gives the type {name} a spec of {spec.name!r:.60}; restore it from a copy")
         return StoredSpec(number, spec, bool(breaking))

@@ -158,11 +158,13 @@ class Reading(CatalogFile):
 
     def check(self) -> Iterator[str]:
         """Yield a sentence per disagreement between rows and what is derived from them."""
-        conn = self._connections.local().conn
+        local = self._connections.local()
+        conn = local.conn
         try:
-            conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
-            self._look_again()
-            yield from audit(conn, self.specs(), self._known.revision)
-            conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
+            with local.busy:
+                conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
+                self._look_again()
+                yield from audit(conn, self.specs(), self._known.revision)
+                conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:
             raise self._translated(refused) from refused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from metastore.errors import ReadOnlyError
-from metastore_sqlite._connection import driver
+from metastore.errors import ConflictError, ReadOnlyError
+from metastore_sqlite._connection import driver, forked_inside
 
 if TYPE_CHECKING:
     from metastore_sqlite._file import CatalogFile
@@ -29,6 +29,10 @@ class Scope:
     def __enter__(self) -> None:
         if self._store.read_only:
             raise ReadOnlyError(f"{self._store.path} is open read-only")
+        if self._store.path in forked_inside:
+            raise ConflictError(
+                f"this process was forked inside a transaction on {self._store.path}, so it can only read; fork before the transaction, or start it anew (spawn)"
+            )
         self._local = local = self._store._connections.local()
         self._level, self._stamped = local.depth, local.transaction
         try:
@@ -36,6 +40,7 @@ class Scope:
                 local.turns.take()
                 self._busy = local.busy.acquire()
                 local.specs.clear()
+                self._store._connections.check_there()
             local.conn.execute(f"SAVEPOINT s{self._level}" if self._level else "BEGIN IMMEDIATE")
             local.depth = self._level + 1
         except BaseException as refused:
@@ -45,7 +50,7 @@ class Scope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._level < 0:
+        if self._level < 0 or self._store.path in forked_inside:  # it is for the parent to end
             return
         try:
             if kind is None:

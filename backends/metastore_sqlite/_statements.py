@@ -12,7 +12,17 @@ from attrs import frozen
 from metastore._json import encode
 from metastore.backend import TypeSpec
 from metastore.query import And, Contains, Matches, Measure, Order, Path, Position, Predicate, Query, Rank
-from metastore_sqlite._compile import Conditions, Fragment, Known, bound_value, column, match, nullable, one_value, side
+from metastore_sqlite._compile import (
+    Conditions,
+    Fragment,
+    Known,
+    bound_value,
+    column,
+    nullable,
+    one_value,
+    side,
+    sought,
+)
 from metastore_sqlite._layout import TAILED, quoted, text_table
 from metastore_sqlite._tail import pending, worded
 from metastore_sqlite._words import searched
@@ -137,8 +147,8 @@ def _and_pending(spec: TypeSpec, rank: Rank, revision: int, sql: str, bound: lis
 def _hits(spec: TypeSpec, rank: Rank, revision: int, also: str = "", guard: str = "") -> Fragment:
     """Documents with their rank: one indexed search per word and field, bound as one JSON object, then a sum."""
     table, fields = text_table(spec.name, revision), searched(spec, rank.fields)
-    weights = {f'({{"_{each.name}"}} : "{word}"){also}': each.search for each in fields for word in rank.words}
-    sql = f"SELECT f.rowid AS n, sum(j.value) AS hits FROM {guard}json_each(?) AS j CROSS JOIN {table} AS f WHERE f.{table} MATCH j.key GROUP BY f.rowid"
+    weights = {f'({{"_{each.name}"}} : "{word}")': each.search for each in fields for word in rank.words}
+    sql = f"SELECT f.rowid AS n, sum(j.value) AS hits FROM {guard}json_each(?) AS j CROSS JOIN {table} AS f WHERE f.{table} MATCH j.key{also} GROUP BY f.rowid"
     return sql, [json.dumps(weights, ensure_ascii=False)]  # in this order, whatever the words: see `_shapes`
 
 
@@ -148,16 +158,16 @@ def _matched(spec: TypeSpec, rank: Rank, revision: int) -> Fragment:
     A few are ranked one by one from their rows; for many a search per word and field costs less.
     """
     table, fields = text_table(spec.name, revision), searched(spec, rank.fields)
-    every = match(rank.words, fields if rank.fields else ())
+    asked, every = sought(spec, rank.words, fields, rank.fields)
     hits, ranked = worded(rank.words, fields, every=False, alias="s")
-    searches, bound = _hits(spec, rank, revision, f" AND ({every})", "many CROSS JOIN ")
+    searches, bound = _hits(spec, rank, revision, f" || ' AND (' || {asked} || ')'", "many CROSS JOIN ")
     sql = (
-        f"WITH few AS MATERIALIZED (SELECT rowid AS n FROM {table} WHERE {table} MATCH ? LIMIT {FEW + 1}),"
+        f"WITH few AS MATERIALIZED (SELECT rowid AS n FROM {table} WHERE {table} MATCH {asked} LIMIT {FEW + 1}),"
         f" many AS MATERIALIZED (SELECT 1 FROM few LIMIT 1 OFFSET {FEW})"
         f" SELECT s.row__n AS n, {hits} AS hits FROM few CROSS JOIN {quoted(spec.name)} AS s ON s.row__n = few.n"
         f" WHERE NOT EXISTS (SELECT 1 FROM many) UNION ALL SELECT n, hits FROM ({searches})"
     )
-    return sql, [every, *ranked, *bound]
+    return sql, [*every, *ranked, *bound, *every]
 
 
 def _terms(spec: TypeSpec, query: Query) -> list[_Term]:

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from metastore._json import encode
 from metastore.backend import Change, Commit, Identity, Recorded, Row, TypeSpec, spec_to_json
-from metastore.errors import CatalogUrlError, ConflictError
+from metastore.errors import CatalogUrlError, ConflictError, MetastoreError
 from metastore_sqlite import _history as history
 from metastore_sqlite import _layout as layout
 from metastore_sqlite import _tally as tally
@@ -26,13 +26,18 @@ __all__ = ["SqliteStore", "open_backend"]
 
 def open_backend(url: str, *, mode: str, durability: str, timeout: float) -> SqliteStore:
     """Return the opened catalogue file of a path or ``sqlite:///path``."""
-    return SqliteStore(_path(url), mode=mode, durability=durability, timeout=timeout)
+    return SqliteStore(_path(url, mode), mode=mode, durability=durability, timeout=timeout)
 
 
-def _path(url: str) -> str:
+def _path(url: str, mode: str) -> str:
+    """Return where the file lies: one name for it, whatever link or relative path led there, as its log and its lock lie beside it and more connections are made later."""
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:") else url
     if not path or path.startswith(("sqlite:", ":")):
         raise CatalogUrlError(f"expected catalog.db or sqlite:///path/catalog.db, got {url!r} (in memory: 'memory:')")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise CatalogUrlError(f"no file can have the name {path!a}; give another path") from None
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise CatalogUrlError(f"there is no directory {folder} for the catalogue; make it first")
@@ -40,7 +45,9 @@ def _path(url: str) -> str:
         raise CatalogUrlError(f"{path} is a directory; give the path of a file in it")
     if os.path.exists(path) and not os.path.isfile(path):
         raise CatalogUrlError(f"{path} is no plain file; give the path of one")
-    return path
+    if mode == "ro" and not os.path.exists(path):
+        raise CatalogUrlError(f"there is no catalogue {path}; is that the right path?")
+    return os.path.realpath(path)
 
 
 class SqliteStore(Reading):
@@ -225,5 +232,5 @@ class SqliteStore(Reading):
             conn.execute("PRAGMA busy_timeout = 0")
             conn.execute("PRAGMA analysis_limit = 400")
             conn.execute("PRAGMA optimize")
-        except driver.Error:
+        except (driver.Error, MetastoreError):
             return

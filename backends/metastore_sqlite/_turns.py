@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import random
+import stat
 import struct
 import time
 from contextlib import suppress
@@ -148,12 +149,21 @@ class Turns:
 
     def _opened(self) -> int:
         try:
-            self._fd = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(f"{self.path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         except OSError as refused:
             if refused.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFullError(f"there is no room beside {self.path} for its lock file; make some") from None
-            raise ReadOnlyError(f"{self.path} cannot be written here: {refused.strerror or refused}") from None
-        return self._fd
+            raise self._unwritable(refused.strerror or str(refused)) from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise self._unwritable("Not a plain file")
+        self._fd = fd
+        return fd
+
+    def _unwritable(self, why: str) -> ReadOnlyError:
+        return ReadOnlyError(
+            f"{self.path} cannot be written here: writers take turns by {self.path}-lock ({why}), a plain file that each of them must be able to make and to write"
+        )
 
     def close(self) -> None:
         """Give back the file."""

@@ -1,13 +1,17 @@
+import os
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from functools import partial
+from threading import Event
 
 import pytest
 
 from metastore import Artifact, Blob, Catalog, Field, field, matches, references
 from metastore.backend import FieldSpec
+from metastore.errors import BackendError, CatalogUrlError, ClosedError, DamagedError
 from metastore.query import Compare, Followed, Matches, Path, Query, References
 from metastore.testing import BackendSuite, CatalogSuite
 from metastore.testing._model import Thing, delete, replace, thing, type_spec
@@ -363,3 +367,71 @@ def test_what_was_migrated_before_an_inner_transaction_that_failed_can_be_writte
     disks.add(Thin(name="two"))
     assert disks.update(disks.get(Thin, one.id), description="thin").description == "thin"
     assert disks.check() == []
+
+
+def test_a_file_is_the_same_by_every_name_and_wherever_the_program_goes(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.db").symlink_to("real.db")
+    monkeypatch.chdir(tmp_path)
+    with Catalog.open("real.db", types=[Disk]) as real:
+        real.add(Disk(name="first"))
+        monkeypatch.chdir("folder")
+        with Catalog.open("../link.db", types=[Disk]) as link, ThreadPoolExecutor(1) as another:
+            link.add(Disk(name="second"))
+            another.submit(real.add, Disk(name="third")).result()
+            assert (link.count(Disk), os.listdir()) == (3, [])
+    assert not [*tmp_path.glob("link.db-*")]
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path):
+    with pytest.raises(CatalogUrlError, match=r"no file can have the name '.*\\ud800.db'"):
+        Catalog.open(f"{tmp_path}/\ud800.db")
+
+
+@pytest.mark.parametrize(("replaced", "told"), [(False, "is gone"), (True, "is another file")])
+def test_nothing_is_written_where_it_would_be_lost_with_a_file_that_was_taken_away(tmp_path, replaced, told):
+    path = tmp_path / "catalog.db"
+    with ThreadPoolExecutor(1) as another, Catalog.open(str(path), types=[Disk]) as catalog:
+        catalog.add(Disk(name="first"))
+        path.rename(tmp_path / "before.db")
+        if replaced:
+            path.write_bytes(b"new")
+        with pytest.raises(BackendError, match=told):
+            catalog.add(Disk(name="second"))
+        with pytest.raises(BackendError, match=told):
+            another.submit(catalog.count, Disk).result()
+        another.submit(catalog.close).result()
+    assert path.exists() is replaced
+
+
+def test_a_close_leaves_other_threads_what_they_are_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("metastore_sqlite._connection.CLOSE_SECONDS", 0.0)
+    catalog, begun, closed = Catalog.open(f"{tmp_path}/c.db", types=[Disk]), Event(), Event()
+
+    def write():
+        with catalog.transaction():
+            catalog.add(Disk(name="first"))
+            begun.set()
+            closed.wait()
+            with pytest.raises(ClosedError):
+                catalog.add(Disk(name="second"))
+
+    with ThreadPoolExecutor(1) as another:
+        written = another.submit(write)
+        begun.wait()
+        catalog.close()
+        closed.set()
+        written.result()
+    with Catalog.open(f"{tmp_path}/c.db", types=[Disk]) as again:
+        assert [each.name for each in again.find(Disk)] == ["first"]
+
+
+@pytest.mark.parametrize("spec", ["", "nope", "{}", "[]", "7", '{"name":"disks"}', '{"name":"disks","fields":[1]}'])
+def test_a_spec_that_cannot_be_read_is_told_as_damage(tmp_path, spec):
+    path = f"{tmp_path}/c.db"
+    with Catalog.open(path, types=[Disk]) as catalog:
+        catalog.add(Disk(name="first"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE _specs SET spec = ?", (spec,))
+    with pytest.raises(DamagedError, match=r"c.db has a spec of the type 'disks' that cannot be read; restore"):
+        Catalog.open(path)

@@ -27,6 +27,7 @@ def later():
         scan: Field[Blob | None] = field(default=None)
         pages: Field[dict[str, Blob]] = field(factory=dict)
         summary: Field[str] = field(default="", search=1)
+        cover: Field[Blob | None] = field(default=None)
 
     return Later
 
@@ -203,3 +204,19 @@ def test_rows_that_are_pending_change_together_where_sqlite_knows_how_many_there
         assert catalog.update_many(Plain, description="new words") == count
         assert catalog.count(Plain, matches("new")) == count
         assert catalog.check() == []
+
+
+@pytest.mark.parametrize("many", [1, 300])
+@pytest.mark.parametrize("url", ["{}/c.db", "memory:{}"])
+def test_who_read_a_type_before_it_was_widened_finds_by_what_it_knows(tmp_path, three, url, many):
+    newer, asked = later(), [matches("rescue"), matches("fresh"), matches("rescue fresh")]
+    asked += [references("s3://b/1"), references("s3://b/2")]
+    with Catalog.open(url.format(tmp_path)) as catalog, Catalog.open(url.format(tmp_path)) as other:
+        catalog.add(Paper(name="first"))
+        told = {"title": "rescue", "summary": "fresh", "scan": Blob("s3://b/1"), "cover": Blob("s3://b/2")}
+        other.add_many(newer(name=f"{n}", **told) for n in range(many))
+        for more in (0, 9):  # after which none of those is pending
+            other.add_many(newer(name=f"none {n}") for n in range(more))
+            assert [catalog.find(Paper, each).count() for each in asked] == [many, 0, 0, many, 0]
+            assert [len(catalog.find(Paper, each).all()) for each in asked] == [many, 0, 0, many, 0]
+            assert [other.find(newer, each).count() for each in asked] == [many] * 5

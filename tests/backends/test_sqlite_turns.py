@@ -5,10 +5,11 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
-from metastore.errors import BusyError
+from metastore.errors import BusyError, ReadOnlyError
 from metastore_sqlite._turns import TICKETS, Turns, _held, _try
 
 pytestmark = pytest.mark.skipif(
@@ -114,3 +115,12 @@ def test_who_waits_passes_one_by_that_is_stopped(turns, looker):
     mine = turns()
     mine.take()
     mine.give()
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkdir, os.mkfifo, partial(os.symlink, "/dev/null"), partial(os.symlink, "gone/to")]
+)
+def test_what_is_no_lock_file_is_named(turns, tmp_path, make):
+    make(f"{tmp_path}/c.db-lock")
+    with pytest.raises(ReadOnlyError, match=r"writers take turns by .*/c\.db-lock \([A-Z]"):
+        turns().take()

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from threading import Event, Thread
 
@@ -212,6 +212,21 @@ def fork_inside_a_transaction(path):
             met = os.read(told, 100).decode()
             os.waitpid(child, 0)
         return met, sorted(state(catalog)), catalog.check()
+
+
+def fork_that_leaves_a_transaction(path):
+    """The child leaves the block well, then its parent undoes it; return what the child met after that, and what is stored."""
+    with open_notes(path, timeout=5) as catalog:
+        told, tell = os.pipe()
+        with suppress(KeyError), catalog.transaction():
+            catalog.add(note("parent", 0))
+            if child := os.fork():
+                os.waitpid(child, 0)
+                raise KeyError
+        if not child:
+            os.write(tell, _name_of_error(lambda: catalog.add(note("child", 0))).encode())
+            os._exit(0)
+        return os.read(told, 100).decode(), sorted(state(catalog)), catalog.check()
 
 
 def _name_of_error(act):

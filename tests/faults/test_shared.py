@@ -21,8 +21,12 @@ def test_children_forked_while_a_thread_writes_write_too(run, tmp_path):
 
 def test_a_fork_inside_a_transaction_leaves_it_to_the_parent(run, tmp_path):
     met, stored, faults = run(programs.fork_inside_a_transaction, str(tmp_path / "c.db"))
-    assert met in ("BusyError", "ConflictError")
+    assert met == "ConflictError"
     assert (stored, faults) == (["parent"], [])
+
+
+def test_the_child_of_a_fork_inside_a_transaction_ends_nothing_of_its_parent_s(run, tmp_path):
+    assert run(programs.fork_that_leaves_a_transaction, str(tmp_path / "c.db")) == ("ConflictError", [], [])
 
 
 def test_two_threads_write_with_one_catalogue(tmp_path):
