@@ -62,7 +62,7 @@ def test_a_target_that_cannot_be_written_changes_nothing(filled, read_only_media
     with read_only_media(tmp_path / "two") as media:
         catalog = filled([100, 200], media)
         before = list(catalog.find(Disk))
-        assert {each.result for each in catalog.mirror(Disk, store="two")} == {"unable"}
+        assert {each.result for each in catalog.mirror(Disk, store="two")} == {"denied"}
         assert list(catalog.find(Disk)) == before
 
 
