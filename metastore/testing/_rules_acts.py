@@ -63,6 +63,8 @@ class Acts(Rules):
         item = deepcopy(self.at(caller, ident, revision))
         for step in steps:
             self.step(caller, item, step)
+        if "share" in steps and self.items[ident]["visibility"] != "shared":
+            self.members = {key: answer for key, answer in self.members.items() if key[0] != ident}
         self._write(ident, item)
 
     def _named(self, caller: Caller, type_name: str, name: str) -> list[int]:
@@ -89,10 +91,7 @@ class Acts(Rules):
         return item
 
     def share(self, caller: Caller, ident: int, revision: int, projects: Sequence[str]) -> None:
-        anew = ident in self.items and self.items[ident]["visibility"] != "shared"
         self.change(caller, ident, revision, ["share"])
-        if anew:
-            self.members = {key: answer for key, answer in self.members.items() if key[0] != ident}
         for each in projects:
             self.members.setdefault((ident, each), "pending")
 
