@@ -173,6 +173,7 @@ class Keeping(Deleting):
         left = dict.fromkeys(named, "it is not there any more")
         for name in dict.fromkeys(each.type for each in named.values()):
             shelf = self._types.shelf(self._types.cls(name))
+            self._check_writable(shelf)
             ids = [ident for ident, each in named.items() if each.type == name]
             for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids)):
                 was, now = named[row[0]].revision, row[shelf.revision]
