@@ -327,6 +327,22 @@ def test_the_engine_s_own_types_hold_nothing_for_a_caller(catalog):
     assert view.find(Membership).all() == view.find(Membership, unlisted=True).all() == []
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda view: view.types(unlisted=True),
+        lambda view: view.artifact_type("metastore_quotas"),
+        lambda view: view.parse("metastore_quotas", "count = 1"),
+    ],
+)
+def test_types_do_not_tell_a_caller_that_something_is_shared_or_limited(catalog, ask):
+    made, view = doc(catalog, "a"), catalog.as_(B)
+    before_any = ask(view)
+    catalog.as_(A).share(made, "c")
+    catalog.set_quota("a", count=5)
+    assert ask(view) == before_any
+
+
 def test_a_condition_cannot_ask_who_is_a_member(catalog):
     asks = [Followed("metastore_members", "artifact", And(())), linked_from(Membership.artifact)]
     words = [refusal(catalog.as_(B).find, Doc, each) for each in asks]
