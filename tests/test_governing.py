@@ -781,6 +781,12 @@ def test_what_a_caller_may_not_read_is_left_out_of_what_it_gets(guarded):
     assert guarded.as_(ROOT).find(Photo).one().camera == "leica"
 
 
+def test_a_field_that_a_caller_may_not_read_says_so(guarded):
+    found = guarded.as_(ANN).find(Photo).one()
+    with pytest.raises(AttributeError, match="camera of this Photo is protected"):
+        found.camera
+
+
 def test_what_a_caller_may_not_read_cannot_be_asked(guarded):
     view, bill = guarded.as_(ANN), Photo.properties["x_bill"]
     for error, ask in (
