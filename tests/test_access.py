@@ -53,6 +53,10 @@ class Doc(Artifact, type_name="seen_docs", unique=("name", "version")):
     parent: Field[Link["Doc"] | None] = field(default=None)
 
 
+class Page(Artifact, type_name="seen_pages"):
+    of: Field[Link[Doc] | None] = field(default=None, on_delete="cascade")
+
+
 class Vetoed(Artifact, type_name="seen_vetoed"):
     @before("update", "delete")
     @staticmethod
@@ -572,3 +576,21 @@ def test_a_view_costs_no_statement_and_is_not_closed_by_itself(catalog):
     view.close()
     assert view.count(Doc) == 0
     assert "project='b'" in repr(view)
+
+
+@pytest.mark.parametrize("secret", [{}, {"hold": "case 7"}, {"protected": True}])
+def test_what_would_go_along_unseen_is_neither_deleted_nor_told_of(secret):
+    policy = Policy.default().with_rules({"artifact:delete": "@"})
+    with Catalog.open("memory:", types=[Doc, Page], policy=policy) as catalog:
+        top = doc(catalog, "a", "public")
+        page = catalog.add(Page(name="p", of=Link(top), owner="a", **secret))
+        with pytest.raises(LinkedError, match="by another artifact of its owner") as refused:
+            catalog.as_(B).delete(top)
+        assert str(page.id) not in str(refused.value)
+        assert catalog.get(Page, page.id) == page
+
+
+def test_memberships_go_along_unseen(catalog):
+    made = catalog.as_(A).share(doc(catalog, "a"), "b")
+    catalog.as_(A).delete(made)
+    assert catalog.find(Membership).all() == []
