@@ -28,6 +28,7 @@ from metastore._ids import make_id
 from metastore._members import Membership
 from metastore.errors import (
     CursorError,
+    DuplicateError,
     ForbiddenError,
     FrozenFieldError,
     LinkedError,
@@ -594,3 +595,15 @@ def test_memberships_go_along_unseen(catalog):
     made = catalog.as_(A).share(doc(catalog, "a"), "b")
     catalog.as_(A).delete(made)
     assert catalog.find(Membership).all() == []
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///{}/catalog.db"])
+def test_a_taken_name_that_may_not_be_read_is_not_told(url, tmp_path):
+    guard = Protections([Protection("name", of="fields", read="role:admin")])
+    policy = Policy.default().with_rules({"artifact:publish": "@"})
+    with Catalog.open(url.format(tmp_path), types=[Doc], protections=guard, policy=policy) as catalog:
+        catalog.publish(catalog.activate(doc(catalog, "a", name="treasure")))
+        own = catalog.activate(doc(catalog, "b", name="treasure"))
+        with pytest.raises(DuplicateError, match="already has the same name, version") as refused:
+            catalog.as_(B).publish(own)
+        assert "treasure" not in str(refused.value)
