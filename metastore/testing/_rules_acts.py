@@ -73,8 +73,11 @@ class Acts(Rules):
 
     def update_many(self, caller: Caller, type_name: str, name: str, fields: dict[str, Any]) -> int:
         before = {ident: self.items[ident]["revision"] for ident in self._named(caller, type_name, name)}
-        for ident, revision in before.items():
-            self.change(caller, ident, revision, [fields])
+        made = {ident: deepcopy(self.at(caller, ident, revision)) for ident, revision in before.items()}
+        for item in made.values():
+            self.step(caller, item, fields)
+        for ident, item in made.items():  # all are judged before any is written
+            self._write(ident, item)
         return sum(self.items[ident]["revision"] != revision for ident, revision in before.items())
 
     def put(self, caller: Caller, ident: int, revision: int, action: str, name: str, value: Any) -> None:
