@@ -147,6 +147,8 @@ def _check_values(where: str, shape: Mapping[str, Any], said: Mapping[str, Any])
     for word in ("choices", "allowed_keys", "required_keys"):
         if isinstance(said.get(word), str):
             raise DeclarationError(f"{where}: {word} is several texts like ({said[word]!r},), not one")
+    if said.get("search") is True:  # here and not in check_options: what is stored so stays readable
+        raise DeclarationError(f"{where}: search is a weight from 1 to 100, got True: say search=1")
     bare = FieldSpec(kind=shape["kind"], choices=shape.get("choices", ()))
     words = [word for word in ("ge", "gt", "le", "lt") if word in said and bare.kind in _ORDERED]
     values = [(word, said[word]) for word in words] + [

@@ -88,7 +88,7 @@ class Deleting(Writing):
         for holder in holders(self._backend, self._types, shelf, before):
             if holder.row[0] in going:
                 continue
-            if holder.on_delete == "restrict":
+            if holder.on_delete == "restrict" or (holder.on_delete == "cascade" and not self._takes_along(holder)):
                 raise refuse(shelf, before, holder, self._names)
             if holder.on_delete == "cascade":
                 going.add(holder.row[0])
@@ -96,6 +96,10 @@ class Deleting(Writing):
             else:
                 self._let_go(holder, before[0], commit)
         self._erase(shelf, before, commit)
+
+    def _takes_along(self, holder: Holder) -> bool:
+        """Whether what links may go with what it links to: a caller deletes nothing that it does not see, and is not told why it stays."""
+        return holder.shelf.ours or self._sees(holder.shelf, holder.row)
 
     def _let_go(self, holder: Holder, ident: bytes, commit: Transaction) -> None:
         for row in self._backend.fetch(holder.shelf.spec, [holder.row[0]]):  # what went before may have changed it

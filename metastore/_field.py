@@ -70,6 +70,10 @@ class Field(Generic[T]):
         def __get__(self, obj: Any, owner: Any) -> Any:
             if obj is None:
                 return self._expression(owner)
+            if obj.__dict__.get("revision"):
+                raise NotStoredError(
+                    f"{self.name} of this {owner.__name__} is protected: who read it from the catalogue may not read that field"
+                )
             raise NotStoredError(f"{self.name} is set by the catalogue; this {owner.__name__} was not added yet")
 
         def _expression(self, owner: Any) -> Any:

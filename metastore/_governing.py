@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 from metastore._artifact import Record
 from metastore._deleting import Deleting
 from metastore._link import Link
-from metastore._steps import Put
+from metastore._steps import Put, Step
 from metastore._transaction import atomic
 from metastore._values import text
 from metastore.errors import NotFoundError, TransitionError, ValidationError
@@ -107,14 +107,21 @@ class Governing(Deleting):
 
     def _shared(self, artifact: A, names: list[str]) -> A:
         with self.transaction():
-            anew = self._same(artifact).visibility != "shared"
             made: A = self._stored_change(artifact, ("share",))
-            if anew:
-                self._disperse(made)  # who was a member when it was shared before does not see it again by surprise
             for name in names:
                 self._check_member(made, "add_member", name)
                 if not self._memberships(made, name):
                     self._engine().add(_membership()(artifact=Link(made), member=name))
+        return made
+
+    def _stored_change(self, artifact: Any, steps: tuple[Step | Put, ...]) -> Any:
+        if "share" not in steps:
+            return super()._stored_change(artifact, steps)
+        with self.transaction():
+            anew = self._same(artifact).visibility != "shared"
+            made = super()._stored_change(artifact, steps)
+            if anew:
+                self._disperse(made)  # who was a member when it was shared before does not see it again by surprise
         return made
 
     @atomic

@@ -172,7 +172,8 @@ class Keeping(Deleting):
         rows: Rows = {}
         left = dict.fromkeys(named, "it is not there any more")
         for name in dict.fromkeys(each.type for each in named.values()):
-            shelf = self._types.shelf(self._types.cls(name))
+            shelf = self._types.shelf(self.artifact_type(name))
+            self._check_writable(shelf)
             ids = [ident for ident, each in named.items() if each.type == name]
             for row in self._visible(shelf, self._backend.fetch(shelf.spec, ids)):
                 was, now = named[row[0]].revision, row[shelf.revision]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metastore._catalog import Catalog
 
 __all__ = [
+    "KEPT",
     "QUOTAS",
     "Allowance",
     "Limit",
@@ -60,6 +61,10 @@ class Quota(Record, type_name=QUOTAS, unique=("everybody", "project", "kind")):
     )
     count: Field[int | None] = field(default=None, ge=0, mutable=True, description="Most live artifacts.")
     bytes: Field[int | None] = field(default=None, ge=0, mutable=True, unit="bytes", description="Most bytes of blobs.")
+
+
+KEPT = {QUOTAS: Quota}
+"""The class by its name; that it is known tells nobody whether a quota was ever set."""
 
 
 class Limit(Data):

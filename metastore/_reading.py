@@ -315,14 +315,17 @@ class Reading:
         """
         from metastore.cql2 import parse_json, parse_text
 
-        spec = self._types.shelf(self._types.cls(type) if isinstance(type, str) else type).spec
+        spec = self._types.shelf(self.artifact_type(type) if isinstance(type, str) else type).spec
         parse: Callable[..., Predicate] = parse_text if isinstance(text, str) else parse_json
         return parse(text, spec, self._types.spec)
 
     def types(self, *, unlisted: bool = False) -> list[TypeSpec]:
-        """Return the spec of every type, stored or registered, by name; with ``unlisted`` the engine's own that are stored, too."""
+        """Return the spec of every type, stored or registered, by name.
+
+        With ``unlisted`` the owner of the process gets the engine's own that are stored, too; that they are tells of memberships and quotas.
+        """
         self._types.refresh()
-        names = [*self._types.names(), *(self._types.own() if unlisted else ())]
+        names = [*self._types.names(), *(self._types.own() if unlisted and self._access is None else ())]
         return [spec for name in sorted(names) if (spec := self._types.spec(name)) is not None]
 
     def artifact_type(self, name: str) -> type[Any]:
@@ -333,10 +336,11 @@ class Reading:
         if isinstance(name, str) and is_ours(name):
             from metastore._garbage import KEPT as OF_GARBAGE
             from metastore._members import KEPT
+            from metastore._quotas import KEPT as OF_QUOTAS
             from metastore._verifications import KEPT as OF_BLOBS
             from metastore.signatures._kept import KEPT as OF_SIGNATURES
 
-            kept: dict[str, Any] = {**KEPT, **OF_BLOBS, **OF_GARBAGE, **OF_SIGNATURES}
+            kept: dict[str, Any] = {**KEPT, **OF_QUOTAS, **OF_BLOBS, **OF_GARBAGE, **OF_SIGNATURES}
             if name in kept:
                 self._types.declare(kept[name])
         found: type[Any] = self._types.cls(name)

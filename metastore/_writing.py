@@ -20,7 +20,7 @@ from metastore._transaction import Transaction, atomic, read_once
 from metastore._types import Shelf
 from metastore._values import text
 from metastore.backend import CHECKPOINT_EVERY, Change, Row
-from metastore.errors import StaleRevisionError, UnknownTypeError, ValidationError
+from metastore.errors import DuplicateError, StaleRevisionError, UnknownTypeError, ValidationError
 from metastore.query import Compare, Order, Path, Predicate, Query
 
 if TYPE_CHECKING:
@@ -292,9 +292,15 @@ class Writing(Following):
 
     def _replace(self, shelf: Shelf, pairs: Sequence[tuple[Row, Row]], kind: Literal["update", "load"]) -> None:
         """Write rows in the place of others, with what the history tells of each."""
-        late = self._backend.replace(
-            shelf.spec, [(before, after, change_of(shelf, before, after, kind)) for before, after in pairs]
-        )
+        told = [(before, after, change_of(shelf, before, after, kind)) for before, after in pairs]
+        try:
+            late = self._backend.replace(shelf.spec, told)
+        except DuplicateError:
+            if self._access is None or all(map(self._access.reads, shelf.spec.unique)):
+                raise
+            raise DuplicateError(
+                f"another of {shelf.spec.name} already has the same {', '.join(shelf.spec.unique)}; change one, or update the other"
+            ) from None  # the backend's words have the values
         if late:
             raise overtaken(shelf, late[0])
 

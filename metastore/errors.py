@@ -14,7 +14,7 @@
     │   └── CursorError                      a cursor that is forged, damaged or of another query
     ├── UnknownTypeError (LookupError)       the catalogue holds no such type
     ├── NotFoundError (LookupError)          no such artifact
-    ├── NotStoredError (AttributeError)      a value that only a stored artifact has
+    ├── NotStoredError (AttributeError)      a value that only a stored artifact has, or that its reader may not read
     ├── ConflictError                        the write lost against the state of the catalogue
     │   ├── DuplicateError                   the declared unique scope is taken
     │   ├── IdTakenError                     the id was used before; ids are never used again
@@ -190,7 +190,7 @@ class NotFoundError(MetastoreError, LookupError):
 
 
 class NotStoredError(MetastoreError, AttributeError):
-    """The value is set by the catalogue; the artifact was not added yet."""
+    """The value is set by the catalogue, and the artifact was not added yet; or it is of a field that who read the artifact may not read."""
 
 
 class ConflictError(MetastoreError):

@@ -28,6 +28,7 @@ from metastore._ids import make_id
 from metastore._members import Membership
 from metastore.errors import (
     CursorError,
+    DuplicateError,
     ForbiddenError,
     FrozenFieldError,
     LinkedError,
@@ -51,6 +52,10 @@ class Doc(Artifact, type_name="seen_docs", unique=("name", "version")):
     cost: Field[str | None] = field(default=None, search=3, mutable=True)
     disk: Field[Blob | None] = field(default=None)
     parent: Field[Link["Doc"] | None] = field(default=None)
+
+
+class Page(Artifact, type_name="seen_pages"):
+    of: Field[Link[Doc] | None] = field(default=None, on_delete="cascade")
 
 
 class Vetoed(Artifact, type_name="seen_vetoed"):
@@ -327,6 +332,22 @@ def test_the_engine_s_own_types_hold_nothing_for_a_caller(catalog):
     assert view.find(Membership).all() == view.find(Membership, unlisted=True).all() == []
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda view: view.types(unlisted=True),
+        lambda view: view.artifact_type("metastore_quotas"),
+        lambda view: view.parse("metastore_quotas", "count = 1"),
+    ],
+)
+def test_types_do_not_tell_a_caller_that_something_is_shared_or_limited(catalog, ask):
+    made, view = doc(catalog, "a"), catalog.as_(B)
+    before_any = ask(view)
+    catalog.as_(A).share(made, "c")
+    catalog.set_quota("a", count=5)
+    assert ask(view) == before_any
+
+
 def test_a_condition_cannot_ask_who_is_a_member(catalog):
     asks = [Followed("metastore_members", "artifact", And(())), linked_from(Membership.artifact)]
     words = [refusal(catalog.as_(B).find, Doc, each) for each in asks]
@@ -556,3 +577,33 @@ def test_a_view_costs_no_statement_and_is_not_closed_by_itself(catalog):
     view.close()
     assert view.count(Doc) == 0
     assert "project='b'" in repr(view)
+
+
+@pytest.mark.parametrize("secret", [{}, {"hold": "case 7"}, {"protected": True}])
+def test_what_would_go_along_unseen_is_neither_deleted_nor_told_of(secret):
+    policy = Policy.default().with_rules({"artifact:delete": "@"})
+    with Catalog.open("memory:", types=[Doc, Page], policy=policy) as catalog:
+        top = doc(catalog, "a", "public")
+        page = catalog.add(Page(name="p", of=Link(top), owner="a", **secret))
+        with pytest.raises(LinkedError, match="by another artifact of its owner") as refused:
+            catalog.as_(B).delete(top)
+        assert str(page.id) not in str(refused.value)
+        assert catalog.get(Page, page.id) == page
+
+
+def test_memberships_go_along_unseen(catalog):
+    made = catalog.as_(A).share(doc(catalog, "a"), "b")
+    catalog.as_(A).delete(made)
+    assert catalog.find(Membership).all() == []
+
+
+@pytest.mark.parametrize("url", ["memory:", "sqlite:///{}/catalog.db"])
+def test_a_taken_name_that_may_not_be_read_is_not_told(url, tmp_path):
+    guard = Protections([Protection("name", of="fields", read="role:admin")])
+    policy = Policy.default().with_rules({"artifact:publish": "@"})
+    with Catalog.open(url.format(tmp_path), types=[Doc], protections=guard, policy=policy) as catalog:
+        catalog.publish(catalog.activate(doc(catalog, "a", name="treasure")))
+        own = catalog.activate(doc(catalog, "b", name="treasure"))
+        with pytest.raises(DuplicateError, match="already has the same name, version") as refused:
+            catalog.as_(B).publish(own)
+        assert "treasure" not in str(refused.value)

@@ -361,6 +361,7 @@ WRONG_OPTIONS = [
     (Version, {"scheme": "roman"}),
     (str, {"search": -1}),
     (str, {"search": 101}),
+    (str, {"search": True}),
     (list[int], {"search": 1}),
     (str, {"index": True}),
     (str, {"index": True, "max_length": 513}),

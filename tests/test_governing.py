@@ -544,6 +544,14 @@ def test_unsharing_makes_it_private_without_members(catalog):
     assert answers(catalog, catalog.share(stored)) == {}
 
 
+@pytest.mark.parametrize("steps", [("share",), ("communitize", "unpublish", "share")])
+def test_a_step_that_shares_anew_shares_with_nobody_of_before(catalog, steps):
+    stored = catalog.change(shared(catalog, "p2"), "unshare")
+    stored = catalog.change(stored, *steps)
+    assert answers(catalog, stored) == {}
+    refused(NotFoundError, lambda: catalog.as_(Principal(project="p2")).get(Photo, stored.id), str(stored.id))
+
+
 def test_only_what_is_shared_has_members(catalog):
     stored = catalog.add(photo(owner="p1"))
     for call in (
@@ -771,6 +779,12 @@ def test_what_a_caller_may_not_read_is_left_out_of_what_it_gets(guarded):
     assert list(view.find(Photo).select(Photo.properties)) == [(found.properties,)]
     assert "leica" not in repr(found)
     assert guarded.as_(ROOT).find(Photo).one().camera == "leica"
+
+
+def test_a_field_that_a_caller_may_not_read_says_so(guarded):
+    found = guarded.as_(ANN).find(Photo).one()
+    with pytest.raises(AttributeError, match="camera of this Photo is protected"):
+        found.camera
 
 
 def test_what_a_caller_may_not_read_cannot_be_asked(guarded):

@@ -448,6 +448,17 @@ def test_a_plan_made_up_deletes_no_more_than_a_delete_would(catalog):
     assert (done.going, "is protected" in stays(done)) == ((), True)
 
 
+def test_a_plan_made_up_by_a_principal_names_nothing_that_the_engine_keeps(tmp_path):
+    policy = Policy.default().with_rules({"artifact:set_quotas": "!"})
+    with Catalog.open(f"{tmp_path}/c.db", types=[Build], policy=policy) as catalog:
+        quota = catalog.set_quota("a", count=5)
+        item = Planned(quota.id, "metastore_quotas", None, None, None, quota.revision, "because")
+        made_up = Plan(catalog.id, "mine", NOON, (item,))
+        with pytest.raises(errors.UnknownTypeError, match="a principal does not write metastore_quotas"):
+            catalog.as_(Principal("root", "z", ["admin"])).carry_out(made_up)
+        assert catalog.quotas() == [quota]
+
+
 def test_due_ones_are_found_by_the_database(tmp_path, monkeypatch):
     with Catalog.open(f"{tmp_path}/c.db", types=[Run]) as catalog:
         catalog.add_many(Run(name=f"n{at % 40}", version=f"1.{at}.0") for at in range(200))

@@ -63,6 +63,8 @@ class Acts(Rules):
         item = deepcopy(self.at(caller, ident, revision))
         for step in steps:
             self.step(caller, item, step)
+        if "share" in steps and self.items[ident]["visibility"] != "shared":
+            self.members = {key: answer for key, answer in self.members.items() if key[0] != ident}
         self._write(ident, item)
 
     def _named(self, caller: Caller, type_name: str, name: str) -> list[int]:
@@ -71,8 +73,11 @@ class Acts(Rules):
 
     def update_many(self, caller: Caller, type_name: str, name: str, fields: dict[str, Any]) -> int:
         before = {ident: self.items[ident]["revision"] for ident in self._named(caller, type_name, name)}
-        for ident, revision in before.items():
-            self.change(caller, ident, revision, [fields])
+        made = {ident: deepcopy(self.at(caller, ident, revision)) for ident, revision in before.items()}
+        for item in made.values():
+            self.step(caller, item, fields)
+        for ident, item in made.items():  # all are judged before any is written
+            self._write(ident, item)
         return sum(self.items[ident]["revision"] != revision for ident, revision in before.items())
 
     def put(self, caller: Caller, ident: int, revision: int, action: str, name: str, value: Any) -> None:
@@ -89,10 +94,7 @@ class Acts(Rules):
         return item
 
     def share(self, caller: Caller, ident: int, revision: int, projects: Sequence[str]) -> None:
-        anew = ident in self.items and self.items[ident]["visibility"] != "shared"
         self.change(caller, ident, revision, ["share"])
-        if anew:
-            self.members = {key: answer for key, answer in self.members.items() if key[0] != ident}
         for each in projects:
             self.members.setdefault((ident, each), "pending")
 
