@@ -114,13 +114,12 @@ def test_no_envelope_with_a_changed_byte_is_good(made, flip):
         assert not is_good(f"{text[:at]}{chr(ord(text[at]) ^ flip)}{text[at + 1 :]}", key), at
 
 
-@given(st.data())
-def test_no_envelope_of_any_key_with_a_changed_byte_is_good(keys, data):
-    hand = getattr(keys, data.draw(st.sampled_from(KINDS)))
+@given(st.sampled_from(KINDS), st.integers(0, 9_999), st.integers(1, 255))
+def test_no_envelope_of_any_key_with_a_changed_byte_is_good(keys, kind, at, flip):
+    hand = getattr(keys, kind)
     text = json.dumps(hand.envelope(statement_of(CONTENT, FIELDS), hand.key().keyid), separators=(",", ":"))
-    at, byte = data.draw(st.integers(0, len(text) - 1)), data.draw(st.integers(0, 255))
-    changed = text.encode()[:at] + bytes([byte]) + text.encode()[at + 1 :]
-    assume(changed != text.encode())
+    changed = bytearray(text.encode())
+    changed[at % len(changed)] ^= flip  # not drawn up to the length: of some keys each signature has another
     assert not is_good(changed.decode(errors="surrogateescape"), hand.key())
 
 
