@@ -82,8 +82,8 @@ def program(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_a_run_that_is_stopped_is_gone_on_with(filled, program, tmp_path, number):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_is_gone_on_with(filled, program, tmp_path, number, code):
     catalog = filled([MEBIBYTE] * 20, tmp_path / "two")
     running = program("--rate", "4MiB")
     first = running.stdout.readline()
@@ -91,7 +91,7 @@ def test_a_run_that_is_stopped_is_gone_on_with(filled, program, tmp_path, number
     rest, told = running.communicate(timeout=30)
     done = [line for line in [first, *rest.splitlines()] if "copied" in line]
     assert 1 <= len(done) < 20
-    assert running.returncode == (130 if number == signal.SIGINT else -number)
+    assert running.returncode == code
     assert ("interrupted" in told, "Traceback" in told) == (number == signal.SIGINT, False)
     words, places = whole(catalog)
     assert (words, places >= 20 + len(done)) == ({"ok"}, True)  # no reference leads to nothing
