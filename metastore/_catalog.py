@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
-from uuid import UUID
 
 from metastore._access import Access
 from metastore._admission import admit_urls
@@ -15,6 +14,7 @@ from metastore._codec import content_digest
 from metastore._find import Asked, Find
 from metastore._following import Edge
 from metastore._governing import Governing
+from metastore._ids import shown_id
 from metastore._integrity import strays
 from metastore._keeping import Keeping
 from metastore._mirroring import Mirroring
@@ -214,7 +214,7 @@ class Catalog(Governing, Keeping, Mirroring):
         for name in sorted({each.spec.name for each in self._backend.specs()}):
             shelf = self._types.shelf(self._types.cls(name))
             for row in Asked(shelf, shelf.binder, Query(name)).stream(None, None):
-                yield from (f"{name} {_shown(row[0])}: {fault}" for fault in _faults(shelf, row))
+                yield from (f"{name} {shown_id(row[0])}: {fault}" for fault in _faults(shelf, row))
 
     def close(self) -> None:
         """Close the store; closing twice is fine. A principal's view is closed with its catalogue, not by itself."""
@@ -236,10 +236,6 @@ class Catalog(Governing, Keeping, Mirroring):
     def __repr__(self) -> str:
         seen_by = "" if self._access is None else f" as {self._access.caller!r}"
         return f"<Catalog {self.id}{seen_by}{'' if self._root._open else ', closed'}>"
-
-
-def _shown(ident: bytes) -> str:
-    return str(UUID(bytes=ident)) if len(ident) == 16 else repr(ident)
 
 
 def _faults(shelf: Shelf, row: Sequence[Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
 from metastore._column_readers import Resolve, column_reader, column_readers
 from metastore._data import NO_DEFAULT
 from metastore._declare import default_from, hint_of
+from metastore._ids import shown_id
 from metastore._json import encode
 from metastore._schema import FieldSpec, TypeSpec
 from metastore._schemes import canonical
@@ -276,8 +277,7 @@ def content_digest(type_name: str, content: Mapping[str, Any]) -> bytes:
 
 def damaged(spec: TypeSpec, ident: Any, error: Exception) -> DamagedError:
     """Return the error for a row of which something cannot be read."""
-    named = UUID(bytes=ident) if isinstance(ident, bytes) and len(ident) == 16 else repr(ident)
-    return _damaged(f"{spec.name} {named}", error)
+    return _damaged(f"{spec.name} {shown_id(ident)}", error)
 
 
 def _damaged(what: str, error: Exception) -> DamagedError:

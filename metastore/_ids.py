@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 from uuid import UUID, SafeUUID
 
-__all__ = ["make_id", "read_id"]
+__all__ = ["make_id", "read_id", "shown_id"]
 
 _last = 0
 _tails: list[int] = []
@@ -52,3 +53,8 @@ def read_id(raw: bytes) -> UUID:
     _put_int(made, int.from_bytes(raw, "big"))
     _put_safe(made, _UNKNOWN)
     return made
+
+
+def shown_id(raw: Any) -> str:
+    """Return what a row holds for an id as words show it, also where it is none."""
+    return str(UUID(bytes=raw)) if isinstance(raw, bytes) and len(raw) == 16 else repr(raw)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "distinct", "encode"]
 
 
 def _encoder() -> Callable[[Any], str]:
@@ -34,3 +34,13 @@ _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # t
 def decode(text: str) -> Any:
     """Return the value of a canonical text; dicts are new and belong to the caller."""
     return {} if text == "{}" else _scan(text, 0)[0]
+
+
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that somebody wrote, as a hook for pairs. Raises ValueError for a key that stands there twice, as nobody can say which value was meant."""
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"the key {key!r:.100} stands there twice")
+        made[key] = value
+    return made

@@ -15,11 +15,11 @@ from typing import IO, Any
 import click
 
 from metastore import Catalog, Record, TypeSpec, make_type, spec_from_json, spec_to_json
+from metastore._json import distinct
 from metastore.cli import _output as output
 from metastore.cli._fields import complete_type, spec_named
 from metastore.cli._session import Command, caller, opened
 from metastore.cli._target import target_at
-from metastore.cli._values import distinct
 from metastore.errors import DeclarationError, MetastoreError, UnknownTypeError, ValidationError
 
 __all__ = ["COMMANDS"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from metastore import Blob, FieldSpec, Link, TypeSpec
+from metastore._json import distinct
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
-__all__ = ["assignments", "distinct"]
+__all__ = ["assignments"]
 
 _ASSIGNMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\.(.+?))?(:?=)(.*)", re.DOTALL)
 _STRUCTURED = {"blob", "folder", "list", "dict", "object", "json"}
@@ -66,15 +66,6 @@ def _json(text: str, where: str) -> Any:
         raise ValidationError(f"{where}: expected JSON, found {text[:60]!r}") from error
     except ValueError as error:  # a key twice, a number of thousands of digits
         raise ValidationError(f"{where}: no JSON: {error}") from error
-
-
-def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises ValueError for a key that stands there twice, as nobody can say which value was meant."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice!r:.100} stands there twice")
-    return made
 
 
 def _text(_field: FieldSpec, text: str, _where: str) -> Any:

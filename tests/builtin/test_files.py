@@ -172,7 +172,10 @@ def test_null_says_nothing_against_what_is_there(catalog, put):
         ('{"namespace": "Demo::A", "x": "\\u0000"}', "text without NUL"),
         ('{"namespace": "Demo::A", "x": "\\ud800"}', "without lone surrogates"),
         ('{"namespace": "Demo::A", "x": ' + "[" * 70 + "]" * 70 + "}", "levels of nesting"),
-        ('{"namespace": "Demo::A", "properties": {"p": {"type": "string"}, "p": {"type": "number"}}}', "got 'p' twice"),
+        (
+            '{"namespace": "Demo::A", "properties": {"p": {"type": "string"}, "p": {"type": "number"}}}',
+            "the key 'p' stands there twice",
+        ),
         ('{"namespace": "A\\u0000"}', r"a name without NUL and lone surrogates at \$\.namespace, got 'A\\x00'"),
         ('{"namespace": "A\\ud800"}', r"a name without NUL and lone surrogates at \$\.namespace, got 'A\\ud800'"),
         ("[]", r"expected an object at \$, got list"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from urllib.parse import quote
 
 from metastore._data import Data
+from metastore._json import distinct
 from metastore.builtin.metadefs._definition import Document
 from metastore.builtin.metadefs._namespace import LISTS, Namespace, document_of, fields_of
 from metastore.errors import DefinitionError, NotFoundError, ValidationError
@@ -88,7 +89,7 @@ def _read_all(files: Iterable[Path]) -> Iterator[tuple[Path, Document]]:
 def _read(file: Path) -> Document:
     try:
         text = file.read_bytes().decode("utf-8-sig")
-        document: Document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        document: Document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=distinct)
         fields_of(document)
     except json.JSONDecodeError as broken:
         raise DefinitionError(
@@ -101,15 +102,6 @@ def _read(file: Path) -> Document:
 
 def _no_constant(name: str) -> NoReturn:
     raise DefinitionError(f"expected a JSON value, got {name}")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise DefinitionError(f"expected each key of an object once, got {name!r:.100} twice")
-        found[name] = value
-    return found
 
 
 def _load_one(catalog: Catalog, document: Document, mode: Mode, owner: str | None) -> str:
