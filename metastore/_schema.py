@@ -160,6 +160,9 @@ class TypeSpec(Data):
     ) -> None:
         super().__init__(name, fields, unique, description, lifecycle, dict(rules))
 
+    def __eq__(self, other: object) -> bool:
+        return self.digest == other.digest if isinstance(other, TypeSpec) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(self.digest)
 
