@@ -161,7 +161,7 @@ class Reading(CatalogFile):
         local = self._connections.local()
         try:
             with local.busy:
-                local.conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
+                local.conn.execute("PRAGMA query_only = OFF")  # full text is audited by a table of its own, in temp
                 return iter(self._audited(local))
         except driver.Error as refused:
             raise self._translated(refused) from refused
