@@ -109,7 +109,12 @@ class Record(_Declared, metaclass=_Meta):
     if not TYPE_CHECKING:
 
         def __init__(self, **values: Any) -> None:
-            raise DeclarationError(f"{type(self).__name__} is abstract: give it a type_name to make artifacts of it")
+            name = type(self).__name__
+            if self.__type_name__ is None:
+                raise DeclarationError(f"{name} is abstract: give it a type_name to make artifacts of it")
+            raise DeclarationError(
+                f"{name} has an __init__ of its own in the place of the one that its fields make, which is __attrs_init__ there: call that, or make a classmethod"
+            )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):

@@ -82,7 +82,7 @@ class Find(Generic[A]):
             rows = self._catalog._visible(each.shelf, each.shelf.fetch([raw]))
             if rows:
                 return position_of(each.shelf.spec, rows[0], each.query.order)
-        raise CursorError(f"after names an artifact that is not there: {ident}")
+        raise CursorError(f"after names an artifact that is not there: {getattr(ident, 'id', ident)}")
 
     def _about(self) -> str:
         return repr([(each.query, self._catalog.id) for each in self._asked])
@@ -109,9 +109,9 @@ class Find(Generic[A]):
         """Return the only artifact. Raises NotFoundError for none, QueryError for several."""
         found = list(_limited(self, 2))
         if not found:
-            raise NotFoundError(f"no artifact fits {self!r}")
+            raise NotFoundError(f"no artifact fits {self!r:.400}")
         if len(found) > 1:
-            raise QueryError(f"more than one artifact fits {self!r}; ask for first(), or more closely")
+            raise QueryError(f"more than one artifact fits {self!r:.400}; ask for first(), or more closely")
         return found[0]
 
     def all(self) -> list[A]:
@@ -279,7 +279,7 @@ def _path(given: Any) -> Path:
     if isinstance(given, Linked):
         return given._path
     if not isinstance(given, Expr) or given._via:
-        raise QueryError(f"expected a field like Image.name, got {given!r}")
+        raise QueryError(f"expected a field like Image.name, got {given!r:.60}")
     return given._path
 
 

@@ -100,7 +100,7 @@ def strays(backend: Backend, types: Types) -> Iterator[str]:
             known = backend.identify([*batch.values()])
             for ident, target in batch.items():
                 state = known[target].state if target in known else "foreign"
-                if state != "live":
+                if state != "live" and shelf.fetch([ident]):  # it may have gone with its artifact meanwhile
                     yield _stray(shelf, ident, target, state)
 
 

@@ -152,8 +152,8 @@ class Reading:
             return found[0]
         what, which = type.__type_name__ or "artifact", name if version is None else f"{name} {version}"
         if not found:
-            raise NotFoundError(f"no {what} {which!r}")
-        raise QueryError(f"several of {what} are {which!r}: say which by owner=…, or get it by id")
+            raise NotFoundError(f"no {what} {which!r:.400}")
+        raise QueryError(f"several of {what} are {which!r:.400}: say which by owner=…, or get it by id")
 
     def get_many(self, type: type[A], ids: Iterable[UUID | str]) -> list[A]:
         """Return artifacts by id, in the order asked, an id given twice twice; missing ones are left out."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from metastore._ids import make_id
 from metastore.backend import Commit
-from metastore.errors import RetryError
+from metastore.errors import ConflictError, RetryError
 
 if TYPE_CHECKING:
     from metastore._reading import Reading
@@ -21,24 +21,32 @@ __all__ = ["Transaction", "atomic", "patiently", "read_once"]
 PAUSE, LONGEST_PAUSE = 0.005, 0.5
 """The bound of the first wait before a replay, and of any, in seconds."""
 
+_OUT_OF_TURN = (
+    "this transaction was undone: it ended in another thread than it began in, or before one that was begun inside it, as two generators "
+    "or tasks of asyncio do that take turns; let none wait (yield, await) inside a transaction"
+)
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Transaction:
     """One open transaction of a thread: the outermost makes the commit, inner ones ride on it."""
 
-    __slots__ = ("_catalog", "_commit", "_outer", "_scope", "_stamped", "_time", "_types", "renewed")
+    __slots__ = ("_catalog", "_commit", "_outer", "_over", "_own", "_scope", "_stamped", "_time", "_types", "renewed")
 
     def __init__(self, catalog: Reading, actor: str | None, message: str | None) -> None:
         self._catalog, self._commit = catalog, (actor, message)
         self._time: int | None = None
-        self.renewed = False
+        self.renewed = self._over = False
 
     def __enter__(self) -> Self:
         catalog, local = self._catalog, self._catalog._local
         self._outer: Transaction | None = getattr(local, "open", None)
+        if self._outer is not None and self._outer._over:  # another thread ended it
+            self._outer = self._outer._forget()
         self._stamped = None if self._outer is None else self._outermost()._time
         self._types = None if self._outer is None else catalog._types.mark()
+        self._own = catalog._types._own.__dict__
         self._scope = catalog._backend.transaction()
         local.open = self
         try:
@@ -54,6 +62,9 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         local, types = self._catalog._local, self._catalog._types
+        if self._over or getattr(local, "open", None) is not self:
+            self._leave_early(error)
+            return
         try:
             self._scope.__exit__(kind, error, trace)
         except BaseException as refused:
@@ -63,13 +74,47 @@ class Transaction:
             types.settle(kept=False, before=self._types)
             raise
         finally:
-            local.open = self._outer
+            self._over, local.open = True, self._outer
         if kind is not None:
             self._outermost()._time = self._stamped
         elif self._outer is None:
             local.landed = getattr(local, "landed", 0) + 1
         if kind is not None or self._outer is None:
             types.settle(kept=kind is None, before=self._types)
+
+    def _leave_early(self, error: BaseException | None) -> None:
+        """Undo it, unless it is over, with what was begun inside it and is still open. Raises ConflictError for what was to be kept."""
+        refused = error or ConflictError(_OUT_OF_TURN)
+        for each in self._still_open():
+            each._undo(refused)
+            each._forget()
+        self._undo(refused)  # another thread's, which forgets it at its next write
+        if error is None:
+            raise refused
+
+    def _still_open(self) -> list[Transaction]:
+        """Return it after all that are inside it, the innermost first; nothing where it is not this thread's."""
+        found: list[Transaction] = []
+        left = getattr(self._catalog._local, "open", None)
+        while left is not None and self not in found:
+            found.append(left)
+            left = left._outer
+        return found if self in found else []
+
+    def _undo(self, refused: BaseException) -> None:
+        if not self._over:
+            self._over = True
+            self._scope.__exit__(type(refused), refused, None)
+            self._outermost()._time = self._stamped
+            self._catalog._types.settle(kept=False, before=self._types, own=self._own)
+
+    def _forget(self) -> Transaction | None:
+        """Take one that is over, and those around it that are, from this thread; return the one that is left."""
+        left: Transaction | None = self
+        while left is not None and left._over:
+            left = left._outer
+        self._catalog._local.open = left
+        return left
 
     def _outermost(self) -> Transaction:
         return self if self._outer is None else self._outer._outermost()

@@ -134,9 +134,9 @@ class Types:
         """Return what this thread's transaction stored until now, for `settle` to go back to."""
         return {name: each.copy() for name, each in self._own.__dict__.items()}
 
-    def settle(self, *, kept: bool, before: dict[str, Any] | None = None) -> None:
-        """Show every thread what this one's transaction stored, or forget it, but for what it had stored ``before``."""
-        own = self._own.__dict__
+    def settle(self, *, kept: bool, before: dict[str, Any] | None = None, own: dict[str, Any] | None = None) -> None:
+        """Show every thread what this one's transaction (or that of another one, by what is its ``own``) stored, or forget it, but for what it had stored ``before``."""
+        own = self._own.__dict__ if own is None else own
         if not own:
             return
         if not kept:

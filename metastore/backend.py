@@ -233,7 +233,7 @@ class Backend(Protocol):
         """
 
     def fetch(self, spec: TypeSpec, ids: Sequence[bytes], *, short: bool = False) -> list[Row]:
-        """Return the live rows of that type with these ids, in the order asked; missing ones are left out.
+        """Return the live rows of that type with these ids, in the order asked, an id given twice twice; missing ones are left out.
 
         ``short`` says that only the fields are wanted: a row may then end with the last of them, before what follows from them.
         """

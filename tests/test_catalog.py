@@ -443,6 +443,57 @@ def test_an_outer_transaction_that_fails_undoes_all(catalog):
     assert catalog.get(Image, kept.id).size == 0
 
 
+def adding(catalog, *artifacts):
+    """Hold a transaction open while somebody else has the turn, as a task of asyncio does over an ``await``."""
+    with catalog.transaction():
+        for each in artifacts:
+            yield catalog.add(each)
+
+
+def told(catalog):
+    """Return whether every change stands in the history."""
+    return sum(len(each.changes) for each in catalog._backend.history(0, 1000)) == figures(catalog)["changes"]
+
+
+@pytest.mark.parametrize("ending", [list, lambda outer: outer.close()])
+def test_a_transaction_that_ends_before_one_inside_it_undoes_both(catalog, ending):
+    outer, inner = adding(catalog, Image(name="a")), adding(catalog, Image(name="b"))
+    next(outer), next(inner)
+    with ExitStack() as stack:
+        if ending is list:
+            stack.enter_context(pytest.raises(ConflictError, match="let none wait"))
+        ending(outer)
+    with pytest.raises(ConflictError, match="let none wait"):
+        next(inner)
+    assert names(catalog.find(Image)) == []
+    catalog.add(Image(name="after"))
+    assert told(catalog)
+    assert ThreadPoolExecutor(1).submit(catalog.add, Image(name="elsewhere")).result().revision == 1
+
+
+def test_a_transaction_that_another_thread_ends_is_undone_and_the_next_one_is_its_own(catalog):
+    class Fresh(Artifact, type_name="kept_fresh"):
+        pass
+
+    held = [adding(catalog, Fresh(name="a"))]
+    next(held[0])
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(held.clear).result()  # collects the generator, and so leaves its block
+        assert pool.submit(catalog.add, Image(name="b")).result().revision == 1
+        catalog.add(Fresh(name="c"))
+        assert pool.submit(catalog.add, Fresh(name="d")).result().revision == 1
+    assert (names(catalog.find(Record)), told(catalog)) == (["b", "c", "d"], True)
+
+
+def test_a_transaction_that_another_thread_keeps_is_refused(catalog):
+    begun = catalog.transaction()
+    begun.__enter__()
+    catalog.add(Image(name="a"))
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConflictError, match="another thread"):
+        pool.submit(begun.__exit__, None, None, None).result()
+    assert (catalog.add(Image(name="b")).revision, names(catalog.find(Image)), told(catalog)) == (1, ["b"], True)
+
+
 def test_a_transaction_sees_its_own_writes(catalog):
     with catalog.transaction():
         stored = catalog.add(Image(name="a"))

@@ -283,6 +283,16 @@ def test_a_subclass_without_a_type_name_is_abstract():
         spec_of(Abstract)
 
 
+def test_a_constructor_of_its_own_is_told_how_to_call_that_of_the_fields():
+    class Own(Artifact, type_name="declared_own"):
+        def __init__(self, name, made):
+            made(self)(name=name)
+
+    with pytest.raises(DeclarationError, match=r"Own has an __init__ of its own .* __attrs_init__"):
+        Own("a", lambda own: super(Own, own).__init__)
+    assert Own("a", lambda own: own.__attrs_init__).name == "a"
+
+
 def test_a_subclass_may_narrow_an_inherited_field_but_not_loosen_it():
     class Narrow(Image, type_name="declared_narrow"):
         size: Field[int] = field(default=5, ge=5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, absent, field, matches, references
 from metastore.backend import Explains
-from metastore.errors import ClosedError, NotFoundError, QueryError, UnknownFieldError
+from metastore.errors import ClosedError, MetastoreError, NotFoundError, QueryError, UnknownFieldError
 
 
 class Sized(Record):
@@ -110,6 +110,23 @@ def test_its_repr_asks_nothing():
 def test_what_cannot_be_answered_is_refused_when_it_is_asked(catalog, ask):
     with pytest.raises((QueryError, UnknownFieldError)):
         ask(catalog)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda c, huge: c.find(Image, after=huge).all(),
+        lambda c, huge: c.find(Image).facets(huge),
+        lambda c, huge: c.find(Image).select(huge),
+        lambda c, huge: c.find(Image, Image.description == huge.description).one(),
+        lambda c, huge: c.get(Image, name=huge.description),
+        lambda c, huge: c.latest(Image, huge.description),
+    ],
+)
+def test_what_is_refused_is_not_told_at_its_whole_length(catalog, ask):
+    with pytest.raises(MetastoreError) as refused:
+        ask(catalog, Image(name="a", description="x" * 100_000))
+    assert len(str(refused.value)) < 1000
 
 
 def test_a_file_of_a_folder_may_be_called_url(catalog):

@@ -473,6 +473,19 @@ def answers(catalog, stored):
     return {each.member: each.answer for each in catalog.members(stored)}
 
 
+def test_a_membership_that_goes_with_its_artifact_while_it_is_audited_is_no_fault(catalog, monkeypatch):
+    stored, identify = shared(catalog, "p2"), catalog._backend.identify
+
+    def meanwhile(ids):
+        monkeypatch.undo()
+        catalog.delete(stored)
+        return identify(ids)
+
+    monkeypatch.setattr(catalog._backend, "identify", meanwhile)
+    assert catalog.check() == []
+    assert catalog.count(Photo) == 0
+
+
 def test_a_new_member_is_pending_and_answers_for_itself(catalog):
     stored = shared(catalog, "p2", "p3")
     assert answers(catalog, stored) == {"p2": "pending", "p3": "pending"}

@@ -145,7 +145,7 @@ class Connections:
         self._thread = threading.local()
         self._all: weakref.WeakSet[Local] = weakref.WeakSet()
         self.open = True
-        self._longest = 0.0
+        self._longest = [0.0]
         self._file: tuple[int, int] | None = None
 
     def local(self) -> Local:
@@ -159,7 +159,7 @@ class Connections:
         if not self.open:
             raise ClosedError("the catalogue was closed")
         with _guard:
-            self._thread.local = made = Local(self._connect(), Turns(self.path, self._timeout))
+            self._thread.local = made = Local(self._connect(), Turns(self.path, self._timeout, self._longest))
             self._all.add(made)
             _live.add(made)
         return made
@@ -237,8 +237,7 @@ class Connections:
 
     def longest_wait(self) -> float:
         """Return the longest wait for the write lock since opening, in seconds."""
-        with _guard:
-            return max([self._longest, *(each.turns.longest for each in self._all)])
+        return self._longest[0]
 
     def close(self) -> None:
         """Close every connection of this process that no other thread is at work on: under its hands SQLite would crash."""

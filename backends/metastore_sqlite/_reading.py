@@ -27,7 +27,7 @@ from metastore_sqlite import _history as history
 from metastore_sqlite import _statements as statements
 from metastore_sqlite import _tally as tally
 from metastore_sqlite._audit import audit
-from metastore_sqlite._connection import driver
+from metastore_sqlite._connection import Local, driver
 from metastore_sqlite._file import CatalogFile
 
 __all__ = ["Reading"]
@@ -157,14 +157,22 @@ class Reading(CatalogFile):
         }
 
     def check(self) -> Iterator[str]:
-        """Yield a sentence per disagreement between rows and what is derived from them."""
+        """Return a sentence per disagreement between rows and what is derived from them, all of one moment."""
         local = self._connections.local()
-        conn = local.conn
         try:
             with local.busy:
-                conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
-                self._look_again()
-                yield from audit(conn, self.specs(), self._known.revision)
-                conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
+                local.conn.execute("PRAGMA query_only = OFF")  # full text is audited by a table of its own, in temp
+                return iter(self._audited(local))
         except driver.Error as refused:
             raise self._translated(refused) from refused
+
+    def _audited(self, local: Local) -> list[str]:
+        try:
+            if not local.depth:
+                local.conn.execute("BEGIN")
+            self._look_again()
+            return list(audit(local.conn, self.specs(), self._known.revision))
+        finally:
+            if local.conn.in_transaction and not local.depth:
+                local.conn.execute("ROLLBACK")
+            local.conn.execute(f"PRAGMA query_only = {int(self.read_only)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,10 @@ class Scope:
             self._local.transaction, self._local.latest = 0, None
             if self._busy:
                 self._busy = False
-                self._local.busy.release()
+                try:
+                    self._local.busy.release()
+                except RuntimeError:  # only its own thread can, and another one ends this: it collected a generator
+                    self._local.busy = threading.RLock()
             self._local.turns.give()
 
     def _translated(self, refused: BaseException) -> BaseException:

@@ -79,13 +79,14 @@ class Turns:
     """The queue of one database file, for one connection.
 
     Without open-file-description locks (not Linux) only SQLite's own busy wait is left: bounded, but not fair.
+    ``longest`` holds the longest wait of any connection of the catalogue, in seconds; who has the turn writes it.
     """
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, timeout: float, longest: list[float] | None = None) -> None:
         self.path, self._timeout = path, timeout
         self._fd: int | None = None
         self._until = 0.0
-        self.longest = 0.0
+        self._longest = [0.0] if longest is None else longest
 
     def take(self) -> None:
         """Wait for the turn to write. Raises BusyError after the timeout, in seconds."""
@@ -105,7 +106,7 @@ class Turns:
             self._wait_now(fd, began)
         finally:
             _unlock(fd, DRAWING, 0)  # and the ticket: a signal may have come before either was known to be held
-        self.longest = max(self.longest, time.monotonic() - began)
+        self._longest[0] = max(self._longest[0], time.monotonic() - began)
 
     def _drawn(self, fd: int, began: float) -> int:
         """Return a ticket, held, beyond all that others hold; one draws at a time, so that no two have one."""

@@ -80,6 +80,16 @@ class ThreadsSuite(Exam):
 
         together(work)
 
+    def test_the_audit_is_of_one_moment(self, backend: Backend, spec: TypeSpec) -> None:
+        def work(at: int) -> list[str]:
+            if not at:
+                return [fault for _ in range(10) for fault in backend.check()]
+            for turn in range(10):
+                insert(backend, *(thing(spec, name=f"{at}.{turn}.{each}", tags=["a"]) for each in range(3)))
+            return []
+
+        assert together(work) == [[]] * THREADS
+
     def test_nobody_else_sees_what_is_not_committed(self, backend: Backend, spec: TypeSpec) -> None:
         made, seen, looked = thing(spec), list[Any](), threading.Event()
 

@@ -130,6 +130,24 @@ class ValuesSuite(Exam):
         assert [each[0] for each in backend.fetch(spec, asked)] == [things[2].id, things[0].id, things[3].id]
         assert backend.fetch(spec, []) == []
 
+    def test_an_id_that_is_asked_twice_comes_twice(self, backend: Backend, spec: TypeSpec) -> None:
+        one, two = self.one(backend, spec), self.one(backend, spec)
+        assert [each[0] for each in backend.fetch(spec, [two.id, one.id, two.id])] == [two.id, one.id, two.id]
+
+    def test_rows_of_a_name_come_highest_version_first_as_many_as_are_asked_for(
+        self, backend: Backend, spec: TypeSpec
+    ) -> None:
+        versions = ("1.10.0", "1.9.0", "2.0.0", "1.9.0", "2.0.0-rc.1")
+        made = [self.one(backend, spec, name="a", owner=str(at), version=each) for at, each in enumerate(versions)]
+        self.one(backend, spec, name="A", version="3.0.0")
+        for limit in range(1, 7):
+            told = [each[spec.position["version"]] for each in backend.named(spec, "a", None, limit)]
+            assert told == ["2.0.0", "2.0.0-rc.1", "1.10.0", "1.9.0", "1.9.0"][:limit]
+            of_one = {each[0] for each in backend.named(spec, "a", "1.9.0", limit)}
+            assert len(of_one) == min(limit, 2)
+            assert of_one <= {made[1].id, made[3].id}
+        assert backend.named(spec, "b", None, 1) == backend.named(spec, "a", "0.0.0", 1) == []
+
     def test_fetch_takes_a_hundred_thousand_ids(self, backend: Backend, spec: TypeSpec) -> None:
         things = [self.one(backend, spec) for _ in range(3)]
         nobody = [at.to_bytes(16, "big") for at in range(100_000)]

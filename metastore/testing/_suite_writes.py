@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
 
+from metastore._data import evolve
 from metastore.backend import Backend, Commit, FieldSpec, Identity, TypeSpec
 from metastore.errors import ClosedError, ConflictError, DuplicateError, IdTakenError, MetastoreError, ReadOnlyError
 from metastore.query import Compare, Matches, Path, Query
@@ -92,6 +94,17 @@ class WritesSuite(Exam):
         insert(backend, made)
         assert found(backend, spec) == {made.id}
 
+    def test_a_target_of_a_rolled_back_link_was_never_known(self, backend: Backend) -> None:
+        spec = type_spec("images", FieldSpec(name="parent", kind="link", optional=True, required=False))
+        backend.ensure(spec, 1)
+        made = thing(spec, parent=new_id())
+        with pytest.raises(Undo), backend.transaction():
+            insert(backend, made)
+            raise Undo
+        assert backend.identify([made["parent"]]) == {}
+        insert(backend, made)
+        assert backend.identify([made["parent"]]) == {made["parent"]: Identity("", "foreign")}
+
     # --- compare and set ---
 
     def test_a_replace_of_an_older_revision_does_nothing(self, backend: Backend, spec: TypeSpec) -> None:
@@ -172,6 +185,25 @@ class WritesSuite(Exam):
                 backend.insert(spec, [(row(last), change("add", None, last))])
         assert found(backend, spec) == {outer.id, last.id}
 
+    @pytest.mark.parametrize("undone", range(1, 6))
+    def test_at_any_depth_a_transaction_undoes_what_is_inside_it(
+        self, backend: Backend, spec: TypeSpec, undone: int
+    ) -> None:
+        made = [thing(spec, name=f"at {depth}") for depth in range(6)]
+
+        def write(depth: int) -> None:
+            with suppress(Undo), backend.transaction():
+                backend.insert(spec, [(row(made[depth]), change("add", None, made[depth]))])
+                if depth + 1 < len(made):
+                    write(depth + 1)
+                if depth == undone:
+                    raise Undo
+
+        with backend.transaction():
+            backend.stamp(commit())
+            write(0)
+        assert found(backend, spec) == {each.id for each in made[:undone]}
+
     def test_an_outer_transaction_undoes_the_inner_one(self, backend: Backend, spec: TypeSpec) -> None:
         made = thing(spec)
         with pytest.raises(Undo), backend.transaction():
@@ -191,6 +223,18 @@ class WritesSuite(Exam):
                 backend.insert(spec, [(row(each), change("add", None, each)) for each in (first, second)])
             backend.insert(spec, [(row(after), change("add", None, after))])
         assert found(backend, spec) == {after.id}
+
+    def test_the_generation_grows_with_every_spec_that_is_kept(self, backend: Backend, spec: TypeSpec) -> None:
+        wider = evolve(spec, fields=(*spec.fields, FieldSpec(name="size", kind="int", default=0, required=False)))
+        assert backend.generation() == 1
+        with pytest.raises(Undo), backend.transaction():
+            backend.ensure(wider, 2)
+            assert backend.generation() == 2
+            raise Undo
+        assert backend.generation() == 1
+        backend.ensure(wider, 2)
+        backend.ensure(type_spec("disks"), 1)
+        assert backend.generation() == 3
 
     def test_a_new_type_of_a_rolled_back_transaction_never_was(self, backend: Backend) -> None:
         spec = type_spec("images", FieldSpec(name="size", kind="int", index=True))

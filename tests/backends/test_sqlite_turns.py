@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from metastore import Artifact, Catalog
 from metastore.errors import BusyError, ReadOnlyError
 from metastore_sqlite._turns import TICKETS, Turns, _held, _try
 
@@ -124,3 +125,18 @@ def test_what_is_no_lock_file_is_named(turns, tmp_path, make):
     make(f"{tmp_path}/c.db-lock")
     with pytest.raises(ReadOnlyError, match=r"writers take turns by .*/c\.db-lock \([A-Z]"):
         turns().take()
+
+
+def test_the_longest_wait_is_known_after_the_thread_that_waited_has_ended(tmp_path, turns, looker):
+    class Waited(Artifact, type_name="waited"):
+        pass
+
+    with Catalog.open(f"{tmp_path}/c.db", types=[Waited]) as catalog, ThreadPoolExecutor(1) as pool:
+        writer = turns()
+        writer.take()
+        waiting = pool.submit(catalog.add, Waited(name="a"))
+        queued(looker, TICKETS)
+        writer.give()
+        waiting.result()
+        pool.shutdown()
+        assert catalog.stats()["longest_wait"] > 0
