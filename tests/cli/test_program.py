@@ -204,6 +204,12 @@ def test_no_error_moves_a_terminal(metastore, images):
     assert (found.code, "the file of stores \\x1b[31mred cannot be read" in found.err) == (2, True)
 
 
+@pytest.mark.parametrize("option", ["--as-user", "--as-project", "--as-role"])
+def test_a_caller_whose_name_is_no_utf8_is_refused(metastore, images, option):
+    found = metastore("find", "images", option, "\udce9")
+    assert (found.code, "mistake" in found.err) == (1, False), found.err
+
+
 def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):
     monkeypatch.setattr("metastore.Find.count", lambda *_told: 1 / 0)
     found = metastore("count", "images")
