@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -156,9 +157,7 @@ class Program(Group):
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
         except click.ClickException as wrong:
-            with suppress(OSError):
-                wrong.show()
-            _forget_unwritten(sys.stderr)
+            _show(wrong)
             sys.exit(wrong.exit_code)
         except click.Abort:
             say("metastore: interrupted")
@@ -196,6 +195,13 @@ class Program(Group):
             _fail(ctx, _told(error), 1)
         except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
+
+
+def _show(wrong: click.ClickException) -> None:
+    """Show a mistake in the call; click itself would write its words to the terminal as they were given."""
+    text = io.StringIO()
+    wrong.show(text)
+    say(text.getvalue().expandtabs(8).rstrip("\n"))
 
 
 @contextmanager

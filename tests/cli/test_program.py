@@ -204,6 +204,12 @@ def test_no_error_moves_a_terminal(metastore, images):
     assert (found.code, "the file of stores \\x1b[31mred cannot be read" in found.err) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("count", "images", "x"), ("import",), ("gc", "quarantine")])
+def test_no_mistake_in_a_call_moves_a_terminal(on_terminal, images, path, words):
+    code, shown = on_terminal(*words, "\x1b]0;owned\x07\x1b[31m", cwd=path.parent)
+    assert (code, "\x1b" in shown, r"\x1b]0;owned\x07" in shown) == (2, False, True), shown
+
+
 @pytest.mark.parametrize("option", ["--as-user", "--as-project", "--as-role"])
 def test_a_caller_whose_name_is_no_utf8_is_refused(metastore, images, option):
     found = metastore("find", "images", option, "\udce9")
