@@ -41,7 +41,7 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
         _table(columns, values)
     else:
         for row in values:
-            click.echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
+            _echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
 
 
 def _table(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
@@ -70,7 +70,12 @@ def lines(texts: Iterable[str], name: str = "line") -> None:
         if asked("json"):
             _json_line({name: text})
         else:
-            click.echo(printable(text) if on_terminal() else text)
+            _echo(printable(text) if on_terminal() else text)
+
+
+def _echo(text: str) -> None:
+    """Write a line as it is, where click would take what looks like a colour out of a value."""
+    click.echo(text, color=True)
 
 
 def note(text: str) -> None:

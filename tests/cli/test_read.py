@@ -158,7 +158,7 @@ def test_explain_shows_statement_bindings_and_plan(metastore, images):
         (["find", "images", "--order-by", "name.x"], 2, "inside 'name.x'"),
         (["find", "images", "--select", "disk.sise"], 2, "did you mean 'size'"),
         (["find", "images", "--limit", "-1"], 2, "-1"),
-        (["find", "images", "--after", "nonsense"], 2, "cursor"),
+        (["find", "images", "--after", "nonsense"], 2, "full id"),
         (["find"], 2, "TYPE"),
         (["fnd"], 2, "No such command"),
         (["show", "0190a6e0-0000-7000-8000-000000000001"], 1, "no artifact"),
@@ -200,3 +200,11 @@ def test_all_of_one_artifact_is_shown_on_a_terminal(metastore, images, monkeypat
 def test_a_name_with_an_at_that_is_not_there_is_told_whole(metastore, images):
     found = metastore("show", "images", "icon@2x.png")
     assert (found.code, "no images 'icon@2x.png'; and '2x.png' is no version" in found.err) == (1, True)
+
+
+HOSTILE = "\x1b[31mred\x1b[0m"
+
+
+def test_a_pipe_gets_a_value_as_it_is(metastore, images):
+    metastore("set", "images", "alpine", f"description={HOSTILE}")
+    assert metastore("find", "images", "name = 'alpine'", "--select", "description").out == f"{HOSTILE}\n"
