@@ -82,7 +82,7 @@ def tag(words: tuple[str, ...]) -> None:
         tags.pop(word[1:], None) if word[0] == "-" else tags.setdefault(word[1:])
     if list(tags) != artifact.tags:
         artifact = catalog.update(artifact, tags=list(tags))
-    output.lines(artifact.tags, "tag")
+    output.rows(("tag",), ([each] for each in artifact.tags))
 
 
 @click.command(cls=Command)

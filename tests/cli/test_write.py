@@ -194,3 +194,7 @@ def test_what_fills_a_catalogue_makes_one(metastore, path, words):
     path.with_name("FILE").write_text('{"metastore": "export", "format": 1}\n')
     assert metastore(*words.split()).code == 0
     assert path.exists()
+
+
+def test_a_tag_is_one_line(metastore, images):
+    assert metastore("tag", "images", "alpine", "+a\nb", "+c\\d").out == "a\\nb\nc\\\\d\n"
