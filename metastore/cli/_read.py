@@ -21,6 +21,7 @@ from metastore.cli._fields import (
     spec_named,
     specs_of,
     type_named,
+    uuid_of,
     value_at,
 )
 from metastore.cli._session import Command, asked, described, opened
@@ -111,6 +112,10 @@ def find(
     \b
     metastore find images "min_ram <= 2048 AND tags_contain('lts')" --order-by name,-version
     """
+    if after is not None and uuid_of(after) is None:
+        raise click.UsageError(
+            f"--after: expected the full id of the last artifact of the page before, found {after!r:.60}"
+        )
     catalog = opened()
     kind = type_named(catalog, type_name)
     limit = AT_ONCE if limit is None and output.on_terminal() else limit

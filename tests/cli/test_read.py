@@ -208,3 +208,12 @@ HOSTILE = "\x1b[31mred\x1b[0m"
 def test_a_pipe_gets_a_value_as_it_is(metastore, images):
     metastore("set", "images", "alpine", f"description={HOSTILE}")
     assert metastore("find", "images", "name = 'alpine'", "--select", "description").out == f"{HOSTILE}\n"
+
+
+@pytest.mark.parametrize("after", ["", "debian", "01a22c42-79fb-70f7"])
+def test_a_page_after_what_is_no_id_says_what_is_expected(metastore, images, after):
+    found = metastore("find", "images", "--after", after)
+    assert (
+        found.code,
+        f"expected the full id of the last artifact of the page before, found {after!r}" in found.err,
+    ) == (2, True)
