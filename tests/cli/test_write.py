@@ -198,3 +198,13 @@ def test_what_fills_a_catalogue_makes_one(metastore, path, words):
 
 def test_a_tag_is_one_line(metastore, images):
     assert metastore("tag", "images", "alpine", "+a\nb", "+c\\d").out == "a\\nb\nc\\\\d\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("set", "images", "alpine", "expires_at=2030-01-01"), ("expire", "2030-01-01T00:00", "images", "alpine")]
+)
+def test_a_time_without_its_zone_is_told_in_the_words_of_the_command_line(metastore, images, words):
+    found = metastore(*words)
+    assert (found.code, "a time with its zone, like 20" in found.err, "tzinfo" in found.err) == (1, True, False), (
+        found.err
+    )
