@@ -35,6 +35,11 @@ __all__ = ["Reading"]
 _TOO_DEEP = "the query nests too deeply to be answered; ask in parts"
 
 
+def _even_damaged(stored: bytes) -> str:
+    """Return a stored text; what is no UTF-8 in it becomes lone surrogates, which no text has, so that the audit finds it and goes on."""
+    return stored.decode(errors="surrogateescape")
+
+
 class Reading(CatalogFile):
     """What can be asked of one file; an answer never waits for a writer."""
 
@@ -164,7 +169,10 @@ class Reading(CatalogFile):
             with local.busy:
                 conn.execute("PRAGMA query_only = OFF")  # the audit of full text needs a table of its own, in temp
                 self._look_again()
+                conn.text_factory = _even_damaged
                 yield from audit(conn, self.specs(), self._known.revision)
                 conn.execute(f"PRAGMA query_only = {int(self.read_only)}")
         except driver.Error as refused:
             raise self._translated(refused) from refused
+        finally:
+            conn.text_factory = str
