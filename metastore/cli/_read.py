@@ -149,7 +149,7 @@ def _show(catalog: Catalog, type_name: str, artifacts: Any, select: str | None) 
 
 
 @click.command(cls=Command)
-@click.argument("ref", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]")
+@click.argument("ref", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]", shell_complete=complete_type)
 def show(ref: tuple[str, ...]) -> None:
     """Show one artifact, by its full id or by type, name and version (the latest without one)."""
     catalog = opened()

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from metastore import Catalog, Policy, Principal, Protections, builtin, spec_of
 from metastore.errors import (
@@ -37,7 +38,7 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "printable", "say", "url"
+    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "complete_file", "described", "exit_code", "known", "opened", "policy_of", "printable", "say", "url"
 ]  # fmt: skip
 
 EXIT_CODES = {
@@ -82,21 +83,26 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         context.meta[f"metastore.{option.name}"] = value
 
 
+def complete_file(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def _shared(short: bool) -> list[click.Parameter]:
     """Return the options that every command takes; they may stand before its name or after it."""
     letters: dict[str, list[str]] = {"catalog": ["-c"], "quiet": ["-q"]} if short else {}
     told: Any = {"expose_value": False, "callback": _remember}
     return [
         click.Option(
-            ["--catalog", *letters.get("catalog", ())], metavar="URL",
+            ["--catalog", *letters.get("catalog", ())], metavar="URL", shell_complete=complete_file,
             help="The catalogue: a file, or an address. [METASTORE_CATALOG, else catalog.db]", **told,
         ),
         click.Option(["--builtin"], is_flag=True, help="Know the built-in types: images, datasets and so on.", **told),
         click.Option(["--json"], is_flag=True, help="JSON Lines instead of tables.", **told),
         click.Option(["--quiet", *letters.get("quiet", ())], is_flag=True, help="Say only what was asked for.", **told),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **told),
-        click.Option(["--stores"], metavar="FILE", help="The stores of bytes. [METASTORE_STORES]", **told),
-        click.Option(["--trust"], metavar="FILE", help="The keys that are trusted, and what must be signed. [METASTORE_TRUST]", **told),
+        click.Option(["--stores"], metavar="FILE", shell_complete=complete_file, help="The stores of bytes. [METASTORE_STORES]", **told),
+        click.Option(["--trust"], metavar="FILE", shell_complete=complete_file, help="The keys that are trusted, and what must be signed. [METASTORE_TRUST]", **told),
         *_caller_options(told),
     ]  # fmt: skip
 
@@ -109,9 +115,9 @@ def _caller_options(told: Any) -> list[click.Parameter]:
             ["--as-role"], metavar="ROLE", multiple=True,
             help="Act in this role; may be given again. [METASTORE_AS_ROLE, with commas between]", **told,
         ),
-        click.Option(["--policy"], metavar="FILE", help="Rules that bind who acts. [METASTORE_POLICY]", **told),
+        click.Option(["--policy"], metavar="FILE", shell_complete=complete_file, help="Rules that bind who acts. [METASTORE_POLICY]", **told),
         click.Option(
-            ["--protections"], metavar="FILE", help="Protected properties and fields. [METASTORE_PROTECTIONS]", **told
+            ["--protections"], metavar="FILE", shell_complete=complete_file, help="Protected properties and fields. [METASTORE_PROTECTIONS]", **told
         ),
     ]  # fmt: skip
 

@@ -274,6 +274,25 @@ def test_commands_types_and_scanners_are_completed(images, path):
     assert "plain,show" in completed("metastore quota", path)
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["show", "set", "tag", "rm", "closure", "signatures", "attach", "put", "get", "verify", "url", "policy check"],
+)
+def test_a_type_is_completed_wherever_an_artifact_is_named(images, path, command):
+    assert completed(f"metastore {command}", path) == ["plain,images"]
+
+
+@pytest.mark.parametrize("option", ["-c", "--catalog", "--stores", "--trust", "--policy", "--protections"])
+def test_a_file_is_completed_where_an_option_takes_one(path, option):
+    assert completed(f"metastore {option}", path) == ["file,"]
+    assert completed(f"metastore find {option}", path) == ["file,"]
+
+
+@pytest.mark.parametrize("command", ["copy", "compare"])
+def test_a_file_is_completed_where_a_catalogue_is_named(path, command):
+    assert completed(f"metastore {command}", path) == completed(f"metastore {command} a.db", path) == ["file,"]
+
+
 def test_types_of_no_catalogue_complete_to_nothing(path):
     assert completed("metastore find", path) == []
 
