@@ -297,6 +297,8 @@ def opened(*, write: bool = False, make: bool = False, types: Iterable[type[Any]
 
     It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
     """
+    if not make:
+        _check_there()
     files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores(), "trust": _trust()}
     mode: Any = "rw" if write or make else "ro"
     if write:
@@ -307,6 +309,14 @@ def opened(*, write: bool = False, make: bool = False, types: Iterable[type[Any]
         )
     )
     return catalog if owner else as_caller(catalog)
+
+
+def _check_there() -> None:
+    """Say what to do where nobody named a catalogue and there is none of the usual name. Raises CatalogUrlError."""
+    if _given("catalog") is None and not os.path.lexists(url()) and not _homeless():
+        raise CatalogUrlError(
+            f"there is no catalogue {url()} in this folder: name one by --catalog or METASTORE_CATALOG, or make one by scan, add or import"
+        )
 
 
 def described(*, owner: bool = False) -> Catalog:

@@ -179,11 +179,19 @@ WITHOUT = [
 ]
 
 
+NOWHERE = "there is no catalogue catalog.db in this folder: name one by --catalog or METASTORE_CATALOG, or make one by scan, add or import"
+
+
+def test_a_named_catalogue_that_is_not_there_is_told_by_its_name(metastore, path):
+    failed = metastore("-c", "nope.db", "types")
+    assert (failed.code, failed.err) == (4, "metastore: there is no catalogue nope.db; is that the right path?\n")
+
+
 @pytest.mark.parametrize("words", WITHOUT, ids=lambda words: words.split()[0])
 def test_what_needs_a_catalogue_makes_none(metastore, path, words):
     path.with_name("FILE").touch()
     failed = metastore(*words.split())
-    assert (failed.code, failed.err) == (4, "metastore: there is no catalogue catalog.db; is that the right path?\n")
+    assert (failed.code, failed.err) == (4, f"metastore: {NOWHERE}\n")
     assert [each.name for each in path.parent.iterdir()] == ["FILE"]
 
 
