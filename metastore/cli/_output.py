@@ -46,7 +46,7 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
 
 def _table(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
     """Show a table as wide as the terminal; an id stays whole, since no command takes a part of one, and so does all that is said of one thing."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for name in columns:
         table.add_column(name, no_wrap=name == "id", overflow="ellipsis" if name else "fold")
     for row in values:

@@ -217,3 +217,9 @@ def test_a_page_after_what_is_no_id_says_what_is_expected(metastore, images, aft
         found.code,
         f"expected the full id of the last artifact of the page before, found {after!r}" in found.err,
     ) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("stats",), ("show", "images", "alpine")])
+def test_one_thing_on_a_terminal_has_no_empty_head(images, path, on_terminal, words):
+    _code, shown = on_terminal(*words, cwd=path.parent)
+    assert shown.splitlines()[0].split()[0] in ("artifacts", "type")
