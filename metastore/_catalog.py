@@ -213,8 +213,11 @@ class Catalog(Governing, Keeping, Mirroring):
     def _check_rows(self) -> Iterator[str]:
         for name in sorted({each.spec.name for each in self._backend.specs()}):
             shelf = self._types.shelf(self._types.cls(name))
-            for row in Asked(shelf, shelf.binder, Query(name)).stream(None, None):
-                yield from (f"{name} {shown_id(row[0])}: {fault}" for fault in _faults(shelf, row))
+            try:
+                for row in Asked(shelf, shelf.binder, Query(name)).stream(None, None):
+                    yield from (f"{name} {shown_id(row[0])}: {fault}" for fault in _faults(shelf, row))
+            except DamagedError as error:
+                yield f"not every row of {name} can be looked at: {error}"
 
     def close(self) -> None:
         """Close the store; closing twice is fine. A principal's view is closed with its catalogue, not by itself."""

@@ -25,6 +25,8 @@ def _names(value: Any) -> frozenset[str]:
 def _check_name(where: str, value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValidationError(f"{where}: expected a name as text that is not empty, got {value!r:.60}")
+    if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in value):  # no database compares with it
+        raise ValidationError(f"{where}: expected a name in UTF-8 and without NUL, got {value!r:.60}")
 
 
 def _name(where: str, value: Any) -> str | None:

@@ -36,7 +36,18 @@ def test_credentials_have_every_spelling_of_the_project():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"user": 5}, {"project": b"p"}, {"user": ""}, {"roles": "admin"}, {"roles": 5}, {"roles": [""]}]
+    "wrong",
+    [
+        {"user": 5},
+        {"project": b"p"},
+        {"user": ""},
+        {"roles": "admin"},
+        {"roles": 5},
+        {"roles": [""]},
+        {"project": "\udce9"},
+        {"user": "a\0b"},
+        {"roles": ["\ud800"]},
+    ],
 )
 def test_what_is_no_text_is_refused(wrong):
     with pytest.raises(ValidationError, match=f"{next(iter(wrong))} of a principal: expected"):

@@ -62,9 +62,17 @@ def _unreadable(conn: Any, table: _Audited) -> Iterator[bytes]:
     for row in _rows(conn, table):
         try:
             UUID(bytes=row[0])
+            _encode(row)
             _derive(table, row)
         except Exception:  # noqa: BLE001 - whatever a value of a form that was never written makes of its readers
             yield row[0]
+
+
+def _encode(row: Any) -> None:
+    """Encode every text of a row, which is read with a lone surrogate for each byte that is no UTF-8."""
+    for value in row:
+        if type(value) is str and not value.isascii():
+            value.encode()
 
 
 def _derive(table: _Audited, row: Any) -> None:

@@ -264,6 +264,11 @@ _NO_ROOM = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})
 _MIGRATED = "another program migrated the type meanwhile ({text} in {path}); this one needs the newer declaration"
 
 _SENTENCES: tuple[tuple[str, type[MetastoreError], str], ...] = (
+    (
+        "Could not decode to UTF-8",
+        DamagedError,
+        "{path} is damaged ({text:.80}); check names the rows; restore it from a copy",
+    ),
     ("database or disk is full", StorageFullError, "the disk is full; nothing of this transaction was written"),
     ("file is not a database", NotACatalogError, "{path} is no SQLite database"),
     (

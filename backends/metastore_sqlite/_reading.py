@@ -35,6 +35,11 @@ __all__ = ["Reading"]
 _TOO_DEEP = "the query nests too deeply to be answered; ask in parts"
 
 
+def _even_damaged(stored: bytes) -> str:
+    """Return a stored text; what is no UTF-8 in it becomes lone surrogates, which no text has, so that the audit finds it and goes on."""
+    return stored.decode(errors="surrogateescape")
+
+
 class Reading(CatalogFile):
     """What can be asked of one file; an answer never waits for a writer."""
 
@@ -171,8 +176,10 @@ class Reading(CatalogFile):
             if not local.depth:
                 local.conn.execute("BEGIN")
             self._look_again()
+            local.conn.text_factory = _even_damaged
             return list(audit(local.conn, self.specs(), self._known.revision))
         finally:
+            local.conn.text_factory = str
             if local.conn.in_transaction and not local.depth:
                 local.conn.execute("ROLLBACK")
             local.conn.execute(f"PRAGMA query_only = {int(self.read_only)}")

@@ -38,6 +38,7 @@ def _path(url: str, mode: str) -> str:
         os.fsencode(path)
     except UnicodeEncodeError:
         raise CatalogUrlError(f"no file can have the name {path!a}; give another path") from None
+    _check_permitted(path)
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise CatalogUrlError(f"there is no directory {folder} for the catalogue; make it first")
@@ -48,6 +49,20 @@ def _path(url: str, mode: str) -> str:
     if mode == "ro" and not os.path.exists(path):
         raise CatalogUrlError(f"there is no catalogue {path}; is that the right path?")
     return os.path.realpath(path)
+
+
+def _check_permitted(path: str) -> None:
+    """Raise CatalogUrlError for a file that may not be read or reached, which else looks as if it were not there."""
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        raise CatalogUrlError(
+            f"{path} cannot be looked at ({error.strerror}); ask who owns its folder, or give another path"
+        ) from None
+    except OSError:
+        return
+    if not os.access(path, os.R_OK):
+        raise CatalogUrlError(f"{path} may not be read by who runs this; ask who owns it, or give another path")
 
 
 class SqliteStore(Reading):

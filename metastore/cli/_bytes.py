@@ -70,7 +70,7 @@ def bar(what: str, total: int | None) -> Iterator[Any]:
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{BLOB} URL")
+@click.argument("words", nargs=-1, required=True, metavar=f"{BLOB} URL", shell_complete=complete_type)
 @SIZE
 @DIGEST
 @MEDIA_TYPE
@@ -90,7 +90,7 @@ def attach(
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{BLOB} FILE")
+@click.argument("words", nargs=-1, required=True, metavar=f"{BLOB} FILE", shell_complete=complete_type)
 @STORE
 @DIGEST
 @MEDIA_TYPE
@@ -111,7 +111,7 @@ def put(
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=BLOB)
+@click.argument("words", nargs=-1, required=True, metavar=BLOB, shell_complete=complete_type)
 @click.option("--output", "-o", metavar="FILE", default="-", help="Where to; a file appears once it is proved. [-]")
 @click.option("--range", "span", metavar="A-B", help="Only bytes A to B, both included; what is a part is not proved.")
 @click.option("--unverified", is_flag=True, help="Also bytes that no strong digest proves.")
@@ -152,7 +152,7 @@ def _place(digits: str) -> int:
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, metavar=f"[{REF}... | --type TYPE [FILTER]]")
+@click.argument("words", nargs=-1, metavar=f"[{REF}... | --type TYPE [FILTER]]", shell_complete=complete_type)
 @click.option("--type", "type_name", metavar="TYPE", shell_complete=complete_type, help="Every artifact of TYPE (any: of every type) for which FILTER holds.")  # fmt: skip
 @click.option("--since", type=click.DateTime(["%Y-%m-%dT%H:%M:%SZ"]), metavar="TIME", help="Pass over what was found right after this time, as 2030-01-31T12:00:00Z.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=4, help="So many blobs at once: 4 unless given.")
@@ -206,7 +206,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=BLOB)
+@click.argument("words", nargs=-1, required=True, metavar=BLOB, shell_complete=complete_type)
 @click.option(
     "--put", "upload", is_flag=True, help="To upload by, instead of to download: give --size and --digest sha256:…."
 )

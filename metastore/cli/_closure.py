@@ -12,14 +12,14 @@ from rich.tree import Tree
 
 from metastore import Catalog, Record
 from metastore.cli import _output as output
-from metastore.cli._fields import artifact_of, value_at
+from metastore.cli._fields import artifact_of, complete_type, value_at
 from metastore.cli._session import Command, opened
 
 __all__ = ["COMMANDS"]
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]")
+@click.argument("words", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]", shell_complete=complete_type)
 @click.option("--backwards", is_flag=True, help="What links to it, instead of what it links to.")
 @click.option("--depth", type=click.IntRange(min=1), help="At most so many hops; else all.")
 def closure(words: tuple[str, ...], backwards: bool, depth: int | None) -> None:

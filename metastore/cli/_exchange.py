@@ -75,7 +75,8 @@ def _line(target: IO[bytes], value: Any) -> None:
 def import_(file: IO[bytes], *, partial: bool) -> None:
     """Read what export wrote from FILE (standard input unless given): all of it, or nothing.
 
-    Ids, times, owners and revisions come as they are. A line that does not fit is told with its number.
+    Ids, times, owners and revisions come as they are; what is there under the same id with other content is replaced,
+    also by what is older. A line that does not fit is told with its number.
     """
     catalog = opened(make=True)
     subjects: list[str] = []

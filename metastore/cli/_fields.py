@@ -25,6 +25,7 @@ __all__ = [
     "spec_named",
     "specs_of",
     "type_named",
+    "uuid_of",
     "value_at",
 ]
 
@@ -154,7 +155,7 @@ def artifact_of(catalog: Catalog, words: Sequence[str]) -> tuple[Any, list[str]]
     """
     if not words:
         raise click.UsageError("name an artifact: a full id, or TYPE NAME[@VERSION]")
-    if (ident := _uuid(words[0])) is not None:
+    if (ident := uuid_of(words[0])) is not None:
         return catalog.get(Record, ident), list(words[1:])
     if len(words) > 1:
         try:
@@ -176,7 +177,7 @@ def artifacts_of(catalog: Catalog, words: Sequence[str]) -> tuple[list[Any], lis
 
 
 def _named(catalog: Catalog, kind: type[Any], text: str) -> Any:
-    if (ident := _uuid(text)) is not None:
+    if (ident := uuid_of(text)) is not None:
         return catalog.get(kind, ident)
     name, mark, version = text.rpartition("@")
     if not name or not mark:
@@ -198,7 +199,8 @@ def _is_change(word: str) -> bool:
     return word[:1] in "+-" or "=" in word
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
+    """Return the id that a text is, ``None`` if it is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -14,7 +14,7 @@ from metastore import Catalog
 from metastore.cli import _output as output
 from metastore.cli._fields import artifact_of, artifacts_of, complete_type, known_specs, spec_named
 from metastore.cli._session import Command, caller, opened
-from metastore.cli._values import assignments
+from metastore.cli._values import ZONED, assignments, moment
 from metastore.cli._write import REF, done
 from metastore.errors import ValidationError
 
@@ -242,11 +242,9 @@ def _time(text: str) -> datetime:
     if match := _AGO.fullmatch(text):
         return datetime.now(UTC) + timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
-        return datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
-        raise ValidationError(
-            f"expected a time like 2030-01-31T12:00:00Z, +30d, or never, found {text!r:.60}"
-        ) from None
+        raise ValidationError(f"expected {ZONED}, +30d, or never, found {text!r:.60}") from None
 
 
 COMMANDS: tuple[click.Command, ...] = (

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metastore import Catalog, moving
 from metastore.cli import _output as output
-from metastore.cli._session import Command, as_caller, asked
+from metastore.cli._session import Command, as_caller, asked, complete_file
 
 __all__ = ["COMMANDS"]
 
@@ -22,8 +22,8 @@ SHORT = 60
 
 
 @click.command("copy", cls=Command)
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
+@click.argument("source", metavar="SRC", shell_complete=complete_file)
+@click.argument("destination", metavar="DST", shell_complete=complete_file)
 def copy(source: str, destination: str) -> None:
     """Bring everything of the catalogue SRC to the catalogue DST, history and all, whatever stores they are.
 
@@ -46,8 +46,8 @@ def copy(source: str, destination: str) -> None:
 
 
 @click.command("compare", cls=Command)
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
+@click.argument("source", metavar="SRC", shell_complete=complete_file)
+@click.argument("destination", metavar="DST", shell_complete=complete_file)
 @click.option(
     "--limit", type=click.IntRange(min=0), default=100, help="Show so many differences, 100 unless given; all count."
 )

@@ -41,12 +41,12 @@ def rows(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
         _table(columns, values)
     else:
         for row in values:
-            click.echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
+            _echo("\t".join(cell(value).translate(_ESCAPES) for value in row))
 
 
 def _table(columns: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
     """Show a table as wide as the terminal; an id stays whole, since no command takes a part of one, and so does all that is said of one thing."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for name in columns:
         table.add_column(name, no_wrap=name == "id", overflow="ellipsis" if name else "fold")
     for row in values:
@@ -70,7 +70,12 @@ def lines(texts: Iterable[str], name: str = "line") -> None:
         if asked("json"):
             _json_line({name: text})
         else:
-            click.echo(printable(text) if on_terminal() else text)
+            _echo(printable(text) if on_terminal() else text)
+
+
+def _echo(text: str) -> None:
+    """Write a line as it is, where click would take what looks like a colour out of a value."""
+    click.echo(text, color=True)
 
 
 def note(text: str) -> None:

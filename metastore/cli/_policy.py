@@ -42,7 +42,9 @@ def _actions(rules: Policy, spec: TypeSpec) -> list[str]:
 
 
 @policy.command()
-@click.argument("words", nargs=-1, required=True, metavar="TYPE | ID | TYPE NAME[@VERSION]  ACTION")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="TYPE | ID | TYPE NAME[@VERSION]  ACTION", shell_complete=complete_type
+)
 @click.option("--user", metavar="USER", help="May this user? (Else whom --as-user names.)")
 @click.option("--project", metavar="PROJECT", help="Of this project.")
 @click.option("--role", "roles", metavar="ROLE", multiple=True, help="In this role; may be given again.")

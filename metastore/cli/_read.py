@@ -21,6 +21,7 @@ from metastore.cli._fields import (
     spec_named,
     specs_of,
     type_named,
+    uuid_of,
     value_at,
 )
 from metastore.cli._session import Command, asked, described, opened
@@ -111,6 +112,10 @@ def find(
     \b
     metastore find images "min_ram <= 2048 AND tags_contain('lts')" --order-by name,-version
     """
+    if after is not None and uuid_of(after) is None:
+        raise click.UsageError(
+            f"--after: expected the full id of the last artifact of the page before, found {after!r:.60}"
+        )
     catalog = opened()
     kind = type_named(catalog, type_name)
     limit = AT_ONCE if limit is None and output.on_terminal() else limit
@@ -144,7 +149,7 @@ def _show(catalog: Catalog, type_name: str, artifacts: Any, select: str | None) 
 
 
 @click.command(cls=Command)
-@click.argument("ref", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]")
+@click.argument("ref", nargs=-1, required=True, metavar="ID | TYPE NAME[@VERSION]", shell_complete=complete_type)
 def show(ref: tuple[str, ...]) -> None:
     """Show one artifact, by its full id or by type, name and version (the latest without one)."""
     catalog = opened()

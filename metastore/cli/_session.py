@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from metastore import Catalog, Policy, Principal, Protections, builtin, spec_of
 from metastore.errors import (
@@ -36,7 +38,7 @@ from metastore.errors import (
 )
 
 __all__ = [
-    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "described", "exit_code", "known", "opened", "policy_of", "printable", "say", "url"
+    "EXIT_CODES", "Command", "Group", "Program", "as_caller", "asked", "caller", "complete_file", "described", "exit_code", "known", "opened", "policy_of", "printable", "say", "url"
 ]  # fmt: skip
 
 EXIT_CODES = {
@@ -81,21 +83,26 @@ def _remember(context: click.Context, option: click.Parameter, value: Any) -> No
         context.meta[f"metastore.{option.name}"] = value
 
 
+def complete_file(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def _shared(short: bool) -> list[click.Parameter]:
     """Return the options that every command takes; they may stand before its name or after it."""
     letters: dict[str, list[str]] = {"catalog": ["-c"], "quiet": ["-q"]} if short else {}
     told: Any = {"expose_value": False, "callback": _remember}
     return [
         click.Option(
-            ["--catalog", *letters.get("catalog", ())], metavar="URL",
+            ["--catalog", *letters.get("catalog", ())], metavar="URL", shell_complete=complete_file,
             help="The catalogue: a file, or an address. [METASTORE_CATALOG, else catalog.db]", **told,
         ),
         click.Option(["--builtin"], is_flag=True, help="Know the built-in types: images, datasets and so on.", **told),
         click.Option(["--json"], is_flag=True, help="JSON Lines instead of tables.", **told),
         click.Option(["--quiet", *letters.get("quiet", ())], is_flag=True, help="Say only what was asked for.", **told),
         click.Option(["--debug"], is_flag=True, help="Show the traceback of an error.", **told),
-        click.Option(["--stores"], metavar="FILE", help="The stores of bytes. [METASTORE_STORES]", **told),
-        click.Option(["--trust"], metavar="FILE", help="The keys that are trusted, and what must be signed. [METASTORE_TRUST]", **told),
+        click.Option(["--stores"], metavar="FILE", shell_complete=complete_file, help="The stores of bytes. [METASTORE_STORES]", **told),
+        click.Option(["--trust"], metavar="FILE", shell_complete=complete_file, help="The keys that are trusted, and what must be signed. [METASTORE_TRUST]", **told),
         *_caller_options(told),
     ]  # fmt: skip
 
@@ -108,9 +115,9 @@ def _caller_options(told: Any) -> list[click.Parameter]:
             ["--as-role"], metavar="ROLE", multiple=True,
             help="Act in this role; may be given again. [METASTORE_AS_ROLE, with commas between]", **told,
         ),
-        click.Option(["--policy"], metavar="FILE", help="Rules that bind who acts. [METASTORE_POLICY]", **told),
+        click.Option(["--policy"], metavar="FILE", shell_complete=complete_file, help="Rules that bind who acts. [METASTORE_POLICY]", **told),
         click.Option(
-            ["--protections"], metavar="FILE", help="Protected properties and fields. [METASTORE_PROTECTIONS]", **told
+            ["--protections"], metavar="FILE", shell_complete=complete_file, help="Protected properties and fields. [METASTORE_PROTECTIONS]", **told
         ),
     ]  # fmt: skip
 
@@ -156,9 +163,7 @@ class Program(Group):
         try:
             sys.exit(super().main(*args, **{**options, "standalone_mode": False}))
         except click.ClickException as wrong:
-            with suppress(OSError):
-                wrong.show()
-            _forget_unwritten(sys.stderr)
+            _show(wrong)
             sys.exit(wrong.exit_code)
         except click.Abort:
             say("metastore: interrupted")
@@ -196,6 +201,13 @@ class Program(Group):
             _fail(ctx, _told(error), 1)
         except Exception as error:  # noqa: BLE001 - the last one to hear of it: a sentence for the user, the traceback on request
             _fail(ctx, f"a mistake in metastore itself, {type(error).__name__}: {error}; --debug shows where", 70)
+
+
+def _show(wrong: click.ClickException) -> None:
+    """Show a mistake in the call; click itself would write its words to the terminal as they were given."""
+    text = io.StringIO()
+    wrong.show(text)
+    say(text.getvalue().expandtabs(8).rstrip("\n"))
 
 
 @contextmanager
@@ -285,6 +297,8 @@ def opened(*, write: bool = False, make: bool = False, types: Iterable[type[Any]
 
     It is as who acts sees it, unless it is asked for as the ``owner`` of the process has it.
     """
+    if not make:
+        _check_there()
     files: dict[str, Any] = {"policy": _policy(), "protections": _protections(), "stores": _stores(), "trust": _trust()}
     mode: Any = "rw" if write or make else "ro"
     if write:
@@ -295,6 +309,14 @@ def opened(*, write: bool = False, make: bool = False, types: Iterable[type[Any]
         )
     )
     return catalog if owner else as_caller(catalog)
+
+
+def _check_there() -> None:
+    """Say what to do where nobody named a catalogue and there is none of the usual name. Raises CatalogUrlError."""
+    if _given("catalog") is None and not os.path.lexists(url()) and not _homeless():
+        raise CatalogUrlError(
+            f"there is no catalogue {url()} in this folder: name one by --catalog or METASTORE_CATALOG, or make one by scan, add or import"
+        )
 
 
 def described(*, owner: bool = False) -> Catalog:

@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 
 from metastore.cli import _output as output
-from metastore.cli._fields import artifact_of
+from metastore.cli._fields import artifact_of, complete_type
 from metastore.cli._session import Command, asked, opened
 from metastore.cli._write import REF
 from metastore.errors import SignatureError, ValidationError
@@ -16,7 +16,7 @@ from metastore.errors import SignatureError, ValidationError
 __all__ = ["COMMANDS"]
 
 COLUMNS = ("signature", "result", "key", "covers", "reason")
-ONE = click.argument("words", nargs=-1, required=True, metavar=REF)
+ONE = click.argument("words", nargs=-1, required=True, metavar=REF, shell_complete=complete_type)
 
 
 def _artifact(catalog: Any, words: tuple[str, ...]) -> Any:

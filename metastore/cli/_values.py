@@ -12,9 +12,10 @@ from metastore import Blob, FieldSpec, Link, TypeSpec
 from metastore._json import distinct
 from metastore.errors import UnknownFieldError, ValidationError, nearest
 
-__all__ = ["assignments"]
+__all__ = ["ZONED", "assignments", "moment"]
 
 _ASSIGNMENT = re.compile(r"([a-z][a-z0-9_]*)(?:\.(.+?))?(:?=)(.*)", re.DOTALL)
+ZONED = "a time with its zone, like 2024-02-29T12:00:00Z"
 _STRUCTURED = {"blob", "folder", "list", "dict", "object", "json"}
 
 
@@ -88,6 +89,14 @@ def _number(convert: Callable[[str], Any], what: str) -> Callable[[FieldSpec, st
     return read
 
 
+def moment(text: str) -> datetime:
+    """Return the time that a text says. Raises ValueError where it is none, or lacks its zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return found
+
+
 def _blob(_field: FieldSpec, text: str, _where: str) -> Any:
     return Blob(text)
 
@@ -119,7 +128,7 @@ _READ: dict[str, Callable[[FieldSpec, str, str], Any]] = {
     "bool": _bool,
     "int": _number(int, "a whole number"),
     "float": _number(float, "a number"),
-    "datetime": _number(datetime.fromisoformat, "a time with its zone, like 2024-02-29T12:00:00Z"),
+    "datetime": _number(moment, ZONED),
     "blob": _blob,
     "link": _link,
     "list": _list,

@@ -51,7 +51,7 @@ def add(type_name: str, values: tuple[str, ...]) -> None:
 
 
 @click.command("set", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{REF} FIELD=VALUE...")
+@click.argument("words", nargs=-1, required=True, metavar=f"{REF} FIELD=VALUE...", shell_complete=complete_type)
 @click.option("--revision", type=click.IntRange(min=1), help="Only if this still is its revision; else exit code 3.")
 def set_(words: tuple[str, ...], revision: int | None) -> None:
     """Change fields of one artifact and print its id."""
@@ -70,7 +70,14 @@ def set_(words: tuple[str, ...], revision: int | None) -> None:
 @click.command(
     cls=Command, letters=False, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]}
 )
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar=f"{REF} +TAG -TAG...")
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar=f"{REF} +TAG -TAG...",
+    shell_complete=complete_type,
+)
 def tag(words: tuple[str, ...]) -> None:
     """Add tags (+lts) to one artifact and take tags away (-old); prints those it has then."""
     catalog = opened(write=True)
@@ -82,11 +89,11 @@ def tag(words: tuple[str, ...]) -> None:
         tags.pop(word[1:], None) if word[0] == "-" else tags.setdefault(word[1:])
     if list(tags) != artifact.tags:
         artifact = catalog.update(artifact, tags=list(tags))
-    output.lines(artifact.tags, "tag")
+    output.rows(("tag",), ([each] for each in artifact.tags))
 
 
 @click.command(cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar=f"{REF}...")
+@click.argument("words", nargs=-1, required=True, metavar=f"{REF}...", shell_complete=complete_type)
 def rm(words: tuple[str, ...]) -> None:
     """Delete artifacts, all or none; their ids are never used again, their names are free."""
     catalog = opened(write=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from email.message import Message
 from importlib.metadata import Distribution, distributions
@@ -23,6 +24,8 @@ from metastore.scan._record import files_of, text_of
 __all__ = ["PythonDistribution", "PythonScanner", "UnversionedPythonDistribution", "open_scanner"]
 
 LICENCE_LENGTH = 256
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class _Distribution(Scanned):
@@ -87,17 +90,25 @@ class PythonScanner:
     installed: dict[str, _Installed] = attr(factory=dict, init=False)
     """What would be imported, by normalised name."""
     figures: ClassVar = {"python_distributions": {"files": "file_count", "bytes": "total_size"}}
-    queries: ClassVar = (
-        "find python_distributions --order-by -total_size --limit 10 --select name,version,total_size,licence",
-        "facets python_distributions licence",
-        "find python_distributions \"any(requires, name = 'packaging')\" --select name,version",
-        "find python_distributions \"matches('parser')\"",
-    )
+    required: Counter[str] = attr(factory=Counter, init=False)
+    """How many of those found require a distribution, by its name."""
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """Commands worth a try; one asks for what requires the distribution that most of those found require."""
+        most = [name for name, _count in self.required.most_common(1) if _PLAIN.fullmatch(name)]
+        return (
+            "find python_distributions --order-by -total_size --limit 10 --select name,version,total_size,licence",
+            "facets python_distributions licence",
+            *(f"find python_distributions \"any(requires, name = '{name}')\" --select name,version" for name in most),
+            "find python_distributions \"matches('parser')\"",
+        )
 
     def scan(self, _known: Known) -> Iterator[Found | Problem]:
         """Yield every distribution, those of one name and version in several places each."""
         yield from _closed(sys.path if self.path is None else self.path)
         self.installed = {}
+        self.required.clear()
         every: list[_Installed] = []
         for each in distributions() if self.path is None else distributions(path=self.path):
             entered = self.enter(each, {other.key for other in every})
@@ -160,14 +171,15 @@ class PythonScanner:
     def link(self, one: _Installed, requirements: Iterable[str], links: list[str]) -> Iterator[Problem]:
         """Add the keys of what meets the requirements to ``links``, each once."""
         for text in requirements:
-            problem, key = self.meet(text)
+            problem, other = self.meet(text)
             if problem:
                 yield Problem(problem, f"{one.key}: {text}")
-            if key and key not in (*links, one.key):
-                links.append(key)
+            if other and other.key not in (*links, one.key):
+                links.append(other.key)
+                self.required[other.name] += 1
 
-    def meet(self, text: str) -> tuple[str | None, str | None]:
-        """Return what is wrong with a requirement, and the key of the installed distribution that it leads to."""
+    def meet(self, text: str) -> tuple[str | None, _Installed | None]:
+        """Return what is wrong with a requirement, and the installed distribution that it leads to."""
         read = _packaging()
         try:
             requirement = read(text)
@@ -182,7 +194,7 @@ class PythonScanner:
         if not other.valid:
             return "a requirement whose installed version is none by PEP 440; not linked", None
         fits = requirement.specifier.contains(cast("str", other.version), prereleases=True)
-        return (None if fits else "a requirement that is installed in another version"), other.key
+        return (None if fits else "a requirement that is installed in another version"), other
 
 
 def _packaging() -> Any:

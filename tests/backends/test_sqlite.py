@@ -345,6 +345,7 @@ def test_the_audit_finds_what_is_lost_or_cannot_be(disks, damage, words):
         "file = '[]'",
         "parts = '{\"a\":1}'",
         "id = x'00'",
+        "name = CAST(x'61FF62' AS TEXT)",
     ],
 )
 def test_the_audit_goes_on_where_a_row_cannot_be_read(disks, damage):
@@ -353,6 +354,14 @@ def test_the_audit_goes_on_where_a_row_cannot_be_read(disks, damage):
     told = disks.check()
     assert any(str(one.id) in each or "id = " in damage for each in told)
     assert f"disks {two.id}: the history does not end in what is stored" in told
+
+
+def test_a_text_whose_bytes_were_hit_is_told_as_damage(disks):
+    one, two = (disks.add(Disk(name=name)) for name in ("one", "two"))
+    run("UPDATE disks SET description = CAST(x'61FF62' AS TEXT) WHERE name = 'one'", disks._backend)
+    with pytest.raises(DamagedError, match=r"is damaged .*'description'.*; check names the rows"):
+        disks.get(Disk, one.id)
+    assert disks.get(Disk, two.id) == two
 
 
 def test_what_was_migrated_before_an_inner_transaction_that_failed_can_be_written(disks):

@@ -204,6 +204,18 @@ def test_no_error_moves_a_terminal(metastore, images):
     assert (found.code, "the file of stores \\x1b[31mred cannot be read" in found.err) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("count", "images", "x"), ("import",), ("gc", "quarantine")])
+def test_no_mistake_in_a_call_moves_a_terminal(on_terminal, images, path, words):
+    code, shown = on_terminal(*words, "\x1b]0;owned\x07\x1b[31m", cwd=path.parent)
+    assert (code, "\x1b" in shown, r"\x1b]0;owned\x07" in shown) == (2, False, True), shown
+
+
+@pytest.mark.parametrize("option", ["--as-user", "--as-project", "--as-role"])
+def test_a_caller_whose_name_is_no_utf8_is_refused(metastore, images, option):
+    found = metastore("find", "images", option, "\udce9")
+    assert (found.code, "mistake" in found.err) == (1, False), found.err
+
+
 def test_a_mistake_of_our_own_is_told_as_one(metastore, images, monkeypatch):
     monkeypatch.setattr("metastore.Find.count", lambda *_told: 1 / 0)
     found = metastore("count", "images")
@@ -260,6 +272,25 @@ def test_commands_types_and_scanners_are_completed(images, path):
     assert completed("metastore deactivate", path) == ["plain,images"]
     assert "plain,reactivate" in completed("metastore act", path)
     assert "plain,show" in completed("metastore quota", path)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["show", "set", "tag", "rm", "closure", "signatures", "attach", "put", "get", "verify", "url", "policy check"],
+)
+def test_a_type_is_completed_wherever_an_artifact_is_named(images, path, command):
+    assert completed(f"metastore {command}", path) == ["plain,images"]
+
+
+@pytest.mark.parametrize("option", ["-c", "--catalog", "--stores", "--trust", "--policy", "--protections"])
+def test_a_file_is_completed_where_an_option_takes_one(path, option):
+    assert completed(f"metastore {option}", path) == ["file,"]
+    assert completed(f"metastore find {option}", path) == ["file,"]
+
+
+@pytest.mark.parametrize("command", ["copy", "compare"])
+def test_a_file_is_completed_where_a_catalogue_is_named(path, command):
+    assert completed(f"metastore {command}", path) == completed(f"metastore {command} a.db", path) == ["file,"]
 
 
 def test_types_of_no_catalogue_complete_to_nothing(path):

@@ -158,7 +158,7 @@ def test_explain_shows_statement_bindings_and_plan(metastore, images):
         (["find", "images", "--order-by", "name.x"], 2, "inside 'name.x'"),
         (["find", "images", "--select", "disk.sise"], 2, "did you mean 'size'"),
         (["find", "images", "--limit", "-1"], 2, "-1"),
-        (["find", "images", "--after", "nonsense"], 2, "cursor"),
+        (["find", "images", "--after", "nonsense"], 2, "full id"),
         (["find"], 2, "TYPE"),
         (["fnd"], 2, "No such command"),
         (["show", "0190a6e0-0000-7000-8000-000000000001"], 1, "no artifact"),
@@ -200,3 +200,26 @@ def test_all_of_one_artifact_is_shown_on_a_terminal(metastore, images, monkeypat
 def test_a_name_with_an_at_that_is_not_there_is_told_whole(metastore, images):
     found = metastore("show", "images", "icon@2x.png")
     assert (found.code, "no images 'icon@2x.png'; and '2x.png' is no version" in found.err) == (1, True)
+
+
+HOSTILE = "\x1b[31mred\x1b[0m"
+
+
+def test_a_pipe_gets_a_value_as_it_is(metastore, images):
+    metastore("set", "images", "alpine", f"description={HOSTILE}")
+    assert metastore("find", "images", "name = 'alpine'", "--select", "description").out == f"{HOSTILE}\n"
+
+
+@pytest.mark.parametrize("after", ["", "debian", "01a22c42-79fb-70f7"])
+def test_a_page_after_what_is_no_id_says_what_is_expected(metastore, images, after):
+    found = metastore("find", "images", "--after", after)
+    assert (
+        found.code,
+        f"expected the full id of the last artifact of the page before, found {after!r}" in found.err,
+    ) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("stats",), ("show", "images", "alpine")])
+def test_one_thing_on_a_terminal_has_no_empty_head(images, path, on_terminal, words):
+    _code, shown = on_terminal(*words, cwd=path.parent)
+    assert shown.splitlines()[0].split()[0] in ("artifacts", "type")

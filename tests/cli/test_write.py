@@ -179,11 +179,19 @@ WITHOUT = [
 ]
 
 
+NOWHERE = "there is no catalogue catalog.db in this folder: name one by --catalog or METASTORE_CATALOG, or make one by scan, add or import"
+
+
+def test_a_named_catalogue_that_is_not_there_is_told_by_its_name(metastore, path):
+    failed = metastore("-c", "nope.db", "types")
+    assert (failed.code, failed.err) == (4, "metastore: there is no catalogue nope.db; is that the right path?\n")
+
+
 @pytest.mark.parametrize("words", WITHOUT, ids=lambda words: words.split()[0])
 def test_what_needs_a_catalogue_makes_none(metastore, path, words):
     path.with_name("FILE").touch()
     failed = metastore(*words.split())
-    assert (failed.code, failed.err) == (4, "metastore: there is no catalogue catalog.db; is that the right path?\n")
+    assert (failed.code, failed.err) == (4, f"metastore: {NOWHERE}\n")
     assert [each.name for each in path.parent.iterdir()] == ["FILE"]
 
 
@@ -194,3 +202,17 @@ def test_what_fills_a_catalogue_makes_one(metastore, path, words):
     path.with_name("FILE").write_text('{"metastore": "export", "format": 1}\n')
     assert metastore(*words.split()).code == 0
     assert path.exists()
+
+
+def test_a_tag_is_one_line(metastore, images):
+    assert metastore("tag", "images", "alpine", "+a\nb", "+c\\d").out == "a\\nb\nc\\\\d\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("set", "images", "alpine", "expires_at=2030-01-01"), ("expire", "2030-01-01T00:00", "images", "alpine")]
+)
+def test_a_time_without_its_zone_is_told_in_the_words_of_the_command_line(metastore, images, words):
+    found = metastore(*words)
+    assert (found.code, "a time with its zone, like 20" in found.err, "tzinfo" in found.err) == (1, True, False), (
+        found.err
+    )

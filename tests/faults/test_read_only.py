@@ -124,4 +124,18 @@ def test_a_new_catalogue_in_a_directory_without_write_permission(open_folder, ru
 def test_a_file_that_may_not_be_read(path, run):
     path.chmod(0o600)
     name, words = run(programs.as_nobody, programs.read_only_state, str(path))
-    assert name in ("ReadOnlyError", "CatalogUrlError"), words
+    assert (name, words) == (
+        "CatalogUrlError",
+        f"{path} may not be read by who runs this; ask who owns it, or give another path",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_file_in_a_folder_that_may_not_be_entered(path, run):
+    path.parent.chmod(0)
+    name, words = run(programs.as_nobody, programs.read_only_state, str(path))
+    path.parent.chmod(0o755)
+    assert (name, words) == (
+        "CatalogUrlError",
+        f"{path} cannot be looked at (Permission denied); ask who owns its folder, or give another path",
+    )

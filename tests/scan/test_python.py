@@ -280,3 +280,19 @@ def test_metadata_that_may_not_be_read_is_not_gone(catalog, site):
         finally:
             os.seteuid(0)
     assert (told(report), report.gone) == ({"metadata cannot be read": (f"{info}: Permission denied",)}, 0)
+
+
+def test_what_to_ask_next_names_what_most_of_those_found_require(catalog, site, tmp_path):
+    for name, *needs in (("a", "c"), ("b", "c", "a"), ("c",)):
+        site(name, *(f"Requires-Dist: {each}" for each in needs))
+    scanner = PythonScanner(path=[str(tmp_path / "site")], source="python:test")
+    run(catalog, scanner)
+    assert "find python_distributions \"any(requires, name = 'c')\" --select name,version" in scanner.queries
+
+
+@pytest.mark.parametrize("name", ["alone", "it's"])
+def test_what_to_ask_next_asks_for_no_requirement_where_none_can_be_named(catalog, site, tmp_path, name):
+    site(name, f"Requires-Dist: {name}")
+    scanner = PythonScanner(path=[str(tmp_path / "site")], source="python:test")
+    run(catalog, scanner)
+    assert not any("requires" in each for each in scanner.queries)
