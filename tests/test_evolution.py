@@ -465,6 +465,33 @@ def test_links_and_blobs_survive_a_migration(program):
     assert faults(program) == []
 
 
+class Narrow(Enum):
+    RED = "red"
+
+
+class Wide(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize("kinds", [(Narrow, Wide), (Literal["red"], Literal["red", "blue"])], ids=["enum", "literal"])
+@pytest.mark.parametrize("many", [False, True])
+def test_an_older_program_goes_on_with_a_choice_that_it_does_not_know(program, kinds, many):
+    before, after = (declared(**SIZE, colour=(kind | None, field(default=None, index=True))) for kind in kinds)
+    old = program(before)
+    old.add(before(name="first", size=1))
+    new = program(after)
+    stored = new.add(after(name="blue", size=2, colour=Wide.BLUE if kinds[0] is Narrow else "blue"))
+    seen = old.get(before, stored.id)
+    assert seen.colour == "blue"
+    assert old.find(before).facets(before.colour) == {"colour": {None: 1, "blue": 1}}
+    assert list(old.find(before, order_by=[before.name]).select(before.colour)) == [("blue",), (None,)]
+    old.update_many(before, before.name == "blue", size=5) if many else old.update(seen, size=5)
+    again = new.get(after, stored.id)
+    assert (again.size, again.colour) == (5, stored.colour)
+    assert faults(program) == []
+
+
 # without the classes
 
 
