@@ -334,6 +334,8 @@ WRONG_HINTS = {
     "none alone": Field[None],
     "an artifact": Field[Image],
     "anything": Field[Any],
+    "a literal that is no text to keep": Field[Literal["\ud800"]],
+    "a literal beyond 64 bits": Field[Literal[2**63]],  # type: ignore[valid-type]
 }
 
 
@@ -391,6 +393,20 @@ WRONG_OPTIONS = [
     (Arch, {"choices": ("riscv",)}),
     (dict[str, int], {"allowed_keys": "cpu"}),
     (dict[str, int], {"required_keys": ("a",), "allowed_keys": ("b",)}),
+    (int, {"mutable": 1}),
+    (int, {"index": "yes"}),
+    (str, {"folded": 1}),
+    (list[int], {"unique_items": 1}),
+    (int, {"unit": 5}),
+    (int, {"description": b"a"}),
+    (int, {"description": "\ud800"}),
+    (str, {"pattern": "\ud800"}),
+    (Version, {"scheme": 5}),
+    (str, {"choices": 5}),
+    (str, {"required_for": 5}),
+    (str, {"required_for": (5,)}),
+    (dict[str, int], {"allowed_keys": 5}),
+    (dict[str, int], {"required_keys": ("\0",)}),
 ]
 
 
