@@ -14,7 +14,20 @@ from typing import Literal
 import attrs
 import pytest
 
-from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, Record, State, Transition, field, matches
+from metastore import (
+    Artifact,
+    Blob,
+    Catalog,
+    Field,
+    Lifecycle,
+    Link,
+    Record,
+    State,
+    Transition,
+    Version,
+    field,
+    matches,
+)
 from metastore._data import evolve
 from metastore.errors import MetastoreError, SchemaConflictError, UnknownTypeError, ValidationError
 
@@ -728,3 +741,22 @@ def test_who_only_reads_learns_of_a_type_that_another_program_stores_or_widens(u
         assert later.get(Old, name="a").size == 1
         writer.add(New(name="b", size=1, note="seen"))
         assert later.get(New, name="b").note == "seen"
+
+
+def test_a_newer_class_reads_an_older_file_that_it_may_not_widen(url, program):
+    stored = program(Old).add(Old(name="first", size=1))
+    newer = declared(
+        **SIZE,
+        colour=(Wide, field(default=Wide.BLUE)),
+        since=(datetime, field(default=datetime(2024, 2, 29, tzinfo=UTC))),
+        release=(Version, field(default="1.2", scheme="pep440")),
+        note=(str | None, field(default=None)),
+        labels=(list[str], field(factory=list)),
+        files=(dict[str, Blob], field(factory=dict)),
+    )
+    with Catalog.open(url, types=[newer], mode="ro") as reader:
+        part, again = reader.get(newer, stored.id), reader.find(newer).one()
+        assert (part.size, part.colour, part.note, part.labels, part.files) == (1, Wide.BLUE, None, [], {})
+        assert (part.since, part.release) == (datetime(2024, 2, 29, tzinfo=UTC), Version("1.2", "pep440"))
+        part.labels.append("mine")
+        assert again.labels == []
