@@ -9,7 +9,7 @@ import types
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, get_origin
 
 import attrs
 import pytest
@@ -476,6 +476,39 @@ def test_links_and_blobs_survive_a_migration(program):
     assert [edge.target for edge in new.closure(new.get(after, name="child"))] == [base.id]
     assert new.count(after, after.file.url == "s3://b/1") == 1
     assert faults(program) == []
+
+
+@attrs.frozen
+class Slot:
+    number: int
+    note: str = ""
+
+
+@attrs.frozen
+class Slots:
+    number: int | None
+    side: str = ""
+
+
+INSIDE = {
+    "item choices is 'a', not 'a', 'b'": (list[Literal["a"]], list[Literal["a", "b"]]),
+    "item kind is int, not str": (list[int], list[str]),
+    "item item kind is int, not str": (dict[str, list[int]], dict[str, list[str]]),
+    "item optional is False, not True": (dict[str, int], dict[str, int | None]),
+    "item number optional is False, not True; inside: item note is no longer inside; inside: item side is new inside": (
+        list[Slot],
+        list[Slots],
+    ),
+}
+
+
+@pytest.mark.parametrize("words", INSIDE)
+def test_what_differs_inside_is_named(program, words):
+    before, after = (declared(**SIZE, inside=(hint, field(factory=get_origin(hint)))) for hint in INSIDE[words])
+    program(before).add(before(name="first", size=1))
+    with pytest.raises(SchemaConflictError) as refused:
+        program(after).count(after)
+    assert f"one: inside: {words}. Give" in str(refused.value)
 
 
 class Narrow(Enum):
