@@ -283,6 +283,46 @@ def test_a_subclass_without_a_type_name_is_abstract():
         spec_of(Abstract)
 
 
+class Bay(Artifact, type_name="declared_bays"):
+    arch: Field[Literal["a", "b"]] = field(default="a")
+    grade: Field[str] = field(default="a", choices=("a", "b"))
+    image: Field[Link[Image] | None] = field(default=None)
+    images: Field[list[Link[Image]]] = field(factory=list)
+    beside: Field[Link[Bay] | None] = field(default=None)
+    anything: Field[Link[Record] | None] = field(default=None)
+
+
+def redeclared(name, hint, given):
+    return types.new_class(
+        "Wrong", (Bay,), {}, lambda body: body.update({name: given, "__annotations__": {name: hint}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("arch", Literal["a", "b", "c"]),
+        ("arch", str),
+        ("image", Link[Record] | None),
+        ("image", Link[Bay] | None),
+        ("images", list[Link[Record]]),
+    ],
+    ids=str,
+)
+def test_a_subclass_does_not_loosen_choices_or_where_a_link_leads(name, hint):
+    with pytest.raises(DeclarationError, match=rf"Wrong\.{name}: a subclass cannot loosen"):
+        redeclared(name, Field[hint], field())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("arch", Literal["b"]), ("grade", str), ("beside", Link[Bay] | None), ("anything", Link[Image] | None)],
+    ids=str,
+)
+def test_a_subclass_narrows_a_type_and_sets_its_constraints_anew(name, hint):
+    assert redeclared(name, Field[hint], field()).__fields_by_name__[name].hint == hint
+
+
 def test_a_subclass_may_narrow_an_inherited_field_but_not_loosen_it():
     class Narrow(Image, type_name="declared_narrow"):
         size: Field[int] = field(default=5, ge=5)
