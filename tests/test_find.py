@@ -173,6 +173,7 @@ def test_its_repr_asks_nothing():
         lambda c: c.find(Image).select(Image.name.folded),
         lambda c: c.find(Image).select(Image.parent.name),
         lambda c: c.find(Image).facets(),
+        lambda c: c.find(Image).aggregate(),
         lambda c: c.find(Image).facets("arch"),
         lambda c: c.find(Image).facets(Note.text),
         lambda c: c.find(Image).facets(Image.properties),
