@@ -19,7 +19,7 @@ from metastore._targets import link_hint, link_target, root_of
 from metastore._version import Version, default
 from metastore.errors import DeclarationError, nearest
 
-__all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "spec_of"]
+__all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "shared_spec", "spec_of"]
 
 KEYWORDS = ("type_name", "unique", "scheme", "lifecycle", "rules")
 TYPE_NAME = re.compile(r"(?!sqlite_)[a-z][a-z0-9_]{0,47}")
@@ -258,6 +258,11 @@ def _type_spec(cls: Any) -> TypeSpec:
     own = cls.__dict__.get("__doc__")
     words = (own or "").strip()
     return TypeSpec(cls.__type_name__, specs, cls.__unique__ or (), words, cls.__lifecycle__, cls.__rules__)
+
+
+def shared_spec(cls: Any) -> TypeSpec:
+    """Return a spec of what all types of an abstract class have in common: by it a query over them is read."""
+    return TypeSpec(cls.__name__, tuple(_final_spec(cls, each) for each in cls.__fields_by_name__.values()))
 
 
 def _final_spec(cls: Any, given: Any) -> FieldSpec:

@@ -137,6 +137,27 @@ def test_what_a_dict_cannot_hold_is_not_asked_for(catalog, predicate, words):
         catalog.count(Rack, predicate)
 
 
+@pytest.mark.parametrize(
+    ("cls", "query", "expected"),
+    [
+        (Record, "tags_contain('lts') AND status = 'drafted'", 2),
+        (Artifact, "name LIKE 'o%'", 1),
+        (Sized, {"op": ">", "args": [{"property": "size"}, 1]}, 1),
+    ],
+    ids=str,
+)
+def test_a_text_asks_all_types_of_a_class(catalog, cls, query, expected):
+    catalog.add(Image(name="one", size=5, tags=["lts"]))
+    catalog.add(Disk(name="two", size=1))
+    catalog.add(Note(tags=["lts"]))
+    assert catalog.count(cls, catalog.parse(cls, query)) == expected
+
+
+def test_a_text_over_all_types_names_what_they_do_not_share(catalog):
+    with pytest.raises(UnknownFieldError, match="Sized has no field 'arch'"):
+        catalog.parse(Sized, "arch = 'x86_64'")
+
+
 # --- nothing runs until it is used ---
 
 
