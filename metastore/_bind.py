@@ -232,6 +232,8 @@ class Binder:
             raise self._no_predicate(predicate)
         path: Path = predicate.path  # type: ignore[attr-defined]
         bound, spec = self.path(path)
+        if spec is _FREE:
+            spec = _declared(self._spec.by_name[bound.field], bound)
         try:
             return _LEAVES[type(predicate)](self, predicate, bound, spec)
         except MetastoreError as refused:
@@ -242,7 +244,7 @@ class Binder:
     def _compare(self, predicate: Compare, path: Path, spec: FieldSpec) -> Predicate:
         if spec.kind not in (_EQUALS if predicate.op in ("eq", "ne") else _RANGES):
             raise self._unfit(path, spec, predicate.op)
-        if spec.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | dict | None):
+        if path.kind == "json" and predicate.op not in ("eq", "ne") and isinstance(predicate.value, list | dict | None):
             raise QueryError(f"{_shown(path)} has no order against {type(predicate.value).__name__}")
         value = _value(spec, predicate.value, path)
         if spec.kind == "version" and predicate.op not in ("eq", "ne"):
@@ -340,9 +342,17 @@ def _writer(kind: Any, scheme: str) -> Callable[[Any, str], Any]:
     return column_writer(_unbounded(kind, scheme))
 
 
+def _declared(top: FieldSpec, path: Path) -> FieldSpec:
+    """Return the spec by which a value under a key is asked for: what the dict is declared to hold, else any JSON value."""
+    item = top.item if top.kind == "dict" and len(path.keys) == 1 else None
+    if item is None or item.kind not in ("list", *_RANGES):
+        return _FREE
+    return evolve(_FREE, item=item.item) if item.kind == "list" else item
+
+
 def _value(spec: FieldSpec, value: Any, path: Path) -> Any:
     bare = value.value if isinstance(value, enum.Enum) else value
-    if spec.kind == "json":
+    if spec.kind == "json" or (bare is None and path.kind == "json"):
         return json_value(bare, _shown(path))
     kind = "id" if spec.kind == "link" else spec.kind
     if path.keys:

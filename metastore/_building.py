@@ -19,7 +19,7 @@ from metastore._targets import link_hint, link_target, root_of
 from metastore._version import Version, default
 from metastore.errors import DeclarationError, nearest
 
-__all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "spec_of"]
+__all__ = ["NOT_SETTABLE", "SET_BY_CATALOG", "build", "hand_on", "shared_spec", "spec_of"]
 
 KEYWORDS = ("type_name", "unique", "scheme", "lifecycle", "rules")
 TYPE_NAME = re.compile(r"(?!sqlite_)[a-z][a-z0-9_]{0,47}")
@@ -126,14 +126,28 @@ def _check_target(where: str, given: Any) -> None:
 def _keep_kind(cls: Any, name: str, given: Any) -> None:
     for base in cls.__mro__[1:]:
         inherited: Any = base.__dict__.get(name)
-        if isinstance(inherited, Field) and (old := getattr(inherited, "spec", None)) is not None:
-            new = given.spec
-            if (old.kind, old.item, old.fields) != (new.kind, new.item, new.fields) or (
-                new.optional and not old.optional
-            ):
-                raise DeclarationError(
-                    f"{cls.__name__}.{name}: a subclass cannot loosen the {old.kind} it inherits from {base.__name__}"
-                )
+        old = getattr(inherited, "spec", None) if isinstance(inherited, Field) else None
+        if old is not None and _loosens(inherited, given):
+            raise DeclarationError(
+                f"{cls.__name__}.{name}: a subclass cannot loosen the {old.kind} it inherits from {base.__name__}"
+            )
+
+
+def _loosens(inherited: Any, given: Any) -> bool:
+    """Whether a value of the new type may be none of the old one's; constraints may be others."""
+    old, new = inherited.spec, given.spec
+    if (old.kind, old.item, old.fields) != (new.kind, new.item, new.fields) or (new.optional and not old.optional):
+        return True
+    typed = () if inherited.options.get("choices") else old.choices  # of an enum or Literal
+    if typed and not (new.choices and set(new.choices) <= set(typed)):
+        return True
+    return bool(old.links) and _leads_elsewhere(link_hint(inherited), link_hint(given))
+
+
+def _leads_elsewhere(old: Any, new: Any) -> bool:
+    """Whether a link leads to what the old one does not; of a name that is not declared yet nobody knows."""
+    known = all(isinstance(each, type) and not issubclass(each, Unresolved) for each in (old, new))
+    return known and not issubclass(new, old)
 
 
 def _default_words(cls: Any, name: str, given: Any) -> dict[str, Any]:
@@ -244,6 +258,11 @@ def _type_spec(cls: Any) -> TypeSpec:
     own = cls.__dict__.get("__doc__")
     words = (own or "").strip()
     return TypeSpec(cls.__type_name__, specs, cls.__unique__ or (), words, cls.__lifecycle__, cls.__rules__)
+
+
+def shared_spec(cls: Any) -> TypeSpec:
+    """Return a spec of what all types of an abstract class have in common: by it a query over them is read."""
+    return TypeSpec(cls.__name__, tuple(_final_spec(cls, each) for each in cls.__fields_by_name__.values()))
 
 
 def _final_spec(cls: Any, given: Any) -> FieldSpec:

@@ -7,7 +7,7 @@ needs the truth columns only. Reading its own row back is how a stored artifact 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from functools import lru_cache, partial
@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID, SafeUUID
 
-from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record
+from metastore._artifact import NOT_SETTABLE, SET_BY_CATALOG, Record, spec_of
 from metastore._column_readers import Resolve, column_reader, column_readers
 from metastore._data import NO_DEFAULT
 from metastore._declare import default_from, hint_of
@@ -60,6 +60,7 @@ class Codec:
         self._reading: dict[str, Callable[[Any], Any]] = {}
         self._linked = frozenset(each.name for each in spec.fields if each.links is not None)
         self._lost = tuple(name for name in self.names if name not in known)
+        self._unstored = tuple(_unstored(cls, spec, resolve))
         self._at = spec.position
         self._derived = tuple(_derived(spec))
         self.content = tuple(_content(spec))
@@ -207,6 +208,8 @@ class Codec:
         named.update(zip(self.names, values))  # noqa: B905 - a row goes on with what is derived
         for name in self._lost:
             del named[name]
+        for name, given in self._unstored:
+            named[name] = given()
         return made
 
     def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -347,6 +350,18 @@ def _usual(spec: FieldSpec, declared: Any) -> Any:
     plain = usual is None or type(usual) in (bool, int, float, str)
     same = plain and not spec.required and (type(usual), usual) == (type(spec.default), spec.default)
     return usual if same and spec.kind != "version" and (usual is not None or spec.optional) else _NO_OBJECT
+
+
+def _unstored(cls: type[Record], spec: TypeSpec, resolve: Resolve | None) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield what makes the default of each field that is not stored: a catalogue open read-only cannot be widened by a newer class."""
+    for name in cls.__fields_by_name__.keys() - spec.by_name.keys():
+        each = spec_of(cls).by_name[name]
+        usual = to_column(each, default_from(each), f"$.{name}")
+        yield name, partial(_anew, None if usual is None else column_reader(cls, each, resolve), usual)
+
+
+def _anew(read: Callable[[Any], Any] | None, stored: Any) -> Any:
+    return None if read is None else read(stored)
 
 
 def _derived(spec: TypeSpec) -> Iterable[tuple[int, int, Callable[[Any], Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
+from enum import Enum
 from functools import partial
 from typing import Any, get_args
 from uuid import UUID
@@ -77,6 +78,25 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _member_reader(cls: type[Enum]) -> Callable[[Any], Any]:
+    """Return what makes a member of a value; one that has none here, as a newer program added it, stays as it is stored."""
+    members = {each.value: each for each in cls}
+    known = members.get
+
+    def member(value: Any) -> Any:
+        found = known(value)
+        return _without_member(cls, value) if found is None else found
+
+    return member
+
+
+def _without_member(cls: type[Enum], value: Any) -> Any:
+    try:
+        return cls(value)  # its _missing_ may know
+    except ValueError:
+        return value
+
+
 def column_reader(cls: type[Record], spec: FieldSpec, resolve: Resolve | None) -> Callable[[Any], Any]:
     """Return what makes the Python value of one stored column, which is not ``None``; links it makes ask ``resolve`` where they lead."""
     if spec.links is not None:
@@ -87,10 +107,8 @@ def column_reader(cls: type[Record], spec: FieldSpec, resolve: Resolve | None) -
         return _structured(hint, spec)
     if spec.kind == "version":
         return lambda text: Version.trusted(text, spec.scheme)
-    if spec.choices and isinstance(hint, type) and not issubclass(hint, str | int):
-        return hint
-    if spec.choices and hint not in (str, int) and isinstance(hint, type):
-        return hint
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _member_reader(hint)
     return _READERS.get(spec.kind, _same)
 
 

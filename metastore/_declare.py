@@ -13,7 +13,7 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -68,6 +68,9 @@ TAKEN = {"self", "type", "digest", "unique_key", "row__n"}
 """The constructor's own name, the key under which a dump says an artifact's type, and columns that the engine derives."""
 
 
+_WORDS = FieldSpec(kind="str")
+
+
 class Unresolved:
     """Stands for a name that cannot be read yet when a class is made; only a link may hold one."""
 
@@ -120,6 +123,7 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     """Return the spec of one field. Raises DeclarationError naming ``owner.name``."""
     where = f"{owner}.{name}"
     check_name(where, name)
+    _check_words(where, options)
     said = {key: value for key, value in options.items() if value is not False and value not in (None, "", ())}
     shape = _whole_shape(where, hint)
     _check_values(where, shape, said)
@@ -133,6 +137,27 @@ def field_spec(owner: str, name: str, hint: Any, options: Mapping[str, Any]) -> 
     return evolve(spec, on_delete="") if said.get("on_delete") == "restrict" else spec
 
 
+def _check_words(where: str, options: Mapping[str, Any]) -> None:
+    """Refuse what no stored spec may say: the type would be written and never be read again."""
+    for word in ("choices", "allowed_keys", "required_keys", "required_for"):
+        if not isinstance(given := options.get(word, ()), tuple):
+            raise DeclarationError(f"{where}: {word} is several values like ({given!r:.40},), not one")
+    for word in ("index", "folded", "mutable", "unique_items"):
+        if not isinstance(options.get(word), bool | None):
+            raise DeclarationError(f"{where}: {word} is true or false, got {options[word]!r:.40}")
+    _check_texts(where, [(word, options.get(word)) for word in ("description", "unit", "pattern", "scheme")])
+    for word in ("allowed_keys", "required_keys", "required_for"):
+        _check_texts(where, [(word, each) for each in options.get(word, ())])
+
+
+def _check_texts(where: str, texts: Iterable[tuple[str, Any]]) -> None:
+    for word, value in texts:
+        if value is not None and not isinstance(value, str):
+            raise DeclarationError(f"{where}: {word} is a text, got {value!r:.40}")
+        if value:
+            check_value(f"{where}: {word}", _WORDS, value)
+
+
 def _whole_shape(where: str, hint: Any) -> dict[str, Any]:
     try:
         return _shape(where, hint)
@@ -144,9 +169,6 @@ def _whole_shape(where: str, hint: Any) -> dict[str, Any]:
 
 def _check_values(where: str, shape: Mapping[str, Any], said: Mapping[str, Any]) -> None:
     """Bounds and choices are values of the field's kind; those of an enum or Literal are chosen among its own."""
-    for word in ("choices", "allowed_keys", "required_keys"):
-        if isinstance(said.get(word), str):
-            raise DeclarationError(f"{where}: {word} is several texts like ({said[word]!r},), not one")
     if said.get("search") is True:  # here and not in check_options: what is stored so stays readable
         raise DeclarationError(f"{where}: search is a weight from 1 to 100, got True: say search=1")
     bare = FieldSpec(kind=shape["kind"], choices=shape.get("choices", ()))
@@ -216,7 +238,10 @@ def _choices(where: str, values: tuple[Any, ...]) -> dict[str, Any]:
     kinds = {type(value) for value in values}
     if kinds not in ({str}, {int}):
         raise DeclarationError(f"{where}: the values of an enum or Literal are all str or all int, got {values}")
-    return {"kind": _SCALARS[kinds.pop()], "choices": values}
+    kind: Any = _SCALARS[kinds.pop()]
+    for value in values:
+        check_value(f"{where}: a choice", FieldSpec(kind=kind), value)
+    return {"kind": kind, "choices": values}
 
 
 def _container(where: str, hint: Any) -> dict[str, Any]:

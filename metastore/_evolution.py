@@ -7,7 +7,7 @@ declaration lacks is kept, so that an older program destroys nothing. All else n
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from metastore._data import evolve
@@ -23,7 +23,8 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "min_length": operator.le, "max_length": operator.ge, "min_items": operator.le, "max_items": operator.ge,
     "max_size": operator.ge, "max_total_size": operator.ge,
 }  # fmt: skip
-_SAME = ("kind", "item", "fields", "target", "scheme")
+_SAME = ("kind", "target", "scheme")
+_INSIDE = tuple(word for word in FieldSpec.__fields__ if word not in ("name", "item", "fields"))
 
 
 def merged(stored: TypeSpec, declared: TypeSpec) -> TypeSpec:
@@ -75,11 +76,7 @@ def _unlived(old: Lifecycle, new: Lifecycle) -> list[str]:
 
 
 def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
-    wrong = [
-        f"{word} is {_word(old, word)}, not {_word(new, word)}"
-        for word in _SAME
-        if getattr(old, word) != getattr(new, word)
-    ]
+    wrong = [*_unlike(old, new, _SAME)]
     if old.optional and not new.optional:
         wrong.append("may be absent in stored artifacts")
     for word, looser in _LOOSER.items():
@@ -103,9 +100,33 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
     return wrong
 
 
-def _word(spec: FieldSpec, word: str) -> Any:
-    value = getattr(spec, word)
-    return value.kind if isinstance(value, FieldSpec) else value or "none"
+def _unlike(old: FieldSpec, new: FieldSpec, words: Iterable[str], at: str = "") -> Iterator[str]:
+    """Say what differs where nothing widens: in kind, and in anything that is said of what is inside."""
+    for word in words:
+        before, after = getattr(old, word), getattr(new, word)
+        if before != after:
+            yield f"{at}{word} is {_word(before)}, not {_word(after)}"
+    if old.kind == new.kind:
+        yield from _unlike_inside(old, new, at)
+
+
+def _unlike_inside(old: FieldSpec, new: FieldSpec, at: str) -> Iterator[str]:
+    if old.item is not None and new.item is not None:
+        yield from _unlike(old.item, new.item, _INSIDE, f"{at}item ")
+    before, after = ({each.name: each for each in spec.fields} for spec in (old, new))
+    for name, each in (before | after).items():
+        if name in before and name in after:
+            yield from _unlike(before[name], each, _INSIDE, f"{at}{name} ")
+        else:
+            yield f"{at}{name} is {'no longer' if name in before else 'new'} inside"
+    if [*before] != [*after] and before.keys() == after.keys():
+        yield f"{at}attributes are in another order"
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(repr, value)) or "none"
+    return "none" if value in (None, "") else str(value)
 
 
 def _widened(old: FieldSpec, new: FieldSpec | None) -> FieldSpec:

@@ -127,6 +127,11 @@ class Properties(Field[dict[str, Any]]):
         def __set__(self, obj: Never, value: dict[str, Any]) -> None: ...
 
 
+def _several(given: Any) -> Any:
+    """Return a tuple of what is several; what is not is refused with the field's name, when its class is made."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
+
+
 def field(
     *,
     default: Any = NO_DEFAULT,
@@ -167,9 +172,9 @@ def field(
     ``init=False`` is for the system fields that the catalogue sets.
     """
     options = {name: value for name, value in locals().items() if name not in ("default", "factory", "init")}
-    for name in ("choices", "allowed_keys", "required_keys"):
-        options[name] = options[name] if isinstance(options[name], str) else tuple(options[name])
-    options["required_for"] = (required_for,) if isinstance(required_for, str) else tuple(required_for)
+    for name in ("choices", "allowed_keys", "required_keys", "required_for"):
+        options[name] = _several(options[name])
+    options["required_for"] = (required_for,) if isinstance(required_for, str) else options["required_for"]
     if default is not NO_DEFAULT and factory is not None:
         raise DeclarationError("a field has a default or a factory, not both")
     made = NO_DEFAULT if factory is None else Factory(factory)

@@ -178,6 +178,8 @@ class Find(Generic[A]):
         """
         if len(self._asked) != 1:
             raise QueryError("aggregate() asks one type; ask each of the types")
+        if not by and not measures:
+            raise QueryError("aggregate() needs at least one group or figure, like by=[Image.arch] or n='count'")
         one = self._asked[0]
         paths = [_grouped(one, each) for each in by]
         wanted = tuple(_measure(one, name, each) for name, each in measures.items())

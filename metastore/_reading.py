@@ -9,6 +9,7 @@ from uuid import UUID
 
 from metastore._access import Access, both
 from metastore._artifact import Record
+from metastore._building import shared_spec
 from metastore._data import evolve
 from metastore._exchange import dumped
 from metastore._find import Asked, Find, ask
@@ -303,6 +304,7 @@ class Reading:
     def parse(self, type: type[Record] | str, text: str | Mapping[str, Any]) -> Predicate:
         """Return the predicate of a CQL2 text, or of CQL2 JSON given as a mapping.
 
+        A class that several types derive from, as Record, is asked for by what they have in common.
         Raises QuerySyntaxError with the position of the mistake, UnknownFieldError.
 
         >>> from metastore import Artifact, Catalog
@@ -315,7 +317,9 @@ class Reading:
         """
         from metastore.cql2 import parse_json, parse_text
 
-        spec = self._types.shelf(self.artifact_type(type) if isinstance(type, str) else type).spec
+        cls = self.artifact_type(type) if isinstance(type, str) else type
+        abstract = getattr(cls, "__type_name__", "") is None  # which is found through every type of it
+        spec = shared_spec(cls) if abstract else self._types.shelf(cls).spec
         parse: Callable[..., Predicate] = parse_text if isinstance(text, str) else parse_json
         return parse(text, spec, self._types.spec)
 

@@ -293,6 +293,46 @@ def test_a_constructor_of_its_own_is_told_how_to_call_that_of_the_fields():
     assert Own("a", lambda own: own.__attrs_init__).name == "a"
 
 
+class Bay(Artifact, type_name="declared_bays"):
+    arch: Field[Literal["a", "b"]] = field(default="a")
+    grade: Field[str] = field(default="a", choices=("a", "b"))
+    image: Field[Link[Image] | None] = field(default=None)
+    images: Field[list[Link[Image]]] = field(factory=list)
+    beside: Field[Link[Bay] | None] = field(default=None)
+    anything: Field[Link[Record] | None] = field(default=None)
+
+
+def redeclared(name, hint, given):
+    return types.new_class(
+        "Wrong", (Bay,), {}, lambda body: body.update({name: given, "__annotations__": {name: hint}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("arch", Literal["a", "b", "c"]),
+        ("arch", str),
+        ("image", Link[Record] | None),
+        ("image", Link[Bay] | None),
+        ("images", list[Link[Record]]),
+    ],
+    ids=str,
+)
+def test_a_subclass_does_not_loosen_choices_or_where_a_link_leads(name, hint):
+    with pytest.raises(DeclarationError, match=rf"Wrong\.{name}: a subclass cannot loosen"):
+        redeclared(name, Field[hint], field())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("arch", Literal["b"]), ("grade", str), ("beside", Link[Bay] | None), ("anything", Link[Image] | None)],
+    ids=str,
+)
+def test_a_subclass_narrows_a_type_and_sets_its_constraints_anew(name, hint):
+    assert redeclared(name, Field[hint], field()).__fields_by_name__[name].hint == hint
+
+
 def test_a_subclass_may_narrow_an_inherited_field_but_not_loosen_it():
     class Narrow(Image, type_name="declared_narrow"):
         size: Field[int] = field(default=5, ge=5)
@@ -344,6 +384,8 @@ WRONG_HINTS = {
     "none alone": Field[None],
     "an artifact": Field[Image],
     "anything": Field[Any],
+    "a literal that is no text to keep": Field[Literal["\ud800"]],
+    "a literal beyond 64 bits": Field[Literal[2**63]],  # type: ignore[valid-type]
 }
 
 
@@ -401,6 +443,20 @@ WRONG_OPTIONS = [
     (Arch, {"choices": ("riscv",)}),
     (dict[str, int], {"allowed_keys": "cpu"}),
     (dict[str, int], {"required_keys": ("a",), "allowed_keys": ("b",)}),
+    (int, {"mutable": 1}),
+    (int, {"index": "yes"}),
+    (str, {"folded": 1}),
+    (list[int], {"unique_items": 1}),
+    (int, {"unit": 5}),
+    (int, {"description": b"a"}),
+    (int, {"description": "\ud800"}),
+    (str, {"pattern": "\ud800"}),
+    (Version, {"scheme": 5}),
+    (str, {"choices": 5}),
+    (str, {"required_for": 5}),
+    (str, {"required_for": (5,)}),
+    (dict[str, int], {"allowed_keys": 5}),
+    (dict[str, int], {"required_keys": ("\0",)}),
 ]
 
 

@@ -9,12 +9,25 @@ import types
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Literal
+from typing import Literal, get_origin
 
 import attrs
 import pytest
 
-from metastore import Artifact, Blob, Catalog, Field, Lifecycle, Link, Record, State, Transition, field, matches
+from metastore import (
+    Artifact,
+    Blob,
+    Catalog,
+    Field,
+    Lifecycle,
+    Link,
+    Record,
+    State,
+    Transition,
+    Version,
+    field,
+    matches,
+)
 from metastore._data import evolve
 from metastore.errors import MetastoreError, SchemaConflictError, UnknownTypeError, ValidationError
 
@@ -465,6 +478,66 @@ def test_links_and_blobs_survive_a_migration(program):
     assert faults(program) == []
 
 
+@attrs.frozen
+class Slot:
+    number: int
+    note: str = ""
+
+
+@attrs.frozen
+class Slots:
+    number: int | None
+    side: str = ""
+
+
+INSIDE = {
+    "item choices is 'a', not 'a', 'b'": (list[Literal["a"]], list[Literal["a", "b"]]),
+    "item kind is int, not str": (list[int], list[str]),
+    "item item kind is int, not str": (dict[str, list[int]], dict[str, list[str]]),
+    "item optional is False, not True": (dict[str, int], dict[str, int | None]),
+    "item number optional is False, not True; inside: item note is no longer inside; inside: item side is new inside": (
+        list[Slot],
+        list[Slots],
+    ),
+}
+
+
+@pytest.mark.parametrize("words", INSIDE)
+def test_what_differs_inside_is_named(program, words):
+    before, after = (declared(**SIZE, inside=(hint, field(factory=get_origin(hint)))) for hint in INSIDE[words])
+    program(before).add(before(name="first", size=1))
+    with pytest.raises(SchemaConflictError) as refused:
+        program(after).count(after)
+    assert f"one: inside: {words}. Give" in str(refused.value)
+
+
+class Narrow(Enum):
+    RED = "red"
+
+
+class Wide(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize("kinds", [(Narrow, Wide), (Literal["red"], Literal["red", "blue"])], ids=["enum", "literal"])
+@pytest.mark.parametrize("many", [False, True])
+def test_an_older_program_goes_on_with_a_choice_that_it_does_not_know(program, kinds, many):
+    before, after = (declared(**SIZE, colour=(kind | None, field(default=None, index=True))) for kind in kinds)
+    old = program(before)
+    old.add(before(name="first", size=1))
+    new = program(after)
+    stored = new.add(after(name="blue", size=2, colour=Wide.BLUE if kinds[0] is Narrow else "blue"))
+    seen = old.get(before, stored.id)
+    assert seen.colour == "blue"
+    assert old.find(before).facets(before.colour) == {"colour": {None: 1, "blue": 1}}
+    assert list(old.find(before, order_by=[before.name]).select(before.colour)) == [("blue",), (None,)]
+    old.update_many(before, before.name == "blue", size=5) if many else old.update(seen, size=5)
+    again = new.get(after, stored.id)
+    assert (again.size, again.colour) == (5, stored.colour)
+    assert faults(program) == []
+
+
 # without the classes
 
 
@@ -701,3 +774,22 @@ def test_who_only_reads_learns_of_a_type_that_another_program_stores_or_widens(u
         assert later.get(Old, name="a").size == 1
         writer.add(New(name="b", size=1, note="seen"))
         assert later.get(New, name="b").note == "seen"
+
+
+def test_a_newer_class_reads_an_older_file_that_it_may_not_widen(url, program):
+    stored = program(Old).add(Old(name="first", size=1))
+    newer = declared(
+        **SIZE,
+        colour=(Wide, field(default=Wide.BLUE)),
+        since=(datetime, field(default=datetime(2024, 2, 29, tzinfo=UTC))),
+        release=(Version, field(default="1.2", scheme="pep440")),
+        note=(str | None, field(default=None)),
+        labels=(list[str], field(factory=list)),
+        files=(dict[str, Blob], field(factory=dict)),
+    )
+    with Catalog.open(url, types=[newer], mode="ro") as reader:
+        part, again = reader.get(newer, stored.id), reader.find(newer).one()
+        assert (part.size, part.colour, part.note, part.labels, part.files) == (1, Wide.BLUE, None, [], {})
+        assert (part.since, part.release) == (datetime(2024, 2, 29, tzinfo=UTC), Version("1.2", "pep440"))
+        part.labels.append("mine")
+        assert again.labels == []

@@ -1,15 +1,18 @@
 """Find: nothing runs before it is used; pages, counts, groups and projections against plain Python."""
 
 import operator
+import re
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, absent, field, matches, references
+from metastore import Artifact, Blob, Catalog, Field, Link, Record, Version, absent, field, matches, references, spec_of
 from metastore.backend import Explains
+from metastore.cql2 import print_text
 from metastore.errors import ClosedError, MetastoreError, NotFoundError, QueryError, UnknownFieldError
 
 
@@ -37,16 +40,122 @@ class Note(Record, type_name="found_notes"):
     text: Field[str] = field(default="", search=3)
 
 
+class Firmware(Enum):
+    BIOS = "bios"
+
+
+class Rack(Artifact, type_name="found_racks"):
+    labels: Field[dict[str, str]] = field(factory=dict)
+    limits: Field[dict[str, int | None]] = field(factory=dict)
+    ratios: Field[dict[str, float]] = field(factory=dict)
+    seen: Field[dict[str, datetime]] = field(factory=dict)
+    releases: Field[dict[str, Version]] = field(factory=dict)
+    firmware: Field[dict[str, Firmware]] = field(factory=dict)
+    visits: Field[dict[str, list[datetime]]] = field(factory=dict)
+    slots: Field[dict[str, dict[str, int]]] = field(factory=dict)
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def catalog(request, tmp_path):
     url = "memory:" if request.param == "memory" else str(tmp_path / "catalog.db")
-    with Catalog.open(url, types=[Image, Disk, Note]) as opened:
+    with Catalog.open(url, types=[Image, Disk, Note, Rack]) as opened:
         yield opened
         assert opened.check() == []
 
 
 def names(found):
     return [each.name for each in found]
+
+
+# --- the value under a key, by what its dict is declared to hold ---
+
+
+def day(number):
+    return datetime(2024, 1, number, tzinfo=UTC)
+
+
+KEYED = [
+    (Rack.labels["a.b"].contains("ops"), ["one"]),
+    (Rack.labels["a.b"].startswith("dev"), ["one"]),
+    (Rack.limits["a.b"].between(0, 9), ["one"]),
+    (Rack.limits["free"] == None, ["one"]),  # noqa: E711 - JSON null
+    (Rack.ratios["a.b"] == 1, ["one"]),
+    (Rack.seen["a.b"] == day(2), ["one"]),
+    (Rack.seen["a.b"].between(day(1), day(4)), ["one", "two"]),
+    (Rack.seen["a.b"] > day(2), ["two"]),
+    (Rack.seen["a.b"].in_([day(4), day(5)]), ["two"]),
+    (Rack.releases["a.b"] == "1.2.0", ["one"]),
+    (Rack.releases["a.b"].in_([Version("1.2.0")]), ["one"]),
+    (Rack.firmware["a.b"] == Firmware.BIOS, ["one"]),
+    (Rack.visits["a.b"].contains(day(3)), ["one"]),
+    (Rack.visits["a.b"].contains_any([day(1), day(3)]), ["one"]),
+    (Rack.slots["a.b"]["x"] == 3, ["one"]),
+    (Rack.slots["a.b"] == {"x": 3}, ["one"]),
+]
+
+
+@pytest.mark.parametrize(("predicate", "expected"), KEYED, ids=repr)
+def test_a_value_under_a_key_is_asked_for_as_its_kind(catalog, predicate, expected):
+    catalog.add(
+        Rack(
+            name="one",
+            labels={"a.b": "dev ops"},
+            limits={"a.b": 5, "free": None},
+            ratios={"a.b": 1},
+            seen={"a.b": day(2)},
+            releases={"a.b": Version("1.2.0")},
+            firmware={"a.b": Firmware.BIOS},
+            visits={"a.b": [day(2), day(3)]},
+            slots={"a.b": {"x": 3}},
+        )
+    )
+    catalog.add(Rack(name="two", seen={"a.b": day(4)}))
+    assert names(catalog.find(Rack, predicate, order_by=[Rack.name])) == expected
+    assert catalog.count(Rack, ~predicate) == 2 - len(expected)
+    read = catalog.parse(Rack, print_text(predicate, spec_of(Rack), {"found_racks": spec_of(Rack)}.get))
+    assert catalog.count(Rack, read) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("predicate", "words"),
+    [
+        (Rack.labels["k"] == 1, "expected str at labels['k'], got int"),
+        (Rack.limits["k"] == "5", "expected int at limits['k'], got str"),
+        (Rack.seen["k"] == "2024", "expected datetime at seen['k'], got str"),
+        (Rack.visits["k"].contains("2024"), "expected datetime at visits['k'], got str"),
+        (Rack.limits["k"].contains(5), "limits['k'] of found_racks is int"),
+        (Rack.limits["k"].startswith("5"), "limits['k'] of found_racks is int"),
+        (Rack.limits["k"].has_key("x"), "limits['k'] of found_racks is int"),
+        (Rack.limits["k"] < None, "no order against NoneType"),
+        (Rack.releases["k"] == "1.2", "no version of the scheme"),
+        (Rack.releases["k"] < "1.2.0", "only == and in"),
+    ],
+    ids=repr,
+)
+def test_what_a_dict_cannot_hold_is_not_asked_for(catalog, predicate, words):
+    with pytest.raises(QueryError, match=re.escape(words)):
+        catalog.count(Rack, predicate)
+
+
+@pytest.mark.parametrize(
+    ("cls", "query", "expected"),
+    [
+        (Record, "tags_contain('lts') AND status = 'drafted'", 2),
+        (Artifact, "name LIKE 'o%'", 1),
+        (Sized, {"op": ">", "args": [{"property": "size"}, 1]}, 1),
+    ],
+    ids=str,
+)
+def test_a_text_asks_all_types_of_a_class(catalog, cls, query, expected):
+    catalog.add(Image(name="one", size=5, tags=["lts"]))
+    catalog.add(Disk(name="two", size=1))
+    catalog.add(Note(tags=["lts"]))
+    assert catalog.count(cls, catalog.parse(cls, query)) == expected
+
+
+def test_a_text_over_all_types_names_what_they_do_not_share(catalog):
+    with pytest.raises(UnknownFieldError, match="Sized has no field 'arch'"):
+        catalog.parse(Sized, "arch = 'x86_64'")
 
 
 # --- nothing runs until it is used ---
@@ -85,6 +194,7 @@ def test_its_repr_asks_nothing():
         lambda c: c.find(Image).select(Image.name.folded),
         lambda c: c.find(Image).select(Image.parent.name),
         lambda c: c.find(Image).facets(),
+        lambda c: c.find(Image).aggregate(),
         lambda c: c.find(Image).facets("arch"),
         lambda c: c.find(Image).facets(Note.text),
         lambda c: c.find(Image).facets(Image.properties),
