@@ -128,7 +128,9 @@ class Properties(Field[dict[str, Any]]):
 
 
 def _several(given: Any) -> Any:
-    """Return a tuple of what is several; what is not is refused with the field's name, when its class is made."""
+    """Return a tuple of what is several, a set in the same order in every process; what is not is refused with the field's name, when its class is made."""
+    if isinstance(given, set | frozenset):
+        return tuple(sorted(given, key=repr))
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
 
 

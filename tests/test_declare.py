@@ -283,6 +283,11 @@ def test_a_subclass_without_a_type_name_is_abstract():
         spec_of(Abstract)
 
 
+def test_choices_given_as_a_set_have_one_order_in_every_process():
+    letters = "zyxwvutsrqponmlkjihgfedcba"  # in how many orders a set has them depends on the process
+    assert with_spec(declared(Field[str], given=field(choices={*letters}))).choices == tuple(sorted(letters))
+
+
 def test_a_constructor_of_its_own_is_told_how_to_call_that_of_the_fields():
     class Own(Artifact, type_name="declared_own"):
         def __init__(self, name, made):

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ BUSY_SECONDS = 30.0
 
 _process = os.getpid()
 _guard = threading.Lock()
+_mine = threading.local()
 _live: weakref.WeakSet[Local] = weakref.WeakSet()
 _held: list[list[Local]] = []
 _quiet: list[Local] = []
@@ -136,6 +138,11 @@ class Local:
             return
 
 
+def _inside(path: str) -> bool:
+    """Return whether this thread is in a transaction of a file, by whichever catalogue it opened."""
+    return any(each.depth and each.turns.path == path for each in getattr(_mine, "every", ()))
+
+
 class Connections:
     """Hands every thread its connection to one file."""
 
@@ -159,7 +166,10 @@ class Connections:
         if not self.open:
             raise ClosedError("the catalogue was closed")
         with _guard:
-            self._thread.local = made = Local(self._connect(), Turns(self.path, self._timeout, self._longest))
+            turns = Turns(self.path, self._timeout, self._longest, partial(_inside, self.path))
+            self._thread.local = made = Local(self._connect(), turns)
+            _mine.every = every = getattr(_mine, "every", None) or weakref.WeakSet()
+            every.add(made)
             self._all.add(made)
             _live.add(made)
         return made

@@ -18,9 +18,10 @@ import random
 import stat
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
-from metastore.errors import BusyError, ReadOnlyError, StorageFullError
+from metastore.errors import BusyError, ConflictError, ReadOnlyError, StorageFullError
 
 __all__ = ["Turns"]
 
@@ -80,16 +81,19 @@ class Turns:
 
     Without open-file-description locks (not Linux) only SQLite's own busy wait is left: bounded, but not fair.
     ``longest`` holds the longest wait of any connection of the catalogue, in seconds; who has the turn writes it.
+    ``inside`` says whether this thread itself is in a transaction of the file, by another connection.
     """
 
-    def __init__(self, path: str, timeout: float, longest: list[float] | None = None) -> None:
-        self.path, self._timeout = path, timeout
+    def __init__(
+        self, path: str, timeout: float, longest: list[float] | None = None, inside: Callable[[], bool] = bool
+    ) -> None:
+        self.path, self._timeout, self._inside = path, timeout, inside
         self._fd: int | None = None
         self._until = 0.0
         self._longest = [0.0] if longest is None else longest
 
     def take(self) -> None:
-        """Wait for the turn to write. Raises BusyError after the timeout, in seconds."""
+        """Wait for the turn to write. Raises BusyError after the timeout, in seconds; ConflictError at once where this thread would wait for itself."""
         fd = self._fd if self._fd is not None else self._opened()
         began = time.monotonic()
         if began < self._until and _try(fd, NOW):
@@ -101,6 +105,10 @@ class Turns:
             os.pwrite(fd, _DEADLINE.pack(self._until), 0)
 
     def _queue(self, fd: int, began: float) -> None:
+        if self._inside():
+            raise ConflictError(
+                f"this thread is in a transaction of {self.path} already, by another catalogue that it opened: it would wait for itself; write by that one, or end that transaction first"
+            )
         try:
             self._wait_first(fd, self._drawn(fd, began), began)
             self._wait_now(fd, began)

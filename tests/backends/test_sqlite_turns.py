@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from metastore import Artifact, Catalog
-from metastore.errors import BusyError, ReadOnlyError
+from metastore.errors import BusyError, ConflictError, ReadOnlyError
 from metastore_sqlite._turns import TICKETS, Turns, _held, _try
 
 pytestmark = pytest.mark.skipif(
@@ -140,3 +140,31 @@ def test_the_longest_wait_is_known_after_the_thread_that_waited_has_ended(tmp_pa
         waiting.result()
         pool.shutdown()
         assert catalog.stats()["longest_wait"] > 0
+
+
+class Twice(Artifact, type_name="twice"):
+    pass
+
+
+def test_a_thread_does_not_wait_for_itself(tmp_path):
+    path = f"{tmp_path}/c.db"
+    with Catalog.open(path, types=[Twice]) as one, Catalog.open(path, types=[Twice], timeout=1) as other:
+        one.add(Twice(name="first"))
+        assert other.count(Twice) == 1
+        with one.transaction():
+            one.add(Twice(name="a"))
+            with pytest.raises(ConflictError, match=r"this thread is in a transaction of .* already"):
+                other.add(Twice(name="b"))
+            assert other.count(Twice) == 1
+        other.add(Twice(name="b"))
+        assert one.count(Twice) == 3
+
+
+def test_another_thread_of_the_process_is_waited_for(tmp_path, looker):
+    path = f"{tmp_path}/c.db"
+    with Catalog.open(path) as one, Catalog.open(path) as other, ThreadPoolExecutor(1) as pool:
+        with one.transaction():
+            one.add(Twice(name="a"))
+            waiting = pool.submit(other.add, Twice(name="b"))
+            queued(looker, TICKETS)
+        assert waiting.result().revision == 1
