@@ -23,6 +23,10 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "min_length": operator.le, "max_length": operator.ge, "min_items": operator.le, "max_items": operator.ge,
     "max_size": operator.ge, "max_total_size": operator.ge,
 }  # fmt: skip
+_IMPLIES: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "ge": ("gt", operator.le), "gt": ("ge", operator.lt), "le": ("lt", operator.ge), "lt": ("le", operator.gt),
+}  # fmt: skip
+"""The other bound of the same side, and when it says as much as a new one."""
 _SAME = ("kind", "target", "scheme")
 _INSIDE = tuple(word for word in FieldSpec.__fields__ if word not in ("name", "item", "fields"))
 
@@ -79,9 +83,9 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
     wrong = [*_unlike(old, new, _SAME)]
     if old.optional and not new.optional:
         wrong.append("may be absent in stored artifacts")
-    for word, looser in _LOOSER.items():
+    for word in _LOOSER:
         before, after = getattr(old, word), getattr(new, word)
-        if after is not None and (before is None or not looser(after, before)):
+        if after is not None and _tighter(old, word, after):
             wrong.append(f"{word}={after} is tighter than {before if before is not None else 'before'}")
     if old.index and new.kind == "str" and not (new.choices or 0 < (new.max_length or 0) <= INDEXED_LENGTH):
         wrong.append(f"is indexed as stored, and an indexed text keeps a max_length of at most {INDEXED_LENGTH}")
@@ -98,6 +102,15 @@ def _against(old: FieldSpec, new: FieldSpec) -> list[str]:
     ):
         wrong.append("keys are bound more tightly")
     return wrong
+
+
+def _tighter(old: FieldSpec, word: str, after: Any) -> bool:
+    before = getattr(old, word)
+    if before is not None and _LOOSER[word](after, before):
+        return False
+    other, implies = _IMPLIES.get(word, ("", operator.is_))
+    bound = getattr(old, other, None)
+    return bound is None or not implies(after, bound)
 
 
 def _unlike(old: FieldSpec, new: FieldSpec, words: Iterable[str], at: str = "") -> Iterator[str]:
