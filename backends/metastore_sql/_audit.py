@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, select
 
-from metastore.backend import Row, derived_value
+from metastore._json import decode
+from metastore.backend import Row, derived_value, spec_from_json
 from metastore_sql._columns import IDENT
 from metastore_sql._ledger import Ledger
 from metastore_sql._prepared import Prepared, Reads, slot
@@ -119,6 +120,13 @@ class _Audit:
         for (ident,) in self._read(select(rows.c.id).where(rows.c.digest.is_distinct_from(last.scalar_subquery())), 1):
             yield f"{table.spec.name} {UUID(bytes=ident)}: the history does not end in what is stored"
 
+    def specs(self) -> Iterator[str]:
+        """Compare each spec with its digest."""
+        specs = self._own.specs.c
+        for name, number, digest, text in self._read(select(specs.type, specs.number, specs.digest, specs.spec)):
+            if spec_from_json(decode(text)).digest != digest:
+                yield f"spec {number} of {name} is not what its digest says"
+
     def turn(self) -> Iterator[str]:
         """Compare the row that every writer locks with what it counts."""
         turn, sums = self._own.turn.c, (self._own.transactions.c.seq, self._own.transactions.c.time)
@@ -166,5 +174,6 @@ def audit(session: Reads, ledger: Ledger, tally: Tally, tables: Iterable[TypeTab
         yield from made.rows(table, held)
         yield from made.history(table)
     yield from made.shared()
+    yield from made.specs()
     yield from made.turn()
     yield from tally.audited(session, held) if tallied else ()

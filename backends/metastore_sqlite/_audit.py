@@ -35,12 +35,14 @@ def audit(conn: Any, stored: Iterable[StoredSpec], revision: int) -> Iterator[st
             yield f"the file is damaged: {fault}"
     for table, _, parent, _ in conn.execute("PRAGMA foreign_key_check"):
         yield f"{table} refers to an entry of {parent} that is not there"
-    latest = {each.spec.name: each.spec for each in stored}
+    every = list(stored)
+    latest = {each.spec.name: each.spec for each in every}
     lost = lacking(conn, latest.values()) if revision == REVISION else []
     for kind, name, of in lost:
         yield f"the {kind} {name} {'' if name == of else f'of {of} '}is not there, or not as it should be"
     if any(kind == "table" for kind, _, _ in lost):
         return  # what follows reads them
+    yield from _specs(conn, every)
     yield from _unowned(conn)
     tables = [_Audited(spec) for spec in latest.values()]
     for table in tables:
@@ -92,6 +94,13 @@ def _follows(column: Column) -> bool:
 def _rows(conn: Any, table: _Audited) -> Iterator[Any]:
     rows = conn.execute(f"SELECT {table.columns} FROM {table.table}")
     return (row for row in rows if row[0] not in table.broken)
+
+
+def _specs(conn: Any, stored: Iterable[StoredSpec]) -> Iterator[str]:
+    told = {(name, number): digest for name, number, digest in conn.execute("SELECT type, number, digest FROM _specs")}
+    for each in stored:
+        if told[each.spec.name, each.number] != each.spec.digest:
+            yield f"spec {each.number} of {each.spec.name} is not what its digest says"
 
 
 def _unowned(conn: Any) -> Iterator[str]:

@@ -23,6 +23,7 @@ DAMAGES = (
     "DELETE FROM _changes",
     "UPDATE _turn SET generation = generation + 1",
     "UPDATE _turn SET seq = 0",
+    "UPDATE _specs SET digest = 'other'",
 )
 
 

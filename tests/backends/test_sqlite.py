@@ -321,6 +321,10 @@ def test_pages_by_version_hold_every_artifact_of_listed_names_where_sqlite_knows
             "DROP INDEX `disks:unique_key`; CREATE INDEX `disks:unique_key` ON disks (unique_key)",
             "the index disks:unique_key of disks is not there, or not as it should be",
         ),
+        (
+            "UPDATE _specs SET spec = json_set(spec, '$.description', 'other')",
+            "spec 1 of disks is not what its digest says",
+        ),
         ("DROP INDEX _changes_artifact", "the index _changes_artifact of _changes is not there"),
         ("DROP TABLE `disks:tags`", "the table disks:tags is not there"),
         ("UPDATE _identity SET state = 'foreign'", "but the history tells of it"),
