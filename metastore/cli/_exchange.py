@@ -8,6 +8,7 @@ classes, and an export that was cut off is known for one, wherever that was. Exp
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import IO, Any
@@ -79,15 +80,21 @@ def import_(file: IO[bytes], *, partial: bool) -> None:
     also by what is older. A line that does not fit is told with its number.
     """
     catalog = opened(make=True)
-    subjects: list[str] = []
+    subjects, loaded = list[str](), Counter[bool]()
     with catalog.transaction(message="import"):
-        runs = _runs(catalog, file, _End(partial=partial))
-        number = sum(_load(catalog, name, _noted(name, records, subjects)) for name, records in runs)
-    output.note(_counted(number, "artifact"))
+        there = catalog.count(Record)
+        for name, records in _runs(catalog, file, _End(partial=partial)):
+            loaded[name.startswith(OURS)] += _load(catalog, name, _noted(name, records, subjects))
+        replaced = loaded[False] - (catalog.count(Record) - there)
+    output.note(_counted(loaded.total(), "artifact") + _instead(replaced))
     if strays := _strays(catalog, subjects):
         output.note(
             f"{strays} that the engine keeps (signatures, memberships) came without the artifacts that they are of: import those, too; metastore check names them"
         )
+
+
+def _instead(replaced: int) -> str:
+    return f", {replaced} of them in the place of what was there" if replaced else ""
 
 
 def _noted(name: str, records: Iterator[_Numbered], subjects: list[str]) -> Iterator[_Numbered]:

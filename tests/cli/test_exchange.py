@@ -47,6 +47,17 @@ def test_files_are_written_and_read(metastore, images):
     assert "3 artifacts" in metastore("import", "all.jsonl", "-c", "copy.db").err
 
 
+def test_an_import_tells_how_many_it_put_in_the_place_of_others(metastore, images):
+    text = exported(metastore)
+    assert metastore("set", str(images.alpine.id), "description=newer").code == 0
+    assert metastore("import", input=text).err == "1 artifact, 1 of them in the place of what was there\n"
+    assert exported(metastore) == text
+    assert metastore("import", input=text).err == "0 artifacts\n"
+    assert metastore("rm", str(images.alpine.id)).code == 0
+    more = text.replace(str(images.alpine.id), "01890000-0000-7000-8000-000000000000").replace("a bird", "a word")
+    assert "in the place" not in metastore("import", input=more).err
+
+
 def test_a_pipe_takes_an_export_as_it_comes_and_stays_a_pipe(metastore, images, path):
     pipe = path.parent / "pipe"
     os.mkfifo(pipe)
