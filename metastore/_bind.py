@@ -84,7 +84,11 @@ class Binder:
         return QueryError(f"expected a predicate like {self._spec.name}.size > 10, got {type(given).__name__}")
 
     def order(self, keys: Iterable[Any]) -> tuple[Order, ...]:
-        """Return the bound sort keys. Raises QueryError where a value cannot be ordered."""
+        """Return the bound sort keys. Raises QueryError where a value cannot be ordered, or one key is no list of one."""
+        if isinstance(keys, Expr | Order):
+            raise QueryError(
+                "expected sort keys in a list, like order_by=[Image.name, -Image.version], got one without"
+            )
         return tuple(self._order(key) for key in keys)
 
     def _order(self, given: Any) -> Order:

@@ -90,7 +90,7 @@ class Expr(Generic[T]):
         raise TypeError(f"{self!r} has no truth value: compare it, or ask absent(…)")
 
     def __iter__(self) -> NoReturn:
-        raise TypeError(f"{self!r} cannot be iterated")
+        raise TypeError(f"{self!r} cannot be iterated: where several are taken, give a list of it")
 
     def __neg__(self) -> Order:
         return -self._order()

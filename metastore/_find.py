@@ -178,6 +178,8 @@ class Find(Generic[A]):
         """
         if len(self._asked) != 1:
             raise QueryError("aggregate() asks one type; ask each of the types")
+        if isinstance(by, Expr):
+            raise QueryError(f"expected groups in a list, like by=[{by!r}], got one without")
         if not by and not measures:
             raise QueryError("aggregate() needs at least one group or figure, like by=[Image.arch] or n='count'")
         one = self._asked[0]

@@ -73,8 +73,8 @@ def id_of(target: Any) -> UUID:
             return UUID(found)
         except ValueError:
             raise ValidationError(
-                f"expected an id like 0190a6e0-…, an artifact or a UUID for a link, got {found[:60]!r}"
+                f"expected an id like 0190a6e0-…, an artifact or a UUID, got {found[:60]!r}"
             ) from None
     if not isinstance(found, UUID):
-        raise ValidationError(f"expected an artifact, a UUID or its text for a link, got {type(target).__name__}")
+        raise ValidationError(f"expected an artifact, a UUID or its text, got {type(target).__name__}")
     return found

@@ -478,6 +478,14 @@ def test_a_projection_has_the_fields_asked_for_as_the_artifact_has_them(catalog)
     assert list(catalog.find(Image).select(*fields)) == [operator.attrgetter(*parts)(stored)]
 
 
+def test_one_key_that_is_no_list_is_told_how_to_be_one(catalog):
+    for alone in (Image.name, -Image.version):
+        with pytest.raises(QueryError, match=r"sort keys in a list, like order_by=\[Image.name"):
+            catalog.find(Image, order_by=alone)
+    with pytest.raises(QueryError, match=r"groups in a list, like by=\[arch\]"):
+        catalog.find(Image).aggregate(by=Image.arch)
+
+
 def test_a_projection_keeps_order_limit_and_place(catalog):
     made = [catalog.add(Image(name=name)) for name in "cab"]
     assert list(catalog.find(Image, order_by=[Image.name], limit=1, after=made[1]).select(Image.name)) == [("b",)]
