@@ -14,8 +14,8 @@ from metastore._lookups import known_bytes, urls_of
 
 if TYPE_CHECKING:
     from metastore._catalog import Catalog
+    from metastore._changing import Changing
     from metastore._types import Shelf
-    from metastore._writing import Writing
     from metastore.backend import Row
 
 __all__ = ["admit", "admit_references", "admit_urls"]
@@ -27,7 +27,7 @@ Pairs = Sequence[tuple["Row | None", "Row"]]
 """What is written: each row with the one that it replaces, ``None`` where it is new."""
 
 
-def admit(writer: Writing, shelf: Shelf, pairs: Pairs) -> None:
+def admit(writer: Changing, shelf: Shelf, pairs: Pairs) -> None:
     """Raise QuotaError, ValidationError or QuarantinedError for rows that may not be written.
 
     Called with the write lock held. Whoever writes, rules are read as the owner of the process sees them.

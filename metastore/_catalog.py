@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from metastore._access import Access
 from metastore._admission import admit_urls
 from metastore._artifact import Record
+from metastore._changing import words
 from metastore._codec import content_digest
 from metastore._find import Asked, Find
 from metastore._following import Edge
@@ -21,7 +22,6 @@ from metastore._mirroring import Mirroring
 from metastore._plugins import open_backend
 from metastore._transaction import atomic
 from metastore._types import Shelf, Types, is_ours
-from metastore._writing import words
 from metastore.backend import Backend
 from metastore.errors import ClosedError, DamagedError, ValidationError
 from metastore.query import Query

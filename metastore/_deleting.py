@@ -6,12 +6,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from metastore._artifact import Record
+from metastore._changing import overtaken, whole
 from metastore._hooked import hooked
 from metastore._integrity import Holder, holders, refuse, without
 from metastore._steps import placed
 from metastore._transaction import Transaction, atomic
 from metastore._types import Shelf
-from metastore._writing import Writing, overtaken, whole
+from metastore._writing import Writing
 from metastore.backend import Change, Row
 from metastore.errors import ProtectedError
 from metastore.query import Predicate

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from metastore._hooks import Hook, HookCall, hooks_of
 
 if TYPE_CHECKING:
+    from metastore._changing import Changing
     from metastore._types import Shelf
-    from metastore._writing import Writing
 
 __all__ = ["hooked"]
 
 
 def hooked(
-    catalog: Writing,
+    catalog: Changing,
     shelf: Shelf,
     actions: tuple[str, ...],
     before: Any,

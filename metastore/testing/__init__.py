@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in (
-    "_exam", "_machine", "_suite_explain", "_suite_history", "_suite_links", "_suite_order", "_suite_replacing", "_suite_threads", "_suite_truth", "_suite_values", "_suite_writes",
+    "_exam", "_machine", "_suite_explain", "_suite_history", "_suite_links", "_suite_order", "_suite_replacing", "_suite_threads", "_suite_transactions", "_suite_truth", "_suite_values", "_suite_writes",
     "_catalog", "_catalog_exam", "_catalog_finds", "_catalog_writes", "_rules_machine",
 )))  # fmt: skip
 

@@ -12,6 +12,7 @@ from metastore.testing._suite_links import LinksSuite
 from metastore.testing._suite_order import OrderSuite
 from metastore.testing._suite_replacing import ReplacingSuite
 from metastore.testing._suite_threads import ThreadsSuite
+from metastore.testing._suite_transactions import TransactionsSuite
 from metastore.testing._suite_truth import TruthSuite
 from metastore.testing._suite_usage import UsageSuite
 from metastore.testing._suite_values import ValuesSuite
@@ -26,6 +27,7 @@ class BackendSuite(
     OrderSuite,
     LinksSuite,
     WritesSuite,
+    TransactionsSuite,
     ReplacingSuite,
     HistorySuite,
     UsageSuite,

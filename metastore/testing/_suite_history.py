@@ -26,9 +26,9 @@ from metastore.testing._model import (
     type_spec,
 )
 from metastore.testing._suite_links import IMAGES, family
+from metastore.testing._suite_transactions import KEY, Undo
 from metastore.testing._suite_usage import agrees, image
 from metastore.testing._suite_usage import begun as tallied
-from metastore.testing._suite_writes import KEY, Undo
 from metastore.testing._worlds import things
 
 __all__ = ["HistorySuite"]

@@ -16,7 +16,7 @@ from metastore.errors import DuplicateError
 from metastore.query import Query
 from metastore.testing._exam import Exam, found
 from metastore.testing._model import Thing, change, commit, insert, replace, row, thing, type_spec
-from metastore.testing._suite_writes import KEY, Undo
+from metastore.testing._suite_transactions import KEY, Undo
 
 __all__ = ["ThreadsSuite"]
 

@@ -14,7 +14,7 @@ from metastore.backend import Backend, Change, FieldSpec, TypeSpec, Usage
 from metastore.testing._exam import Exam, few
 from metastore.testing._hostile import MAX_INT, TYPE_NAMES
 from metastore.testing._model import Thing, commit, delete, insert, replace, row, thing, type_spec
-from metastore.testing._suite_writes import Undo
+from metastore.testing._suite_transactions import Undo
 from metastore.testing._worlds import things
 
 __all__ = ["UsageSuite"]
