@@ -3,6 +3,11 @@
 The wheel has etcd 3.5.1, which may come back with other data than its peers when it is killed (3.5.0 to 3.5.2 do; mended in 3.5.3, and
 not in 3.4). A node that is told an old tale of who followed closely can then be made the leader, and what was acknowledged is lost.
 
+An etcd that led the votes, stood still and goes on takes the leases of all clients away, for it saw none renewed
+(https://github.com/etcd-io/etcd/issues/15247, mended at the end of 2023, after the system's 3.4.23). The lock of the new leader of
+PostgreSQL is such a lease: the old one takes it again, and what was acknowledged meanwhile is lost. So a node that is to be frozen
+gives its lead of the votes to another one.
+
 The leader takes writes and acknowledges none that another node does not hold. When it falls silent the votes give its
 place to a node that holds everything acknowledged, after 20 s at most (the shortest that Patroni allows).
 """
@@ -74,6 +79,7 @@ class PatroniNode(Node):
     def __init__(self, home: Home, name: str, place: Place, ports: Sequence[int], processes: Sequence[Process]) -> None:
         super().__init__(name, place.host, ports[0], processes, self._serves, self._postmaster)
         self._data, self._rest = home.root / name / "data", f"http://{place.host}:{ports[1]}"
+        self._vote = f"http://{place.host}:{ports[2]}/v3"
 
     def _postmaster(self) -> list[int]:
         with suppress(OSError, ValueError, IndexError):
@@ -86,6 +92,25 @@ class PatroniNode(Node):
         with suppress(OSError, ValueError), _opened(f"{self._rest}/{path}") as answer:
             return json.load(answer)
         return {}
+
+    def freeze(self) -> None:
+        """Stop every process of the node, once its vote leads no other. Raises BackendError where that does not come about."""
+        until(self._follows, f"another leader of the votes than {self.name}", self.processes[0].log)
+        super().freeze()
+
+    def _follows(self) -> bool:
+        """Whether another one leads the votes; where this one does, it is asked to let another one."""
+        told = self._asked("maintenance/status")
+        own, leader = told["header"]["member_id"], told.get("leader")
+        if leader == own:
+            every = [each["ID"] for each in self._asked("cluster/member/list")["members"]]
+            with suppress(OSError):  # the other one may not have caught up yet
+                self._asked("maintenance/transfer-leadership", targetID=next(each for each in every if each != own))
+        return leader not in (None, own)
+
+    def _asked(self, what: str, **values: str) -> Any:
+        with _opened(f"{self._vote}/{what}", json.dumps(values).encode()) as answer:
+            return json.load(answer)
 
     def members(self) -> dict[str, tuple[str, str]]:
         """Return role and state of every node, by name, as this one knows them."""
@@ -177,8 +202,8 @@ def _etcd_command() -> list[str]:
     return [_beside("etcd"), "--unsafe-no-fsync"] if system is None else [system]
 
 
-def _opened(url: str) -> Any:
-    return urllib.request.urlopen(url, timeout=2)  # noqa: S310 - always http
+def _opened(url: str, data: bytes | None = None) -> Any:
+    return urllib.request.urlopen(url, data, timeout=2)  # noqa: S310 - always http
 
 
 def _votes(address: str) -> bool:
