@@ -1,6 +1,7 @@
 """One catalogue object, or one file, in several hands: forks, threads, signals, and a second opening."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import fault_programs as programs
 import pytest
@@ -103,8 +104,8 @@ def test_opening_a_file_again_in_one_process_does_not_lose_its_locks(run, tmp_pa
 def test_a_writer_that_never_lets_go_is_an_error_after_the_timeout(tmp_path):
     with programs.open_notes(tmp_path / "c.db") as one, programs.open_notes(tmp_path / "c.db", timeout=0.1) as other:
         other.add(programs.note("a", 1))
-        with one.transaction(), pytest.raises(BusyError, match=r"0\.1 s"):
-            other.add(programs.note("b", 1))
+        with one.transaction(), ThreadPoolExecutor(1) as pool, pytest.raises(BusyError, match=r"0\.1 s"):
+            pool.submit(other.add, programs.note("b", 1)).result()
         other.add(programs.note("b", 2))
         assert programs.state(one) == {"a": 1, "b": 2}
 
