@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, select
 
+from metastore._ids import shown_id
 from metastore._json import decode
 from metastore.backend import Row, derived_value, spec_from_json
 from metastore_sql._columns import IDENT
@@ -161,9 +162,7 @@ def _differences(name: str, expected: set[Any], found: set[Any]) -> Iterator[str
 
 
 def _shown(entry: Iterable[Any]) -> str:
-    return ", ".join(
-        str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry
-    )
+    return ", ".join(map(shown_id, entry))
 
 
 def audit(session: Reads, ledger: Ledger, tally: Tally, tables: Iterable[TypeTable], *, tallied: bool) -> Iterator[str]:

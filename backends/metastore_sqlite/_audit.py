@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+from metastore._ids import shown_id
 from metastore.backend import Column, FieldSpec, StoredSpec, derived_value, references, text_mark
 from metastore_sqlite._layout import MARKED, REVISION, TAILED, beside, lacking, look_ups, quoted, text_table
 from metastore_sqlite._tail import indexed
@@ -175,9 +176,7 @@ def _named(table: _Audited, ident: bytes) -> str:
 
 
 def _shown(entry: Iterable[Any]) -> str:
-    return ", ".join(
-        str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else repr(value) for value in entry
-    )
+    return ", ".join(map(shown_id, entry))
 
 
 def _search(conn: Any, table: _Audited, revision: int) -> Iterator[str]:
